@@ -1,0 +1,3 @@
+//! Bridgehead: a mail-transport server for organisations with many sites.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Benchmarks of the parsers and the spool

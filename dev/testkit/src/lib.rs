@@ -1,0 +1,1 @@
+//! Test doubles and harness: fault-injecting disk, DNS server, seeded generator

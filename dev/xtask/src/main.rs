@@ -1,0 +1,3 @@
+//! Builds, tests and measures the project: cargo xtask test, bench, crash-test, map, tidy.
+
+fn main() {}

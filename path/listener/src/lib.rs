@@ -1,0 +1,1 @@
+//! Virtual servers: sockets, TLS and limits around SMTP server sessions; fills the queue

@@ -1,0 +1,1 @@
+//! The durable queue: spool format, group commit, recovery, leases, phases, retry clock, controls

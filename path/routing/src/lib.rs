@@ -1,0 +1,1 @@
+//! Which next hop: address spaces, costs, restrictions; pure

@@ -1,0 +1,1 @@
+//! The store: mailboxes, folders, single-instance bodies

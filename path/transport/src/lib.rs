@@ -1,0 +1,1 @@
+//! The corridor: take, categorize, route, hand over, settle, report

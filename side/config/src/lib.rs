@@ -1,0 +1,1 @@
+//! Directory objects to checked settings of each room

@@ -1,0 +1,1 @@
+//! The handful of file operations that queue and store stand on

@@ -1,0 +1,1 @@
+//! Plain request and response types of the management interface

@@ -1,0 +1,1 @@
+//! The management interface: HTTP over the local admin socket

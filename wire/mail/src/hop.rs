@@ -1,0 +1,104 @@
+//! Next hops, and the links that share one.
+
+use crate::Domain;
+use std::fmt;
+use std::sync::Arc;
+
+/// A host to connect to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Host {
+    /// Its name or address literal.
+    pub name: Domain,
+    /// The TCP port.
+    pub port: u16,
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.port)
+    }
+}
+
+/// Where routing sends a recipient next.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum NextHop {
+    /// The store of this server.
+    Local,
+    /// The smart hosts of a connector, tried in this order.
+    SmartHosts {
+        /// The connector's name; its settings hold for the connection.
+        connector: Box<str>,
+        /// At least one.
+        hosts: Box<[Host]>,
+    },
+    /// The mail exchangers that DNS names for a domain (RFC 5321 §5.1).
+    Mx {
+        /// The connector's name; its settings hold for the connection.
+        connector: Box<str>,
+        /// The recipient's domain.
+        domain: Domain,
+    },
+}
+
+impl NextHop {
+    /// The name of the link that all mail for this next hop shares. The connector is part of it, so that
+    /// mail under different settings never shares a connection.
+    #[must_use]
+    pub fn link(&self) -> LinkName {
+        LinkName(match self {
+            Self::Local => Arc::from("local"),
+            Self::SmartHosts { connector, hosts } => match hosts.first() {
+                Some(first) => format!("{connector}/{first}").into(),
+                None => format!("{connector}/").into(),
+            },
+            Self::Mx { connector, domain } => format!("{connector}/{domain}").into(),
+        })
+    }
+}
+
+/// The name of a link, as in `internet/example.net` or `local`. Cheap to copy.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkName(Arc<str>);
+
+impl LinkName {
+    /// From its text, as an operator gives it.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LinkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for LinkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connectors_do_not_share_links() {
+        let domain = Domain::parse("example.net").unwrap();
+        let hop = |connector: &str| NextHop::Mx {
+            connector: connector.into(),
+            domain: domain.clone(),
+        };
+        assert_ne!(hop("a").link(), hop("b").link());
+        assert_eq!(hop("a").link().as_str(), "a/example.net");
+        assert_eq!(NextHop::Local.link().as_str(), "local");
+    }
+}

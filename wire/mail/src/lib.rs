@@ -1,0 +1,29 @@
+//! The vocabulary of the mail path, shared by every room.
+//!
+//! What it is: addresses, envelopes, recipients, outcomes, the reply table, enhanced status codes, ids,
+//! next hops and tracking events, as plain values. What it guards: a value that exists is well formed (private fields, one door
+//! each), so nobody checks twice. What it may refuse: text that does not fit the grammar, with the byte where
+//! it stopped fitting. Deliberately absent: sockets, clocks, files, async, serialisation formats.
+
+mod address;
+mod envelope;
+mod hop;
+mod id;
+mod outcome;
+mod reply;
+mod status;
+mod time;
+mod tracking;
+
+pub use address::{Address, AddressError, Domain, LocalPart};
+pub use envelope::{
+    BodyKind, DsnText, DsnTextError, Envelope, Notify, Orcpt, Origin, Protocol, Recipient, Ret,
+    ReversePath,
+};
+pub use hop::{Host, LinkName, NextHop};
+pub use id::{MessageId, MessageIdError, SessionId};
+pub use outcome::{Attempt, Failure, Outcome, RemoteReply};
+pub use reply::{Refusal, Reply};
+pub use status::{StatusClass, StatusCode, StatusCodeError};
+pub use time::Timestamp;
+pub use tracking::{Event, EventKind, Track};

@@ -1,0 +1,1 @@
+//! Reading and writing messages: headers, trace fields, delivery reports

@@ -1,0 +1,1 @@
+//! SMTP protocol cores: commands, replies, server session, client session; no socket, no clock
