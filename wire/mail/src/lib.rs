@@ -6,6 +6,8 @@
 //! it stopped fitting. Deliberately absent: sockets, clocks, files, async, serialisation formats.
 
 mod address;
+mod addressee;
+mod content;
 mod envelope;
 mod hop;
 mod id;
@@ -16,6 +18,8 @@ mod time;
 mod tracking;
 
 pub use address::{Address, AddressError, Domain, LocalPart};
+pub use addressee::{Addressee, Destination};
+pub use content::Content;
 pub use envelope::{
     BodyKind, DsnText, DsnTextError, Envelope, Notify, Orcpt, Origin, Protocol, Recipient, Ret,
     ReversePath,
