@@ -1,1 +1,23 @@
-//! Plain request and response types of the management interface
+//! What the management interface says and hears: plain request and response types, shared by the server side and by
+//! every face (command line now, console later).
+//!
+//! Times are milliseconds since the Unix epoch in UTC, sizes are octets, identities are texts. A field that may be unknown
+//! is an `Option` and left out when it is. Deliberately absent: behaviour, and any other room's types.
+
+mod message;
+mod organization;
+mod queue;
+mod recipient;
+mod status;
+
+pub use message::{MessageDetail, MessageEnvelope, PartDetail, Trace, TraceStep};
+pub use organization::{ApplyRequest, ApplyResult, Export, Fault};
+pub use queue::{QueueGroup, QueueList, RetryRequest, Touched};
+pub use recipient::{
+    Candidate, ExplainStep, MailboxList, MailboxMessage, MailboxMessages, MailboxSummary,
+    RecipientExplanation, RecipientRoute, RouteExplanation,
+};
+pub use status::{ListenerStatus, Problem, Status};
+
+/// The prefix of every path of this version of the interface.
+pub const PATH_PREFIX: &str = "/v1";

@@ -1,0 +1,63 @@
+//! The organisation as a file, in and out.
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /v1/organization`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ApplyRequest {
+    /// The text of the file.
+    pub text: String,
+    /// Its name, for messages about faults.
+    pub file: String,
+    /// Say what would change, and change nothing.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What an apply did, or why it did nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ApplyResult {
+    /// The version of the organisation after it.
+    pub version: u64,
+    /// Objects made, as `mailbox alice`.
+    pub created: Vec<String>,
+    /// Objects changed.
+    pub changed: Vec<String>,
+    /// Objects removed.
+    pub deleted: Vec<String>,
+    /// How many stayed as they were.
+    pub unchanged: u64,
+    /// Faults: with any that isn't a warning, nothing was changed.
+    pub faults: Vec<Fault>,
+    /// What could not be put in force although the file is right, as an address already in use.
+    pub not_in_force: Vec<String>,
+}
+
+/// A fault in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Fault {
+    /// The file.
+    pub file: String,
+    /// The line, from 1; 0 where the fault is of no line.
+    pub line: u64,
+    /// The object and key.
+    pub key: String,
+    /// What is wrong, and what is expected.
+    pub reason: String,
+    /// Whether it can be lived with.
+    #[serde(default)]
+    pub warning: bool,
+}
+
+/// `GET /v1/organization`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Export {
+    /// The version it shows.
+    pub version: u64,
+    /// The text of the file.
+    pub text: String,
+}
