@@ -1,3 +1,61 @@
-//! Bridgehead: a mail-transport server for organisations with many sites.
+//! Bridgehead: the one binary. The command line and the composition root; no policy.
 
-fn main() {}
+mod admin_client;
+mod cli;
+mod command;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use std::error::Error;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bridgehead: {}", chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error with its causes, outermost first.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(ask(&cli.command))
+}
+
+/// The commands that ask a running server.
+async fn ask(command: &Command) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::Apply { file, dry_run, to } => command::apply(file, *dry_run, to).await?,
+        Command::Export { to } => command::export(to).await?,
+        Command::Status { to } => command::status(to).await?,
+        Command::Queue(queue) => command::queue(queue).await?,
+        Command::Message(message) => command::message(message).await?,
+        Command::Route(route) => command::route(route).await?,
+        Command::Recipient(recipient) => command::recipient(recipient).await?,
+        Command::Mailbox(mailbox) => command::mailbox(mailbox).await?,
+        Command::Quickstart(_)
+        | Command::Init { .. }
+        | Command::Check { .. }
+        | Command::Serve { .. } => {
+            return Err("not wired yet".into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! The command line: verbs and nouns with verbs, `--json` everywhere.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A mail-transport server for organisations with many sites.
+#[derive(Debug, Parser)]
+#[command(name = "bridgehead", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a small organisation, start the server on loopback, send one message and show its way
+    Quickstart(Quickstart),
+    /// Write a server file and an organisation file with comments, to begin with
+    Init {
+        /// The folder to write them into
+        #[arg(long, default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Check server and organisation files; each fault is named with file, line, key and reason
+    Check {
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Run the server
+    Serve {
+        /// The server file
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Make the organisation what a file says; in force without a restart
+    Apply {
+        /// The organisation file
+        #[arg(short, long)]
+        file: PathBuf,
+        /// Say what would change, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// Show the organisation as a file
+    Export {
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// Show the server: listening addresses, sessions, what is in force
+    Status {
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// What waits, and what to do with it
+    #[command(subcommand)]
+    Queue(Queue),
+    /// One message
+    #[command(subcommand)]
+    Message(Message),
+    /// Ways to addresses
+    #[command(subcommand)]
+    Route(Route),
+    /// Who addresses are
+    #[command(subcommand)]
+    Recipient(Recipient),
+    /// Mailboxes and what is in them
+    #[command(subcommand)]
+    Mailbox(Mailbox),
+}
+
+/// How to reach the running server.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Admin {
+    /// The server's data directory; its admin socket is in it
+    #[arg(long, default_value = "bridgehead-data", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// The admin socket, where it isn't in the data directory
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Quickstart {
+    /// Where everything is kept; used again at the next start
+    #[arg(long, default_value = "bridgehead-data", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Where SMTP listens
+    #[arg(long, default_value = "127.0.0.1:2525", value_name = "ADDR:PORT")]
+    pub(crate) smtp: SocketAddr,
+    /// Where submission listens
+    #[arg(long, default_value = "127.0.0.1:2587", value_name = "ADDR:PORT")]
+    pub(crate) submission: SocketAddr,
+    /// Stop after the trace instead of staying up
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Queue {
+    /// What waits, grouped by link and final domain
+    List {
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// One message that waits
+    Show {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// Try again now
+    Retry {
+        /// One message
+        #[arg(required_unless_present_any = ["link", "all"], conflicts_with_all = ["link", "all"])]
+        id: Option<String>,
+        /// All that wait on this link
+        #[arg(long, conflicts_with = "all")]
+        link: Option<String>,
+        /// All that wait
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// Remove a message without telling its sender
+    Delete {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// Store mail again after storing failed and the disk was mended
+    Resume {
+        #[command(flatten)]
+        to: Admin,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Message {
+    /// What happened to a message, step by step
+    Trace {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        to: Admin,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Route {
+    /// Where mail for an address goes, and why
+    Explain {
+        /// The address
+        address: String,
+        #[command(flatten)]
+        to: Admin,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Recipient {
+    /// Whom an address resolves to, and by which object
+    Explain {
+        /// The address
+        address: String,
+        #[command(flatten)]
+        to: Admin,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Mailbox {
+    /// All mailboxes
+    List {
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// The messages of a mailbox
+    Messages {
+        /// The mailbox
+        name: String,
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// One message as it was delivered, octet for octet
+    Cat {
+        /// The mailbox
+        name: String,
+        /// The message's number in it
+        uid: u64,
+        #[command(flatten)]
+        to: Admin,
+    },
+}
