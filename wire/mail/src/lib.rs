@@ -11,6 +11,7 @@ mod content;
 mod envelope;
 mod hop;
 mod id;
+mod network;
 mod outcome;
 mod reply;
 mod status;
@@ -26,6 +27,7 @@ pub use envelope::{
 };
 pub use hop::{Host, LinkName, NextHop};
 pub use id::{MessageId, MessageIdError, SessionId};
+pub use network::{IpNetwork, IpNetworkError};
 pub use outcome::{Attempt, Failure, Outcome, RemoteReply};
 pub use reply::{Refusal, Reply};
 pub use status::{StatusClass, StatusCode, StatusCodeError};
