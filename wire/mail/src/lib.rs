@@ -29,7 +29,7 @@ pub use hop::{Host, LinkName, NextHop};
 pub use id::{MessageId, MessageIdError, SessionId};
 pub use network::{IpNetwork, IpNetworkError};
 pub use outcome::{Attempt, Failure, Outcome, RemoteReply};
-pub use reply::{Refusal, Reply};
+pub use reply::{Assent, Refusal, Reply, Row};
 pub use status::{StatusClass, StatusCode, StatusCodeError};
 pub use time::Timestamp;
 pub use tracking::{Event, EventKind, Track};
