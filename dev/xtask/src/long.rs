@@ -1,0 +1,191 @@
+//! The long runs: crash test, benchmarks of the whole process, fuzzing, simulation.
+//!
+//! They build what they need with the `bench` profile (as fast as a release, quick to link) and hand over to the
+//! programs in `tests/` and `fuzz/`.
+
+use crate::step::{self, Result, cargo};
+use crate::test::target_dir;
+use clap::Args;
+use std::fs;
+use std::path::PathBuf;
+
+/// `cargo xtask crash-test`.
+#[derive(Debug, Args)]
+pub(crate) struct CrashTest {
+    /// How often the server is killed
+    #[arg(long, default_value_t = 200)]
+    rounds: u32,
+    /// Where the randomness starts; a failing run prints its own
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// `cargo xtask bench`.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Messages in one measurement at 1 KiB; a tenth of it at 100 KiB
+    #[arg(long, default_value_t = 5000)]
+    messages: u32,
+    /// Measure Bridgehead only
+    #[arg(long)]
+    alone: bool,
+    /// Skip what takes long: 10 sessions, and 100 KiB
+    #[arg(long)]
+    quick: bool,
+}
+
+/// `cargo xtask fuzz`.
+#[derive(Debug, Args)]
+pub(crate) struct Fuzz {
+    /// The target; all of them if none is named
+    target: Option<String>,
+    /// How long each runs, in seconds
+    #[arg(long, default_value_t = 600)]
+    seconds: u32,
+}
+
+/// `cargo xtask simulate`.
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// How many seeds
+    #[arg(long, default_value_t = 1000)]
+    seeds: u64,
+    /// The first of them; a random one if none is given
+    #[arg(long)]
+    from: Option<u64>,
+}
+
+/// Kills the server again and again.
+pub(crate) fn crash_test(options: &CrashTest) -> Result<()> {
+    let binary = build_binary()?;
+    let mut command = harness("crash-test");
+    command
+        .arg("--binary")
+        .arg(binary)
+        .args(["--rounds", &options.rounds.to_string()]);
+    if let Some(seed) = options.seed {
+        command.args(["--seed", &seed.to_string()]);
+    }
+    step::run(&mut command)
+}
+
+/// Measures the whole process.
+pub(crate) fn bench(options: &Bench) -> Result<()> {
+    let binary = build_binary()?;
+    let mut command = harness("whole-process");
+    command
+        .arg("--binary")
+        .arg(binary)
+        .args(["--messages", &options.messages.to_string()]);
+    if options.alone {
+        command.arg("--alone");
+    }
+    if options.quick {
+        command.arg("--quick");
+    }
+    step::run(&mut command)
+}
+
+fn build_binary() -> Result<PathBuf> {
+    step::run(&mut cargo(&[
+        "build",
+        "--profile",
+        "bench",
+        "--package",
+        "bridgehead",
+    ]))?;
+    // The bench profile shares its folder with the release profile.
+    Ok(target_dir().join("release/bridgehead"))
+}
+
+/// A program of the end-to-end tests, with its own arguments to follow.
+fn harness(name: &str) -> std::process::Command {
+    cargo(&[
+        "run",
+        "--quiet",
+        "--profile",
+        "bench",
+        "--package",
+        "bridgehead-tests",
+        "--bin",
+        name,
+        "--",
+    ])
+}
+
+/// Runs the queue's simulation with many seeds.
+pub(crate) fn simulate(options: &Simulate) -> Result<()> {
+    let from = options.from.unwrap_or_else(fresh_seed);
+    step::run(&mut cargo(&[
+        "run",
+        "--quiet",
+        "--profile",
+        "bench",
+        "--package",
+        "bridgehead-testkit",
+        "--bin",
+        "simulate-queue",
+        "--",
+        &from.to_string(),
+        &options.seeds.to_string(),
+    ]))
+}
+
+fn fresh_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    // Each state of the standard library's hasher is random.
+    RandomState::new().hash_one(0_u8)
+}
+
+/// Fuzzes.
+pub(crate) fn fuzz(options: &Fuzz) -> Result<()> {
+    let targets = match &options.target {
+        Some(target) => vec![target.clone()],
+        None => fuzz_targets()?,
+    };
+    for target in targets {
+        let corpus = step::root().join("fuzz/corpus").join(&target);
+        fs::create_dir_all(&corpus)
+            .map_err(|error| format!("can't make {}: {error}", corpus.display()))?;
+        let seconds = format!("-max_total_time={}", options.seconds);
+        let mut command = step::program(
+            "cargo",
+            &[
+                "+nightly",
+                "fuzz",
+                "run",
+                &target,
+                &format!("fuzz/corpus/{target}"),
+                &format!("fuzz/seeds/{target}"),
+                "--",
+                &seconds,
+                "-timeout=10",
+                "-rss_limit_mb=2048",
+                "-print_final_stats=1",
+            ],
+        );
+        // Chosen by the run of this program; the other compiler finds its own.
+        command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO");
+        step::run(&mut command)?;
+    }
+    Ok(())
+}
+
+fn fuzz_targets() -> Result<Vec<String>> {
+    let dir = step::root().join("fuzz/fuzz_targets");
+    let entries =
+        fs::read_dir(&dir).map_err(|error| format!("can't read {}: {error}", dir.display()))?;
+    let mut targets: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let path = entry.path();
+            let is_source = path.extension().is_some_and(|ending| ending == "rs");
+            is_source.then(|| {
+                path.file_stem()
+                    .map(|stem| stem.to_string_lossy().into_owned())
+            })?
+        })
+        .collect();
+    targets.sort();
+    Ok(targets)
+}

@@ -1,0 +1,89 @@
+//! `cargo xtask test`: everything that a change must pass, cheapest first.
+//!
+//! Tests run with the debug profile. The last line is the total of all test binaries.
+
+use crate::step::{self, Result, cargo};
+use crate::tally::Tally;
+use crate::{map, packages, tidy};
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::Stdio;
+
+/// Where a test that can't do its work on this machine writes its name and the reason.
+const SKIPS: &str = "BRIDGEHEAD_TEST_SKIPS";
+/// The binary that the end-to-end tests start.
+const BINARY: &str = "BRIDGEHEAD_BIN";
+
+/// Runs all of it.
+pub(crate) fn run() -> Result<()> {
+    packages::ensure()?;
+    step::run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    tidy::run()?;
+    map::run()?;
+    step::run(&mut cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    step::run(&mut cargo(&["build", "--package", "bridgehead"]))?;
+    tests()
+}
+
+fn tests() -> Result<()> {
+    let target = target_dir();
+    let skips = target.join("skipped-tests");
+    let _ = std::fs::remove_file(&skips);
+    let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    command
+        .env(SKIPS, &skips)
+        .env(BINARY, target.join("debug/bridgehead"))
+        .stdout(Stdio::piped());
+    step::announce(&command);
+    let mut child = command
+        .spawn()
+        .map_err(|error| format!("cargo test didn't start: {error}"))?;
+    let mut tally = Tally::default();
+    if let Some(output) = child.stdout.take() {
+        echo(BufReader::new(output), &mut tally);
+    }
+    let status = child.wait().map_err(|error| error.to_string())?;
+    let skipped = std::fs::read_to_string(&skips).unwrap_or_default();
+    for line in skipped.lines() {
+        println!("SKIPPED {line}");
+        tally.skip(1);
+    }
+    tally.ended(status.success());
+    if !status.success() {
+        println!("`cargo test` failed: {status}");
+    }
+    // The very last line, whatever the end.
+    println!("{tally}");
+    if status.success() && tally.is_good() {
+        Ok(())
+    } else {
+        Err(String::new())
+    }
+}
+
+/// Shows the output as it comes, and adds up its summaries.
+fn echo(mut from: impl BufRead, tally: &mut Tally) {
+    let mut line = Vec::new();
+    while from
+        .read_until(b'\n', &mut line)
+        .is_ok_and(|octets| octets > 0)
+    {
+        tally.take(&String::from_utf8_lossy(&line));
+        // Output that nobody reads is no reason to stop.
+        let _ = std::io::stdout().write_all(&line);
+        line.clear();
+    }
+}
+
+/// Where cargo builds: what the environment says, else `target` in the root.
+pub(crate) fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| step::root().join("target"), |dir| step::root().join(dir))
+}
