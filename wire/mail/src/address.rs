@@ -58,6 +58,20 @@ impl LocalPart {
         Ok(Self(plain.into_boxed_str()))
     }
 
+    /// From the text without quotes and backslashes, as [`Self::as_str`] gives it.
+    ///
+    /// # Errors
+    /// [`AddressError::LocalPart`] if it is too long or holds a control character.
+    pub fn from_plain(plain: &str) -> Result<Self, AddressError> {
+        if plain.len() > LOCAL_PART_OCTETS_MAX {
+            return Err(AddressError::LocalPart { at: 0 });
+        }
+        match plain.char_indices().find(|(_, letter)| letter.is_control()) {
+            Some((at, _)) => Err(AddressError::LocalPart { at }),
+            None => Ok(Self(plain.into())),
+        }
+    }
+
     /// The text without quotes and backslashes.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -265,6 +279,15 @@ impl Address {
     #[must_use]
     pub const fn new(local: LocalPart, domain: Domain) -> Self {
         Self { local, domain }
+    }
+
+    /// From a stored local part without quotes and a stored domain.
+    ///
+    /// # Errors
+    /// Which part doesn't fit, and where.
+    pub fn from_parts(plain_local: &str, domain: &str) -> Result<Self, AddressError> {
+        let local = LocalPart::from_plain(plain_local)?;
+        Ok(Self::new(local, Domain::parse(domain)?))
     }
 
     /// From the form on the wire, without angle brackets. International addresses are taken; ask

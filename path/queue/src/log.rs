@@ -1,0 +1,157 @@
+//! The log: where a batch goes, and what happens when it can't.
+//!
+//! Guards: a batch is one write and one sync; the segment of a failed sync is left for good. Refuses: everything while
+//! the last sync has failed, until the operator resumes.
+
+use crate::record::stamp;
+use crate::segment::{SEGMENT_HEAD, Segment};
+use bridgehead_disk::Disk;
+use std::io::IoSlice;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why a batch isn't durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LogFault {
+    /// It couldn't be written; the next batch goes to a new segment.
+    Write(String),
+    /// It couldn't be synced: nothing is known about it, and the operator must act.
+    Sync(String),
+}
+
+impl LogFault {
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Write(text) | Self::Sync(text) => text,
+        }
+    }
+}
+
+/// Where a batch was written.
+pub(crate) struct Written {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) offset: u64,
+}
+
+/// The append-only log.
+pub(crate) struct Log {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) directory: PathBuf,
+    pub(crate) segment_octets: u64,
+    pub(crate) next_sequence: u64,
+    pub(crate) next_batch: u64,
+    active: Option<Active>,
+    refusing: Option<String>,
+}
+
+struct Active {
+    segment: Arc<Segment>,
+    position: u64,
+}
+
+impl Log {
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        directory: PathBuf,
+        segment_octets: u64,
+        next_sequence: u64,
+        next_batch: u64,
+    ) -> Self {
+        Self {
+            disk,
+            directory,
+            segment_octets,
+            next_sequence,
+            next_batch,
+            active: None,
+            refusing: None,
+        }
+    }
+
+    /// Why nothing is stored, if so.
+    pub(crate) fn refusing(&self) -> Option<&str> {
+        self.refusing.as_deref()
+    }
+
+    /// The segment that is written now.
+    pub(crate) fn active_sequence(&self) -> Option<u64> {
+        self.active.as_ref().map(|active| active.segment.sequence)
+    }
+
+    /// The operator says that the disk is well again: the next batch tries a new segment.
+    pub(crate) fn resume(&mut self) {
+        self.refusing = None;
+        self.active = None;
+    }
+
+    /// Nothing is stored from here on.
+    pub(crate) fn refuse(&mut self, why: &str) {
+        self.refusing = Some(why.to_owned());
+        self.active = None;
+    }
+
+    /// Writes one batch of frames and makes it durable.
+    pub(crate) fn commit(
+        &mut self,
+        batch: &mut [u8],
+        frames: impl Iterator<Item = usize>,
+    ) -> Result<Written, LogFault> {
+        if let Some(why) = &self.refusing {
+            return Err(LogFault::Sync(why.clone()));
+        }
+        let number = self.next_batch;
+        self.next_batch = self.next_batch.saturating_add(1);
+        let mut rest = &mut *batch;
+        for length in frames {
+            let cut = length.min(rest.len());
+            let (frame, after) = rest.split_at_mut(cut);
+            stamp(frame, number);
+            rest = after;
+        }
+        let size = batch.len() as u64;
+        let (segment, position) = self.room_for(size)?;
+        if let Err(error) = segment.file.write_at(position, &[IoSlice::new(batch)]) {
+            // What was written of it is unknown: leave the segment, the next batch starts another.
+            self.active = None;
+            return Err(LogFault::Write(error.to_string()));
+        }
+        if let Err(error) = segment.file.sync_data() {
+            let why = format!(
+                "a sync of {} failed ({error}); mend the disk, then resume",
+                segment.path.display()
+            );
+            self.refuse(&why);
+            return Err(LogFault::Sync(why));
+        }
+        if let Some(active) = &mut self.active {
+            active.position = position.saturating_add(size);
+        }
+        Ok(Written {
+            segment,
+            offset: position,
+        })
+    }
+
+    /// The segment and position for a batch; a new segment where the present one is full.
+    fn room_for(&mut self, size: u64) -> Result<(Arc<Segment>, u64), LogFault> {
+        if let Some(active) = &self.active {
+            if active.position.saturating_add(size) <= self.segment_octets {
+                return Ok((Arc::clone(&active.segment), active.position));
+            }
+            // What was preallocated and not used is given back; nothing depends on it.
+            let _ = active.segment.file.truncate(active.position);
+        }
+        self.active = None;
+        let sequence = self.next_sequence;
+        self.next_sequence = self.next_sequence.saturating_add(1);
+        let octets = self.segment_octets.max(size + SEGMENT_HEAD as u64);
+        let created = Segment::create(&*self.disk, &self.directory, sequence, octets);
+        let segment = Arc::new(created.map_err(|error| LogFault::Write(error.to_string()))?);
+        let position = SEGMENT_HEAD as u64;
+        self.active = Some(Active {
+            segment: Arc::clone(&segment),
+            position,
+        });
+        Ok((segment, position))
+    }
+}

@@ -1,0 +1,178 @@
+//! Segments: the files of the log (docs/formats/spool.md, "Segments").
+//!
+//! Guards: a segment that failed a sync is never synced or written again. Refuses: segments of a later format.
+
+use crate::error::OpenError;
+use bridgehead_disk::{Disk, DiskFile};
+use bridgehead_mail::Content;
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The version of the format that this server writes.
+pub(crate) const FORMAT_VERSION: u32 = 1;
+const SEGMENT_MAGIC: [u8; 8] = *b"BHSPOOL\n";
+/// Octets before the first frame.
+pub(crate) const SEGMENT_HEAD: usize = 32;
+
+/// An open segment.
+pub(crate) struct Segment {
+    /// Segments are numbered from 1 and never share a number.
+    pub(crate) sequence: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) file: Box<dyn DiskFile>,
+}
+
+/// The path of a segment.
+pub(crate) fn segment_path(directory: &Path, sequence: u64) -> PathBuf {
+    directory.join(format!("segment-{sequence:016x}.log"))
+}
+
+/// The sequence in a segment's name.
+pub(crate) fn sequence_of(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("segment-")?.strip_suffix(".log")?;
+    let exact = digits.len() == 16;
+    exact.then(|| u64::from_str_radix(digits, 16).ok())?
+}
+
+impl Segment {
+    /// Makes a new segment, durable with its name.
+    pub(crate) fn create(
+        disk: &dyn Disk,
+        directory: &Path,
+        sequence: u64,
+        octets: u64,
+    ) -> io::Result<Self> {
+        let path = segment_path(directory, sequence);
+        let file = disk.create(&path)?;
+        file.allocate(octets)?;
+        file.write_at(0, &[IoSlice::new(&head(sequence))])?;
+        file.sync_data()?;
+        disk.sync_dir(directory)?;
+        Ok(Self {
+            sequence,
+            path,
+            file,
+        })
+    }
+
+    /// Opens an existing one with its octets.
+    pub(crate) fn open(disk: &dyn Disk, path: &Path) -> Result<(Self, Vec<u8>), OpenError> {
+        let failed = |doing, source| OpenError::Disk {
+            doing,
+            path: path.to_owned(),
+            source,
+        };
+        let file = disk.open(path).map_err(|e| failed("open", e))?;
+        let length = file.length().map_err(|e| failed("measure", e))?;
+        let mut octets = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        let count = file
+            .read_at(0, &mut octets)
+            .map_err(|e| failed("read", e))?;
+        octets.truncate(count);
+        let name = path.file_name().and_then(|name| name.to_str());
+        let segment = Self {
+            sequence: name.and_then(sequence_of).unwrap_or(0),
+            path: path.to_owned(),
+            file,
+        };
+        check_version(path, &octets)?;
+        Ok((segment, octets))
+    }
+}
+
+/// Magic, version, reserved, sequence, checksum of these, reserved.
+fn head(sequence: u64) -> [u8; SEGMENT_HEAD] {
+    let mut head = [0; SEGMENT_HEAD];
+    let mut put = |at: usize, octets: &[u8]| {
+        for (to, from) in head.iter_mut().skip(at).zip(octets) {
+            *to = *from;
+        }
+    };
+    put(0, &SEGMENT_MAGIC);
+    put(8, &FORMAT_VERSION.to_le_bytes());
+    put(16, &sequence.to_le_bytes());
+    let checksum = crc32c::crc32c(head.get(..24).unwrap_or_default());
+    for (to, from) in head.iter_mut().skip(24).zip(checksum.to_le_bytes()) {
+        *to = from;
+    }
+    head
+}
+
+/// Whether the octets start with a whole segment head.
+pub(crate) fn has_head(octets: &[u8]) -> bool {
+    let Some(checksum) = octets.get(24..28) else {
+        return false;
+    };
+    let fits = crc32c::crc32c(octets.get(..24).unwrap_or_default()).to_le_bytes();
+    octets.starts_with(&SEGMENT_MAGIC) && checksum == fits
+}
+
+/// A later version is refused; a torn head is left to recovery.
+fn check_version(path: &Path, octets: &[u8]) -> Result<(), OpenError> {
+    let version = octets.get(8..12).and_then(|v| v.try_into().ok());
+    match version.map(u32::from_le_bytes) {
+        Some(found) if has_head(octets) && found > FORMAT_VERSION => Err(OpenError::Version {
+            path: path.to_owned(),
+            found,
+            known: FORMAT_VERSION,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Content inside a segment.
+pub(crate) struct InlineContent {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) offset: u64,
+    pub(crate) size: u64,
+}
+
+impl Content for InlineContent {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.size.saturating_sub(offset);
+        let count = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let Some(window) = buffer.get_mut(..count) else {
+            return Ok(0);
+        };
+        let at = self.offset.saturating_add(offset);
+        match self.segment.file.read_at(at, window)? {
+            read if read == count => Ok(count),
+            // The segment is shorter than its frame says: never pass this on as the end of the content.
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+/// Content in a file of its own.
+pub(crate) struct FileContent {
+    pub(crate) file: Arc<dyn DiskFile>,
+    pub(crate) path: PathBuf,
+    pub(crate) size: u64,
+}
+
+impl Content for FileContent {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.size.saturating_sub(offset);
+        let count = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let Some(window) = buffer.get_mut(..count) else {
+            return Ok(0);
+        };
+        match self.file.read_at(offset, window)? {
+            read if read == count => Ok(count),
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    fn file(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+}

@@ -1,0 +1,43 @@
+//! What the operator may set of the queue. Plain and checked; the config room fills it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// All settings of the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The folder of the spool: segments and large contents lie in it, nothing else.
+    pub directory: PathBuf,
+    /// Content up to this many octets lies inside the segment; larger content in a file of its own. Default:
+    /// 64 KiB. Bound: 0 to 1 MiB.
+    pub inline_octets_max: usize,
+    /// How long a segment grows, in octets. Default: 64 MiB. Bound: 1 MiB to 1 GiB.
+    pub segment_octets: u64,
+    /// Below this much free space on the queue's disk, mail is refused with 452. Default: 256 MiB.
+    pub free_space_floor: u64,
+    /// How long a settlement may wait for a commit to ride along with. A crash in this time repeats a delivery, it
+    /// never loses one. Default: 20 ms.
+    pub ride_along: Duration,
+    /// Messages whose envelopes stay in memory until they were tried once. Default: 2,000; worst case with
+    /// envelopes of 100 recipients: 20 MB.
+    pub hot_messages: usize,
+    /// Segments that may exist before messages in the oldest are copied forward, so that one old message doesn't keep
+    /// a segment. Default: 4. Bound: from 2 up.
+    pub segments_before_compaction: usize,
+}
+
+impl Settings {
+    /// The defaults for a spool in this folder.
+    #[must_use]
+    pub fn for_directory(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            inline_octets_max: 64 * 1024,
+            segment_octets: 64 * 1024 * 1024,
+            free_space_floor: 256 * 1024 * 1024,
+            ride_along: Duration::from_millis(20),
+            hot_messages: 2_000,
+            segments_before_compaction: 4,
+        }
+    }
+}
