@@ -1,1 +1,42 @@
-//! The durable queue: spool format, group commit, recovery, leases, phases, retry clock, controls
+//! The durable queue: spool format, group commit, recovery, leases, phases, retry clock, controls.
+//!
+//! What it is: where every message rests between acceptance and the end of its life. What it guards: [`Committed`] is made only
+//! after the sync that covers the message, and what was committed comes back after any crash until it is settled. What it
+//! may refuse: new mail, while the disk is nearly full or storing has failed; never what it has already.
+//!
+//! The way through it: [`Inlet::begin`] → [`Draft::write`] → [`Draft::commit`] · [`Queue::take`] → [`Queue::assign`] ·
+//! [`Queue::next`] → [`Queue::settle`]. The layout on the disk is in `docs/formats/spool.md`. Everything but
+//! `drive.rs` is free of threads and clocks, so that a simulation can drive it step by step.
+
+mod codec;
+mod commit;
+mod compact;
+mod drive;
+mod entry;
+mod envelope_codec;
+mod error;
+mod gather;
+mod inlet;
+mod lease;
+mod log;
+mod queue;
+mod record;
+mod recovery;
+mod scan;
+mod schedule;
+mod segment;
+pub mod settings;
+mod shared;
+mod state;
+pub mod view;
+
+pub use codec::Malformed;
+pub use error::{OpenError, Refused};
+pub use gather::Committed;
+pub use inlet::{Draft, Inlet};
+pub use lease::{Assignment, Lease, Part, PartLease, Report, Settlement, Work};
+pub use queue::{Queue, ReadyLink};
+pub use record::{ContentRecord, FRAME_OCTETS_MAX, Frame, Record, parse as parse_frame};
+pub use recovery::Recovery;
+pub use scan::{Gap, Kept, Scan, scan as scan_segment};
+pub use settings::Settings;

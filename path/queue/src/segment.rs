@@ -135,7 +135,9 @@ impl Content for InlineContent {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.size.saturating_sub(offset);
-        let count = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let Some(window) = buffer.get_mut(..count) else {
             return Ok(0);
         };
@@ -162,7 +164,9 @@ impl Content for FileContent {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.size.saturating_sub(offset);
-        let count = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let Some(window) = buffer.get_mut(..count) else {
             return Ok(0);
         };

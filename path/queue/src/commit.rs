@@ -1,0 +1,200 @@
+//! One commit: the batch goes to the log in one write and one sync, then the state learns of it and those who
+//! wait are told.
+//!
+//! Guards: nobody is told before the sync has succeeded. If it failed, those who wait are refused, and what must not be
+//! lost waits for the next try.
+
+use crate::entry::{Entry, Place, Stage};
+use crate::error::Refused;
+use crate::gather::{Committed, Gather, Meaning, NewMessage, Note};
+use crate::log::{LogFault, Written};
+use crate::shared::Shared;
+use crate::state::State;
+use bridgehead_mail::{MessageId, Timestamp};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+impl Shared {
+    /// Commits what was gathered. Returns whether there is nothing left that failed.
+    pub(crate) fn commit_once(&self) -> bool {
+        let mut batch = {
+            let mut gather = self.gather.lock();
+            if gather.is_empty() {
+                return true;
+            }
+            let fresh = Gather {
+                closed: gather.closed,
+                ..Gather::default()
+            };
+            std::mem::replace(&mut *gather, fresh)
+        };
+        match self.write_batch(&mut batch) {
+            Ok(written) => {
+                self.learn(batch, &written);
+                self.failing.store(false, Ordering::Release);
+                self.changed.notify_one();
+                self.collect_garbage();
+                true
+            }
+            Err(fault) => {
+                tracing::error!(why = fault.text(), "a commit failed");
+                self.failing.store(true, Ordering::Release);
+                self.refuse_batch(batch, &fault);
+                false
+            }
+        }
+    }
+
+    fn write_batch(&self, batch: &mut Gather) -> Result<Written, LogFault> {
+        let mut log = self.log.lock();
+        if batch.names_changed {
+            // The contents themselves were synced by their drafts; here their names are.
+            if let Err(error) = self.disk.sync_dir(&self.settings.directory) {
+                let why = format!(
+                    "a sync of {} failed ({error}); mend the disk, then resume",
+                    self.settings.directory.display()
+                );
+                log.refuse(&why);
+                return Err(LogFault::Sync(why));
+            }
+        }
+        let lengths = batch.notes.iter().map(|note| note.length);
+        log.commit(&mut batch.buffer, lengths)
+    }
+
+    /// The batch is durable.
+    fn learn(&self, batch: Gather, written: &Written) {
+        let mut offset = written.offset;
+        let mut answers = Vec::new();
+        let mut state = self.state.lock();
+        state.know_segment(&written.segment);
+        for note in batch.notes {
+            let place = Place {
+                segment: written.segment.clone(),
+                offset,
+                length: u32::try_from(note.length).unwrap_or(u32::MAX),
+            };
+            offset = offset.saturating_add(note.length as u64);
+            match note.meaning {
+                Meaning::Accepted(new) => {
+                    let NewMessage { answer, .. } = enter(&mut state, note.message, *new, place);
+                    answers.extend(answer.map(|answer| (note.message, answer)));
+                }
+                Meaning::Moved => moved(&mut state, note.message, place),
+                Meaning::Resolved => resolved(&mut state, note.message, place),
+                Meaning::Other | Meaning::Refused => {}
+            }
+        }
+        drop(state);
+        for (message, answer) in answers {
+            // A client that went away doesn't change that the message is ours.
+            let _ = answer.send(Ok(Committed::new(message)));
+        }
+        self.remove_trash(&batch.trash);
+    }
+
+    fn remove_trash(&self, trash: &[PathBuf]) {
+        for path in trash {
+            if let Err(error) = self.disk.remove(path) {
+                tracing::warn!(%error, path = %path.display(), "a content that nobody needs can't be removed");
+            }
+        }
+    }
+
+    /// The batch isn't durable: who waits is refused, the rest goes into the next one.
+    fn refuse_batch(&self, mut batch: Gather, fault: &LogFault) {
+        let refused = Refused::Storage(fault.text().to_owned());
+        let mut files = Vec::new();
+        let mut answers = Vec::new();
+        for Note {
+            message, meaning, ..
+        } in &mut batch.notes
+        {
+            let Meaning::Accepted(new) = meaning else {
+                continue;
+            };
+            let Some(answer) = new.answer.take() else {
+                continue;
+            };
+            if !new.inline {
+                files.push(self.content_path(*message));
+            }
+            answers.push(answer);
+            *meaning = Meaning::Refused;
+        }
+        let mut gather = self.gather.lock();
+        gather.put_back(batch);
+        gather.trash.extend(files);
+        drop(gather);
+        for answer in answers {
+            let _ = answer.send(Err(refused.clone()));
+        }
+    }
+
+    /// Removes the oldest segments while no message lies in them, and copies old messages forward so that they don't
+    /// keep theirs for ever.
+    fn collect_garbage(&self) {
+        let active = self.log.lock().active_sequence();
+        let mut dead = Vec::new();
+        let mut state = self.state.lock();
+        while let Some(oldest) = state.segments.first_entry() {
+            let (_, live) = oldest.get();
+            if *live > 0 || Some(*oldest.key()) == active {
+                break;
+            }
+            dead.push(oldest.remove().0);
+        }
+        drop(state);
+        for segment in dead {
+            // Only a prefix of the log is removed: no later segment lacks an earlier record.
+            if let Err(error) = self.disk.remove(&segment.path) {
+                tracing::warn!(%error, path = %segment.path.display(), "an empty segment can't be removed");
+            }
+        }
+    }
+}
+
+/// A new message is known from now on; gives back what isn't kept.
+fn enter(state: &mut State, message: MessageId, mut new: NewMessage, place: Place) -> NewMessage {
+    let entry = Entry {
+        place,
+        size: new.size,
+        inline: new.inline,
+        accepted: new.accepted,
+        expires: Timestamp::NEVER,
+        delay_notice: Timestamp::NEVER,
+        resolved: None,
+        settled: Vec::new(),
+        carried: None,
+        hot: new.hot.take(),
+        stage: Stage::Submission,
+    };
+    state.insert(message, entry);
+    new
+}
+
+/// The accept record was copied: the old segment may go.
+fn moved(state: &mut State, message: MessageId, place: Place) {
+    let segment = place.segment.clone();
+    let Some(entry) = state.entries.get_mut(&message) else {
+        return;
+    };
+    let old = std::mem::replace(&mut entry.place, place);
+    state.count_in(&segment);
+    state.count_out(old.segment.sequence);
+}
+
+/// The addressees can be read again: what is kept for speed may go once it was used.
+fn resolved(state: &mut State, message: MessageId, place: Place) {
+    let Some(entry) = state.entries.get_mut(&message) else {
+        return;
+    };
+    entry.resolved = Some(place);
+    let tried = match &entry.stage {
+        Stage::Parts(parts) => parts.iter().any(|part| part.carried.attempts > 0),
+        Stage::Submission | Stage::Taken => false,
+    };
+    if tried {
+        state.cool(message);
+    }
+}

@@ -1,0 +1,142 @@
+//! The only file of this room with threads and waiting in it: the committer, and the asynchronous ways to wait for it.
+//!
+//! While one sync runs, the next batch gathers: that is the whole group commit. Somebody who waits is never made to wait for
+//! company; settlements, for which nobody waits, are gathered for a bounded time.
+
+use crate::error::{OpenError, Refused};
+use crate::gather::Committed;
+use crate::recovery::{Recovery, recover};
+use crate::settings::Settings;
+use crate::shared::Shared;
+use crate::{Draft, Queue};
+use bridgehead_disk::Disk;
+use bridgehead_mail::{Envelope, Timestamp};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long the committer pauses after a commit failed before it tries what must not be lost again.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// The committer's thread, if it has one.
+#[derive(Default)]
+pub(crate) struct Committer {
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Queue {
+    /// Opens a spool, recovers what is in it, and starts the committer.
+    ///
+    /// # Errors
+    /// If the spool is in use, can't be read or was written by a later version.
+    pub fn open(
+        settings: Settings,
+        disk: Arc<dyn Disk>,
+        now: Timestamp,
+    ) -> Result<(Self, Recovery), OpenError> {
+        let (queue, recovery) = Self::open_without_committer(settings, disk, now)?;
+        let shared = Arc::clone(&queue.shared);
+        let thread = std::thread::Builder::new()
+            .name("queue-committer".to_owned())
+            .spawn(move || run(&shared))
+            .map_err(|source| OpenError::Disk {
+                doing: "start the committer for",
+                path: queue.shared.settings.directory.clone(),
+                source,
+            })?;
+        *queue.committer.thread.lock() = Some(thread);
+        Ok((queue, recovery))
+    }
+
+    /// Opens a spool without a committer: [`Self::commit_now`] takes its place. For deterministic tests.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_without_committer(
+        settings: Settings,
+        disk: Arc<dyn Disk>,
+        now: Timestamp,
+    ) -> Result<(Self, Recovery), OpenError> {
+        let (shared, recovery) = recover(settings, disk, now)?;
+        let queue = Self {
+            shared: Arc::new(shared),
+            committer: Arc::default(),
+        };
+        Ok((queue, recovery))
+    }
+
+    /// Commits what was gathered, in the caller's thread. Returns whether it is durable.
+    pub fn commit_now(&self) -> bool {
+        self.shared.commit_once()
+    }
+
+    /// Resolves when something may have become ready.
+    pub async fn changed(&self) {
+        self.shared.changed.notified().await;
+    }
+
+    /// Takes nothing more, makes durable what was gathered, and ends the committer.
+    pub fn close(&self) {
+        self.shared.gather.lock().closed = true;
+        self.shared.wake.notify_all();
+        if let Some(thread) = self.committer.thread.lock().take() {
+            // It ends by itself; if it panicked, there is nothing to add here.
+            let _ = thread.join();
+        } else {
+            self.shared.commit_once();
+        }
+    }
+}
+
+impl Draft {
+    /// Commits the message; resolves when it is on stable storage.
+    ///
+    /// # Errors
+    /// If it can't be stored: then it never was.
+    pub async fn commit(mut self, envelope: Envelope) -> Result<Committed, Refused> {
+        let ended = || Refused::Storage("the committer has ended".to_owned());
+        if self.is_large() {
+            let synced = tokio::task::spawn_blocking(move || {
+                let outcome = self.sync_content();
+                (self, outcome)
+            });
+            let (draft, outcome) = synced.await.map_err(|_| ended())?;
+            outcome?;
+            self = draft;
+        }
+        let answer = self.submit(envelope)?;
+        answer.await.map_err(|_| ended())?
+    }
+}
+
+fn run(shared: &Shared) {
+    loop {
+        let closed = wait(shared);
+        let committed = shared.commit_once();
+        if closed {
+            return;
+        }
+        if committed {
+            shared.compact();
+        } else {
+            // Whoever comes meanwhile is refused at once or waits for the next try.
+            std::thread::sleep(PAUSE_AFTER_FAILURE);
+        }
+    }
+}
+
+/// Waits until there is something to commit; returns whether the queue was closed.
+fn wait(shared: &Shared) -> bool {
+    let mut gather = shared.gather.lock();
+    while gather.is_empty() && !gather.closed {
+        shared.wake.wait(&mut gather);
+    }
+    let patience = std::time::Instant::now() + shared.settings.ride_along;
+    while !gather.urgent && !gather.closed {
+        if shared.wake.wait_until(&mut gather, patience).timed_out() {
+            break;
+        }
+    }
+    gather.closed
+}

@@ -1,0 +1,418 @@
+//! The front of the queue for the corridor: take, assign, next, settle.
+
+use crate::entry::{Carried, Entry, Hot, Stage};
+use crate::error::Refused;
+use crate::gather::{Gather, Meaning};
+use crate::lease::{Assignment, Lease, PartLease, Report, Settlement};
+use crate::record::Record;
+use crate::shared::{Shared, Snapshot, deferred_record};
+use crate::state::TakenPart;
+use crate::{Inlet, Work};
+use bridgehead_mail::{Addressee, Failure, LinkName, MessageId, NextHop, StatusCode, Timestamp};
+use std::sync::Arc;
+
+/// The durable queue. Cheap to copy; all copies are the same queue.
+#[derive(Clone)]
+pub struct Queue {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) committer: Arc<crate::drive::Committer>,
+}
+
+/// A link with parts that may be handed over now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadyLink {
+    /// Its number, for [`Queue::next`].
+    pub number: u32,
+    /// Its name.
+    pub link: LinkName,
+    /// Its next hop.
+    pub hop: NextHop,
+    /// How many parts are ready.
+    pub waiting: usize,
+}
+
+impl Queue {
+    /// The door through which messages come in.
+    #[must_use]
+    pub fn inlet(&self) -> Inlet {
+        Inlet {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// The next message to categorize or route. One that can't be read stays where it is and is reported in
+    /// the log.
+    #[must_use]
+    pub fn take(&self) -> Option<Lease> {
+        loop {
+            let (id, loaded) = self.shared.take()?;
+            match loaded {
+                Ok(taken) => {
+                    return Some(Lease {
+                        shared: Arc::clone(&self.shared),
+                        id,
+                        open: true,
+                        envelope: taken.envelope,
+                        content: taken.content,
+                        work: taken.work,
+                    });
+                }
+                // It stays taken: visible, not tried in a circle. A restart looks again.
+                Err(error) => {
+                    tracing::error!(message = %id, %error, "a queued message can't be read")
+                }
+            }
+        }
+    }
+
+    /// Puts a message on its links. The records ride along with a later commit.
+    ///
+    /// # Errors
+    /// If a report can't be stored: then nothing is changed, and the message is taken again later.
+    pub fn assign(
+        &self,
+        mut lease: Lease,
+        assignment: Assignment,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        let mut reports = assignment.reports;
+        prepare(&mut reports)?;
+        let id = lease.id;
+        let addressees: Vec<Addressee> = assignment
+            .parts
+            .iter()
+            .flat_map(|part| part.addressees.iter().cloned())
+            .collect();
+        let mut number = 0u32;
+        let mut state = self.shared.state.lock();
+        let mut parts = Vec::with_capacity(assignment.parts.len());
+        for part in assignment.parts {
+            let numbers: Vec<u32> = part
+                .addressees
+                .iter()
+                .map(|_| counted(&mut number))
+                .collect();
+            let domain = final_domain(&part.addressees);
+            let domain = state.schedule.intern(&domain);
+            parts.push((part.hop, domain, numbers));
+        }
+        let mut gather = self.shared.gather.lock();
+        add_reports(reports, &mut gather);
+        lease.open = false;
+        if parts.is_empty() {
+            gather.add(id, &Record::Done, Meaning::Other);
+            if let Some(entry) = state.remove(id) {
+                self.shared.throw_away(id, &entry, &mut gather);
+            }
+        } else {
+            let record = Record::Resolved {
+                expires: assignment.expires,
+                delay_notice: assignment.delay_notice,
+                addressees,
+            };
+            gather.add(id, &record, Meaning::Resolved);
+            if let Some(entry) = state.entries.get_mut(&id) {
+                note_resolved(id, entry, record, number, &mut gather);
+            }
+            drop(gather);
+            state.assign(id, parts, assignment.expires, assignment.delay_notice, now);
+        }
+        drop(state);
+        self.shared.wake.notify_one();
+        self.shared.changed.notify_one();
+        Ok(())
+    }
+
+    /// Links with parts that may be handed over now; none while settlements can't be recorded.
+    #[must_use]
+    pub fn ready_links(&self, now: Timestamp) -> Vec<ReadyLink> {
+        if self
+            .shared
+            .failing
+            .load(std::sync::atomic::Ordering::Acquire)
+        {
+            return Vec::new();
+        }
+        let mut state = self.shared.state.lock();
+        state.promote_due(now);
+        let ready = state.schedule.ready(now);
+        let links = ready.into_iter().filter_map(|(number, waiting)| {
+            let link = state.schedule.link(number)?;
+            Some(ReadyLink {
+                number,
+                link: link.name.clone(),
+                hop: link.hop.clone(),
+                waiting,
+            })
+        });
+        links.collect()
+    }
+
+    /// The oldest ready part of a link.
+    #[must_use]
+    pub fn next(&self, link: u32, now: Timestamp) -> Option<PartLease> {
+        if self
+            .shared
+            .failing
+            .load(std::sync::atomic::Ordering::Acquire)
+        {
+            return None;
+        }
+        loop {
+            let taken = {
+                let mut state = self.shared.state.lock();
+                state.promote_due(now);
+                state.next(link, now)?
+            };
+            if let Some(lease) = self.lend(&taken, now) {
+                return Some(lease);
+            }
+        }
+    }
+
+    /// A part whose time ran out, whatever its link's state.
+    #[must_use]
+    pub fn take_expired(&self, now: Timestamp) -> Option<PartLease> {
+        loop {
+            let taken = self.shared.state.lock().take_expired(now)?;
+            if let Some(lease) = self.lend(&taken, now) {
+                return Some(lease);
+            }
+        }
+    }
+
+    /// Reads what a part lease holds; a part that can't be read waits an hour and says why.
+    fn lend(&self, taken: &TakenPart, now: Timestamp) -> Option<PartLease> {
+        let id = taken.message;
+        let (snapshot, mut lease) = {
+            let state = self.shared.state.lock();
+            let entry = state.entries.get(&id)?;
+            let Stage::Parts(parts) = &entry.stage else {
+                return None;
+            };
+            let part = parts.get(usize::try_from(taken.part).ok()?)?;
+            let hop = state.schedule.link(part.link)?.hop.clone();
+            let numbers = part.numbers.clone();
+            let facts = (entry.expires, entry.delay_notice, part.carried.clone());
+            (Snapshot::of(entry), (hop, numbers, facts))
+        };
+        let loaded = self.shared.load(id, &snapshot);
+        let (hop, numbers, (expires, delay_notice, carried)) =
+            (lease.0, std::mem::take(&mut lease.1), lease.2);
+        let loaded = loaded.and_then(|loaded| {
+            let all = loaded
+                .addressees
+                .clone()
+                .ok_or(std::io::ErrorKind::NotFound)?;
+            Ok((loaded, all))
+        });
+        match loaded {
+            Ok((loaded, all)) => Some(PartLease {
+                shared: Arc::clone(&self.shared),
+                id,
+                part: taken.part,
+                addressees: pick(&all, &numbers),
+                numbers,
+                open: true,
+                envelope: loaded.envelope,
+                content: loaded.content,
+                hop,
+                attempts: carried.attempts,
+                expires,
+                delay_notice,
+                delay_reported: carried.delay_reported,
+                last_failure: carried.failure,
+            }),
+            Err(error) => {
+                tracing::error!(message = %id, %error, "a queued message can't be read");
+                let until = now.after(std::time::Duration::from_secs(3600));
+                let failure = Failure::new(StatusCode::transient(3, 0), "the queue can't read it")
+                    .because(&error);
+                let carried = Carried {
+                    until,
+                    failure: Some(Arc::new(failure)),
+                    ..carried
+                };
+                let mut state = self.shared.state.lock();
+                state.settle(id, taken.part, numbers, carried);
+                None
+            }
+        }
+    }
+
+    /// Records what became of a part: one settlement for each addressee, in their order. The records ride along with a later
+    /// commit; reports stand before the settlement, so that a crash repeats and never loses.
+    ///
+    /// # Errors
+    /// If a report can't be stored: then nothing is changed, and the part is lent again.
+    pub fn settle(
+        &self,
+        mut lease: PartLease,
+        settlements: Vec<Settlement>,
+        mut reports: Vec<Report>,
+        delay_told: bool,
+    ) -> Result<(), Refused> {
+        prepare(&mut reports)?;
+        let mut left = Vec::new();
+        let mut done = Vec::new();
+        let mut last = None;
+        // A missing settlement keeps its addressee.
+        let padded = settlements
+            .into_iter()
+            .map(Some)
+            .chain(std::iter::repeat(None));
+        for (number, settlement) in lease.numbers.iter().zip(padded) {
+            match settlement {
+                Some(Settlement::Done) => done.push(*number),
+                Some(Settlement::Deferred { until, failure }) => {
+                    left.push(*number);
+                    last = Some((until, failure));
+                }
+                None => left.push(*number),
+            }
+        }
+        let carried = Carried {
+            attempts: lease.attempts.saturating_add(1),
+            until: last.as_ref().map_or(Timestamp::EPOCH, |(until, _)| *until),
+            delay_reported: lease.delay_reported || delay_told,
+            failure: last.map(|(_, failure)| Arc::new(failure)),
+        };
+        lease.open = false;
+        self.record(lease.id, lease.part, &done, left, carried, reports);
+        Ok(())
+    }
+
+    fn record(
+        &self,
+        id: MessageId,
+        part: u32,
+        done: &[u32],
+        left: Vec<u32>,
+        carried: Carried,
+        reports: Vec<Report>,
+    ) {
+        let mut state = self.shared.state.lock();
+        let mut gather = self.shared.gather.lock();
+        add_reports(reports, &mut gather);
+        let deferred = deferred_record(&left, &carried).filter(|_| !left.is_empty());
+        state.settle(id, part, left, carried);
+        if state.entries.get(&id).is_some_and(Entry::is_done) {
+            gather.add(id, &Record::Done, Meaning::Other);
+            if let Some(entry) = state.remove(id) {
+                self.shared.throw_away(id, &entry, &mut gather);
+            }
+        } else {
+            if !done.is_empty() {
+                let numbers = done.to_vec();
+                gather.add(id, &Record::Settled { numbers }, Meaning::Other);
+            }
+            if let Some(record) = deferred {
+                gather.add(id, &record, Meaning::Other);
+            }
+        }
+        drop(gather);
+        drop(state);
+        self.shared.wake.notify_one();
+    }
+
+    /// Holds a link back until a time, because of a failure that concerns all of it.
+    pub fn hold_link(&self, link: &LinkName, until: Timestamp, failure: &Failure) {
+        self.shared.state.lock().hold(link, until, Some(failure));
+    }
+
+    /// A held link may be tried again.
+    pub fn release_link(&self, link: &LinkName) {
+        self.shared.state.lock().hold(link, Timestamp::EPOCH, None);
+        self.shared.changed.notify_one();
+    }
+
+    /// When a retry, an expiry or the end of a hold is next.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.shared.state.lock().schedule.next_due()
+    }
+}
+
+/// Reports' contents are made durable before anything is changed.
+fn prepare(reports: &mut [Report]) -> Result<(), Refused> {
+    for report in reports {
+        report.draft.check(&report.envelope)?;
+        report.draft.sync_content()?;
+    }
+    Ok(())
+}
+
+fn add_reports(reports: Vec<Report>, gather: &mut Gather) {
+    for report in reports {
+        report.draft.gather(report.envelope, None, gather, false);
+    }
+}
+
+fn counted(number: &mut u32) -> u32 {
+    let this = *number;
+    *number = number.saturating_add(1);
+    this
+}
+
+/// Keeps the addressees for the first attempt, and writes down again what was carried over.
+fn note_resolved(
+    id: MessageId,
+    entry: &mut Entry,
+    record: Record<'_>,
+    count: u32,
+    gather: &mut Gather,
+) {
+    let numbers: Vec<u32> = (0..count).collect();
+    if let Some(carried) = &entry.carried
+        && let Some(deferred) = deferred_record(&numbers, carried)
+    {
+        gather.add(id, &deferred, Meaning::Other);
+    }
+    // Old numbers mean nothing to the new addressees: until the new record can be read, they stay in memory.
+    entry.resolved = None;
+    let Record::Resolved { addressees, .. } = record else {
+        return;
+    };
+    match &mut entry.hot {
+        Some(hot) => hot.addressees = Some(addressees.into()),
+        cold => {
+            if let Ok(envelope) = crate::shared::read_envelope(&entry.place) {
+                *cold = Some(Box::new(Hot {
+                    envelope: Arc::new(envelope),
+                    addressees: Some(addressees.into()),
+                }));
+            }
+        }
+    }
+}
+
+fn pick(all: &[Addressee], numbers: &[u32]) -> Vec<Addressee> {
+    let chosen = numbers
+        .iter()
+        .filter_map(|number| all.get(usize::try_from(*number).ok()?));
+    chosen.cloned().collect()
+}
+
+/// The final domain of a part for the picture of the queue.
+fn final_domain(addressees: &[Addressee]) -> String {
+    let mut domains = addressees
+        .iter()
+        .map(|addressee| addressee.address.domain());
+    let Some(first) = domains.next() else {
+        return String::new();
+    };
+    if domains.all(|domain| domain == first) {
+        first.to_string()
+    } else {
+        "(several)".to_owned()
+    }
+}
+
+/// Whether a lease is to be routed again only.
+impl Work {
+    /// Whether the recipients are known already.
+    #[must_use]
+    pub const fn is_resolved(&self) -> bool {
+        matches!(self, Self::Route(_))
+    }
+}

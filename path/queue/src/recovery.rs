@@ -1,0 +1,284 @@
+//! What a start finds: the segments are read in order, checked, and what isn't done comes back.
+//!
+//! Guards: nothing that was answered `250` is lost, whatever the crash left. A torn tail (the batch that was being written)
+//! is cut and reported. Damage to what was synced is reported, the readable rest is kept, and the damaged file stays under
+//! another name.
+
+use crate::entry::{Carried, Entry, Place, Stage};
+use crate::error::OpenError;
+use crate::log::Log;
+use crate::record::{ContentRecord, Frame, Record};
+use crate::scan::{Kept, Scan, scan};
+use crate::segment::{SEGMENT_HEAD, Segment, sequence_of};
+use crate::settings::Settings;
+use crate::shared::Shared;
+use crate::state::State;
+use bridgehead_disk::Disk;
+use bridgehead_mail::{MessageId, Timestamp};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a start found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Messages that wait.
+    pub messages: u64,
+    /// Segments that were read.
+    pub segments: u64,
+    /// Torn tails that were cut: never answered `250`, nothing is lost.
+    pub torn: Vec<String>,
+    /// Damage to what had been durable: something may be lost.
+    pub damage: Vec<String>,
+    /// Contents without a message that were removed.
+    pub orphans: u64,
+}
+
+/// A message as the log tells of it.
+struct Found {
+    place: Place,
+    size: u64,
+    inline: bool,
+    accepted: Timestamp,
+    expires: Timestamp,
+    delay_notice: Timestamp,
+    resolved: Option<Place>,
+    addressees: usize,
+    settled: Vec<u32>,
+    carried: Carried,
+}
+
+struct Reading {
+    found: BTreeMap<MessageId, Found>,
+    recovery: Recovery,
+    last_batch: u64,
+    last_sequence: u64,
+    segments: Vec<Arc<Segment>>,
+}
+
+/// Opens the spool and reads all of it.
+pub(crate) fn recover(
+    settings: Settings,
+    disk: Arc<dyn Disk>,
+    _now: Timestamp,
+) -> Result<(Shared, Recovery), OpenError> {
+    let directory = settings.directory.clone();
+    let failed = |doing: &'static str, path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::Disk {
+            doing,
+            path,
+            source,
+        }
+    };
+    disk.create_dir(&directory)
+        .map_err(failed("make", &directory))?;
+    let lock_path = directory.join("lock");
+    let lock = match disk.lock(&lock_path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            return Err(OpenError::InUse { directory });
+        }
+        Err(error) => return Err(failed("lock", &lock_path)(error)),
+    };
+    let entries = disk.list(&directory).map_err(failed("list", &directory))?;
+    let mut reading = Reading {
+        found: BTreeMap::new(),
+        recovery: Recovery::default(),
+        last_batch: 0,
+        last_sequence: 0,
+        segments: Vec::new(),
+    };
+    let mut contents = HashMap::new();
+    for entry in entries {
+        if let Some(sequence) = sequence_of(&entry.name) {
+            reading.last_sequence = reading.last_sequence.max(sequence);
+            reading.segment(&*disk, &directory.join(&entry.name))?;
+        } else if let Some(id) = entry.name.strip_suffix(".content") {
+            contents.insert(id.to_owned(), entry.size);
+        }
+    }
+    reading.check_contents(&mut contents);
+    for id in contents.into_keys() {
+        let path: PathBuf = directory.join(format!("{id}.content"));
+        disk.remove(&path).map_err(failed("remove", &path))?;
+        reading.recovery.orphans += 1;
+    }
+    let log = Log::new(
+        Arc::clone(&disk),
+        directory,
+        settings.segment_octets,
+        reading.last_sequence + 1,
+        reading.last_batch + 1,
+    );
+    let (state, recovery) = reading.into_state();
+    Ok((Shared::new(settings, disk, state, log, lock), recovery))
+}
+
+impl Reading {
+    fn segment(&mut self, disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+        let (segment, octets) = Segment::open(disk, path)?;
+        let segment = Arc::new(segment);
+        let Scan {
+            kept,
+            torn,
+            damage,
+            last_batch,
+        } = scan(&octets, SEGMENT_HEAD, self.last_batch);
+        let salvaged = kept.iter().any(|kept| kept.after_gap);
+        for Kept { offset, frame, .. } in kept {
+            self.apply(&segment, offset, frame);
+        }
+        self.last_batch = last_batch;
+        self.recovery.segments += 1;
+        let file = path.display();
+        if let Some(torn) = torn {
+            self.recovery.torn.push(format!(
+                "{file}: a torn tail at octet {}: {} octets cut",
+                torn.offset, torn.octets
+            ));
+            // Cut for good, unless something behind it was kept. If this fails, the next start does it.
+            if !salvaged {
+                let _ = segment.file.truncate(torn.offset as u64);
+            }
+        }
+        for gap in damage {
+            self.recovery.damage.push(format!(
+                "{file}: damaged at octet {}: {} octets can't be read",
+                gap.offset, gap.octets
+            ));
+            let _ = disk.link(path, &path.with_extension("damaged"));
+        }
+        self.segments.push(segment);
+        Ok(())
+    }
+
+    fn apply(&mut self, segment: &Arc<Segment>, offset: usize, frame: Frame<'_>) {
+        let place = Place {
+            segment: Arc::clone(segment),
+            offset: offset as u64,
+            length: u32::try_from(frame.length).unwrap_or(u32::MAX),
+        };
+        if let Record::Accepted { envelope, content } = &frame.record {
+            let (size, inline) = match content {
+                ContentRecord::Inline(octets) => (octets.len() as u64, true),
+                ContentRecord::File { size } => (*size, false),
+            };
+            let known = self.found.entry(frame.message).or_insert_with(|| Found {
+                place: place.clone(),
+                size,
+                inline,
+                accepted: envelope.accepted,
+                expires: Timestamp::NEVER,
+                delay_notice: Timestamp::NEVER,
+                resolved: None,
+                addressees: 0,
+                settled: Vec::new(),
+                carried: Carried::default(),
+            });
+            // Copied forward: only the place is new.
+            known.place = place;
+            return;
+        }
+        if frame.record == Record::Done {
+            self.found.remove(&frame.message);
+            return;
+        }
+        if let Some(found) = self.found.get_mut(&frame.message) {
+            found.learn(frame.record, place);
+        }
+    }
+
+    /// A message whose content's own file is gone or short can't be delivered: reported, not guessed at.
+    fn check_contents(&mut self, contents: &mut HashMap<String, u64>) {
+        let recovery = &mut self.recovery;
+        self.found.retain(|id, found| {
+            if found.addressees > 0 && found.settled.len() >= found.addressees {
+                return false;
+            }
+            if found.inline {
+                return true;
+            }
+            match contents.remove(&id.to_string()) {
+                Some(size) if size >= found.size => true,
+                Some(size) => {
+                    recovery.damage.push(format!(
+                        "message {id}: its content has {size} octets instead of {}",
+                        found.size
+                    ));
+                    false
+                }
+                None => {
+                    recovery
+                        .damage
+                        .push(format!("message {id}: its content is gone"));
+                    false
+                }
+            }
+        });
+    }
+
+    fn into_state(self) -> (State, Recovery) {
+        let mut state = State::default();
+        let mut recovery = self.recovery;
+        for segment in &self.segments {
+            state.know_segment(segment);
+        }
+        recovery.messages = self.found.len() as u64;
+        for (id, found) in self.found {
+            state.insert(id, found.into_entry());
+        }
+        (state, recovery)
+    }
+}
+
+impl Found {
+    fn learn(&mut self, record: Record<'_>, place: Place) {
+        match record {
+            Record::Resolved {
+                expires,
+                delay_notice,
+                addressees,
+            } => {
+                self.expires = expires;
+                self.delay_notice = delay_notice;
+                self.resolved = Some(place);
+                self.addressees = addressees.len();
+                self.settled.clear();
+                self.carried = Carried::default();
+            }
+            Record::Settled { numbers } => self.settled.extend(numbers),
+            Record::Deferred {
+                until,
+                attempts,
+                delay_reported,
+                failure,
+                ..
+            } => {
+                self.carried = Carried {
+                    attempts: self.carried.attempts.max(attempts),
+                    until,
+                    delay_reported: self.carried.delay_reported || delay_reported,
+                    failure: Some(Arc::from(failure)),
+                };
+            }
+            Record::Accepted { .. } | Record::Done => {}
+        }
+    }
+
+    fn into_entry(self) -> Entry {
+        Entry {
+            place: self.place,
+            size: self.size,
+            inline: self.inline,
+            accepted: self.accepted,
+            expires: self.expires,
+            delay_notice: self.delay_notice,
+            resolved: self.resolved,
+            settled: self.settled,
+            carried: Some(Box::new(self.carried)),
+            hot: None,
+            stage: Stage::Submission,
+        }
+    }
+}

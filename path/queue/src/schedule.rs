@@ -1,0 +1,171 @@
+//! Who is next: links with their ready parts, retry times, expiry. In memory only; rebuilt at every start.
+
+use bridgehead_mail::{Failure, LinkName, MessageId, NextHop, Timestamp};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+/// All queues that share one next hop.
+pub(crate) struct Link {
+    pub(crate) name: LinkName,
+    pub(crate) hop: NextHop,
+    ready: VecDeque<(MessageId, u32)>,
+    held: Option<Held>,
+}
+
+/// A link that isn't to be tried before a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) until: Timestamp,
+    pub(crate) failure: Arc<Failure>,
+}
+
+/// The clockwork of the queue.
+#[derive(Default)]
+pub(crate) struct Schedule {
+    links: Vec<Link>,
+    by_hop: HashMap<NextHop, u32>,
+    /// Links with ready parts.
+    with_ready: BTreeSet<u32>,
+    due: BinaryHeap<Reverse<(Timestamp, MessageId, u32)>>,
+    expiry: BinaryHeap<Reverse<(Timestamp, MessageId)>>,
+    domains: HashSet<Arc<str>>,
+}
+
+impl Schedule {
+    /// The link for a next hop, made if need be.
+    pub(crate) fn link_for(&mut self, hop: &NextHop) -> u32 {
+        if let Some(number) = self.by_hop.get(hop) {
+            return *number;
+        }
+        let number = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
+        self.links.push(Link {
+            name: hop.link(),
+            hop: hop.clone(),
+            ready: VecDeque::new(),
+            held: None,
+        });
+        self.by_hop.insert(hop.clone(), number);
+        number
+    }
+
+    pub(crate) fn link(&self, number: u32) -> Option<&Link> {
+        self.links.get(usize::try_from(number).ok()?)
+    }
+
+    fn link_mut(&mut self, number: u32) -> Option<&mut Link> {
+        self.links.get_mut(usize::try_from(number).ok()?)
+    }
+
+    /// One copy of each domain's name.
+    pub(crate) fn intern(&mut self, domain: &str) -> Arc<str> {
+        if let Some(known) = self.domains.get(domain) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = domain.into();
+        self.domains.insert(Arc::clone(&new));
+        new
+    }
+
+    pub(crate) fn push_ready(&mut self, link: u32, message: MessageId, part: u32) {
+        if let Some(found) = self.link_mut(link) {
+            found.ready.push_back((message, part));
+            self.with_ready.insert(link);
+        }
+    }
+
+    /// A part that was taken and given back goes first.
+    pub(crate) fn push_front(&mut self, link: u32, message: MessageId, part: u32) {
+        if let Some(found) = self.link_mut(link) {
+            found.ready.push_front((message, part));
+            self.with_ready.insert(link);
+        }
+    }
+
+    /// The oldest ready part of a link, unless it is held.
+    pub(crate) fn pop_ready(&mut self, link: u32, now: Timestamp) -> Option<(MessageId, u32)> {
+        let found = self.link_mut(link)?;
+        if found.is_held(now) {
+            return None;
+        }
+        let popped = found.ready.pop_front();
+        if found.ready.is_empty() {
+            self.with_ready.remove(&link);
+        }
+        popped
+    }
+
+    /// Links that are called so; more than one if the settings of a connector were changed.
+    pub(crate) fn named(&self, name: &LinkName) -> Vec<u32> {
+        let numbered = (0u32..).zip(&self.links);
+        let matching = numbered.filter(|(_, link)| link.name == *name);
+        matching.map(|(number, _)| number).collect()
+    }
+
+    /// Links with ready parts that aren't held, with how many.
+    pub(crate) fn ready(&self, now: Timestamp) -> Vec<(u32, usize)> {
+        let links = self
+            .with_ready
+            .iter()
+            .filter_map(|number| Some((*number, self.link(*number)?)));
+        links
+            .filter(|(_, link)| !link.is_held(now))
+            .map(|(number, link)| (number, link.ready.len()))
+            .collect()
+    }
+
+    pub(crate) fn hold(&mut self, link: u32, held: Option<Held>) {
+        if let Some(found) = self.link_mut(link) {
+            found.held = held;
+        }
+    }
+
+    pub(crate) fn retry_at(&mut self, at: Timestamp, message: MessageId, part: u32) {
+        self.due.push(Reverse((at, message, part)));
+    }
+
+    pub(crate) fn expire_at(&mut self, at: Timestamp, message: MessageId) {
+        self.expiry.push(Reverse((at, message)));
+    }
+
+    /// A retry that has come, with the time it was set for; it may be stale.
+    pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<(Timestamp, MessageId, u32)> {
+        let Reverse((at, _, _)) = self.due.peek()?;
+        if *at > now {
+            return None;
+        }
+        self.due.pop().map(|Reverse(due)| due)
+    }
+
+    /// An expiry that has come; it may be stale.
+    pub(crate) fn pop_expired(&mut self, now: Timestamp) -> Option<MessageId> {
+        let Reverse((at, _)) = self.expiry.peek()?;
+        if *at > now {
+            return None;
+        }
+        self.expiry.pop().map(|Reverse((_, message))| message)
+    }
+
+    /// When the clock must be looked at next.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        let due = self.due.peek().map(|Reverse((at, _, _))| *at);
+        let expiry = self.expiry.peek().map(|Reverse((at, _))| *at);
+        let held = self
+            .with_ready
+            .iter()
+            .filter_map(|number| self.link(*number)?.held.as_ref())
+            .map(|held| held.until)
+            .min();
+        [due, expiry, held].into_iter().flatten().min()
+    }
+}
+
+impl Link {
+    pub(crate) fn is_held(&self, now: Timestamp) -> bool {
+        self.held.as_ref().is_some_and(|held| held.until > now)
+    }
+
+    pub(crate) const fn held(&self) -> Option<&Held> {
+        self.held.as_ref()
+    }
+}

@@ -1,0 +1,298 @@
+//! What all handles of one queue share, and the reading of what lies on the disk.
+//!
+//! Guards: the state's lock is taken before the batch's, so that records stand in the log in the order of the steps
+//! they record.
+
+use crate::entry::{Carried, Entry, Place};
+use crate::error::Refused;
+use crate::gather::{Answer, Gather};
+use crate::log::Log;
+use crate::record::{Record, parse};
+use crate::segment::{FileContent, InlineContent};
+use crate::settings::Settings;
+use crate::state::State;
+use crate::{Draft, Work};
+use bridgehead_disk::{Disk, Lock};
+use bridgehead_mail::{Addressee, Content, Envelope, MessageId, Timestamp};
+use parking_lot::{Condvar, Mutex};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tokio::sync::Notify;
+
+/// How long a look at the free space is good for.
+const SPACE_AGE_MAX_MS: u64 = 1_000;
+
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) state: Mutex<State>,
+    pub(crate) gather: Mutex<Gather>,
+    pub(crate) log: Mutex<Log>,
+    /// Wakes the committer.
+    pub(crate) wake: Condvar,
+    /// Wakes those who wait for work.
+    pub(crate) changed: Notify,
+    /// Storing failed: nothing is lent out, because settlements couldn't be recorded.
+    pub(crate) failing: AtomicBool,
+    /// The active segment when old messages were last copied forward.
+    pub(crate) compacted: AtomicU64,
+    space_seen: AtomicU64,
+    space_free: AtomicU64,
+    pub(crate) _lock: Box<dyn Lock>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        settings: Settings,
+        disk: Arc<dyn Disk>,
+        state: State,
+        log: Log,
+        lock: Box<dyn Lock>,
+    ) -> Self {
+        Self {
+            settings,
+            disk,
+            state: Mutex::new(state),
+            gather: Mutex::new(Gather::default()),
+            log: Mutex::new(log),
+            wake: Condvar::new(),
+            changed: Notify::new(),
+            failing: AtomicBool::new(false),
+            compacted: AtomicU64::new(0),
+            space_seen: AtomicU64::new(0),
+            space_free: AtomicU64::new(u64::MAX),
+            _lock: lock,
+        }
+    }
+
+    /// The file for a message's content, if it has its own.
+    pub(crate) fn content_path(&self, id: MessageId) -> PathBuf {
+        self.settings.directory.join(format!("{id}.content"))
+    }
+
+    /// Whether a message of this size may come in now.
+    pub(crate) fn may_accept(&self, now: Timestamp, size: u64) -> Result<(), Refused> {
+        if self.failing.load(Ordering::Acquire) {
+            let why = self.log.lock().refusing().map(str::to_owned);
+            if let Some(why) = why {
+                return Err(Refused::Storage(why));
+            }
+        }
+        let free = self.free_space(now);
+        let floor = self.settings.free_space_floor;
+        if free < floor.saturating_add(size) {
+            return Err(Refused::DiskFull {
+                directory: self.settings.directory.clone(),
+                free,
+                floor,
+            });
+        }
+        Ok(())
+    }
+
+    /// Free space, looked up once a second.
+    fn free_space(&self, now: Timestamp) -> u64 {
+        let seen = self.space_seen.load(Ordering::Relaxed);
+        if seen != 0 && now.as_millis().abs_diff(seen) < SPACE_AGE_MAX_MS {
+            return self.space_free.load(Ordering::Relaxed);
+        }
+        // A look that fails must not stop mail; the writes will tell.
+        let looked = self.disk.free_space(&self.settings.directory);
+        let free = looked.unwrap_or(u64::MAX);
+        self.space_free.store(free, Ordering::Relaxed);
+        self.space_seen
+            .store(now.as_millis().max(1), Ordering::Relaxed);
+        free
+    }
+
+    /// Nothing is stored until the operator resumes.
+    pub(crate) fn refuse(&self, why: &str) {
+        self.log.lock().refuse(why);
+        self.failing.store(true, Ordering::Release);
+        tracing::error!(why, "mail is refused: storing failed");
+    }
+
+    /// Adds a draft to the batch and wakes the committer.
+    pub(crate) fn gather_draft(
+        &self,
+        draft: Draft,
+        envelope: Envelope,
+        answer: Option<Answer>,
+    ) -> Result<(), Refused> {
+        let keep_hot = self.has_room_for_hot();
+        let mut gather = self.gather.lock();
+        if gather.closed {
+            return Err(Refused::Closed);
+        }
+        draft.gather(envelope, answer, &mut gather, keep_hot);
+        drop(gather);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    fn has_room_for_hot(&self) -> bool {
+        self.state.lock().hot < self.settings.hot_messages
+    }
+
+    /// Takes the next message to categorize or route, with what is needed for it.
+    pub(crate) fn take(&self) -> Option<(MessageId, Result<Taken, io::Error>)> {
+        if self.failing.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut state = self.state.lock();
+        let id = state.take()?;
+        let entry = state.entries.get(&id)?;
+        let snapshot = Snapshot::of(entry);
+        drop(state);
+        Some((id, self.load(id, &snapshot)))
+    }
+
+    /// A content's own file goes once the record that nobody needs it is durable.
+    pub(crate) fn throw_away(&self, id: MessageId, entry: &Entry, gather: &mut Gather) {
+        if !entry.inline {
+            gather.trash.push(self.content_path(id));
+        }
+    }
+
+    pub(crate) fn untake(&self, id: MessageId) {
+        self.state.lock().untake(id);
+        self.changed.notify_one();
+    }
+
+    pub(crate) fn give_back(&self, id: MessageId, part: u32) {
+        self.state.lock().give_back(id, part);
+        self.changed.notify_one();
+    }
+
+    /// Reads envelope, content and addressees of a message.
+    pub(crate) fn load(&self, id: MessageId, snapshot: &Snapshot) -> io::Result<Taken> {
+        let envelope = match &snapshot.envelope {
+            Some(envelope) => Arc::clone(envelope),
+            None => Arc::new(read_envelope(&snapshot.place)?),
+        };
+        let content: Arc<dyn Content> = if snapshot.inline {
+            Arc::new(InlineContent {
+                segment: Arc::clone(&snapshot.place.segment),
+                offset: snapshot.content_offset,
+                size: snapshot.size,
+            })
+        } else {
+            let path = self.content_path(id);
+            Arc::new(FileContent {
+                file: Arc::from(self.disk.open(&path)?),
+                path,
+                size: snapshot.size,
+            })
+        };
+        let addressees = match (&snapshot.addressees, &snapshot.resolved) {
+            (Some(addressees), _) => Some(Arc::clone(addressees)),
+            (None, Some(place)) => Some(read_addressees(place)?.into()),
+            (None, None) => None,
+        };
+        let work = match &addressees {
+            None => Work::Categorize,
+            Some(all) => Work::Route(all_but(all, &snapshot.settled)),
+        };
+        Ok(Taken {
+            envelope,
+            content,
+            addressees,
+            work,
+        })
+    }
+}
+
+/// What was read of a message that was taken.
+pub(crate) struct Taken {
+    pub(crate) envelope: Arc<Envelope>,
+    pub(crate) content: Arc<dyn Content>,
+    pub(crate) addressees: Option<Arc<[Addressee]>>,
+    pub(crate) work: Work,
+}
+
+/// What must be known to read a message without holding the lock.
+pub(crate) struct Snapshot {
+    place: Place,
+    inline: bool,
+    size: u64,
+    content_offset: u64,
+    resolved: Option<Place>,
+    settled: Vec<u32>,
+    envelope: Option<Arc<Envelope>>,
+    addressees: Option<Arc<[Addressee]>>,
+}
+
+impl Snapshot {
+    pub(crate) fn of(entry: &Entry) -> Self {
+        let hot = entry.hot.as_deref();
+        Self {
+            place: entry.place.clone(),
+            inline: entry.inline,
+            size: entry.size,
+            content_offset: entry.content_offset(),
+            resolved: entry.resolved.clone(),
+            settled: entry.settled.clone(),
+            envelope: hot.map(|hot| Arc::clone(&hot.envelope)),
+            addressees: hot.and_then(|hot| hot.addressees.clone()),
+        }
+    }
+}
+
+/// The addressees whose numbers aren't in the list.
+pub(crate) fn all_but(all: &[Addressee], settled: &[u32]) -> Vec<Addressee> {
+    let numbered = (0u32..).zip(all);
+    numbered
+        .filter(|(number, _)| !settled.contains(number))
+        .map(|(_, addressee)| addressee.clone())
+        .collect()
+}
+
+/// The octets of a frame.
+pub(crate) fn read_frame(place: &Place) -> io::Result<Vec<u8>> {
+    let mut octets = vec![0; usize::try_from(place.length).unwrap_or(0)];
+    match place.segment.file.read_at(place.offset, &mut octets)? {
+        count if count == octets.len() => Ok(octets),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+fn damaged(place: &Place) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!(
+            "{} is damaged at octet {}",
+            place.segment.path.display(),
+            place.offset
+        ),
+    )
+}
+
+pub(crate) fn read_envelope(place: &Place) -> io::Result<Envelope> {
+    let octets = read_frame(place)?;
+    match parse(&octets).map(|frame| frame.record) {
+        Ok(Record::Accepted { envelope, .. }) => Ok(*envelope),
+        _ => Err(damaged(place)),
+    }
+}
+
+pub(crate) fn read_addressees(place: &Place) -> io::Result<Vec<Addressee>> {
+    let octets = read_frame(place)?;
+    match parse(&octets).map(|frame| frame.record) {
+        Ok(Record::Resolved { addressees, .. }) => Ok(addressees),
+        _ => Err(damaged(place)),
+    }
+}
+
+/// The record for what is carried over of a part.
+pub(crate) fn deferred_record(numbers: &[u32], carried: &Carried) -> Option<Record<'static>> {
+    let failure = carried.failure.as_ref()?;
+    Some(Record::Deferred {
+        numbers: numbers.to_vec(),
+        until: carried.until,
+        attempts: carried.attempts,
+        delay_reported: carried.delay_reported,
+        failure: Box::new((**failure).clone()),
+    })
+}

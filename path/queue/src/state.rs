@@ -1,0 +1,313 @@
+//! The state of all queued messages, and every step from one state to the next. No disk, no clock, no thread.
+//!
+//! Guards: a message leaves only when nothing is left to do for it; a lease that is dropped gives back what it took.
+
+use crate::entry::{Carried, Entry, Part, PartState, Stage};
+use crate::schedule::{Held, Schedule};
+use crate::segment::Segment;
+use bridgehead_mail::{Failure, LinkName, MessageId, NextHop, Timestamp};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// A part that was taken, by number.
+pub(crate) struct TakenPart {
+    pub(crate) message: MessageId,
+    pub(crate) part: u32,
+}
+
+/// Everything that is queued.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) entries: HashMap<MessageId, Entry>,
+    submission: VecDeque<MessageId>,
+    pub(crate) schedule: Schedule,
+    /// Segments with the number of messages whose accept record lies in them.
+    pub(crate) segments: BTreeMap<u64, (Arc<Segment>, u64)>,
+    pub(crate) hot: usize,
+    pub(crate) octets: u64,
+}
+
+impl State {
+    /// A message is durable and waits to be categorized (or routed again, if it was resolved before).
+    pub(crate) fn insert(&mut self, message: MessageId, entry: Entry) {
+        self.count_in(&entry.place.segment);
+        self.octets = self.octets.saturating_add(entry.size);
+        self.hot += usize::from(entry.hot.is_some());
+        self.entries.insert(message, entry);
+        self.submission.push_back(message);
+    }
+
+    /// A segment is there, whether messages lie in it or only settlements.
+    pub(crate) fn know_segment(&mut self, segment: &Arc<Segment>) -> &mut u64 {
+        let fresh = || (Arc::clone(segment), 0);
+        let known = self.segments.entry(segment.sequence);
+        &mut known.or_insert_with(fresh).1
+    }
+
+    pub(crate) fn count_in(&mut self, segment: &Arc<Segment>) {
+        *self.know_segment(segment) += 1;
+    }
+
+    pub(crate) fn count_out(&mut self, sequence: u64) {
+        if let Some((_, live)) = self.segments.get_mut(&sequence) {
+            *live = live.saturating_sub(1);
+        }
+    }
+
+    /// Nothing is left to do for a message.
+    pub(crate) fn remove(&mut self, message: MessageId) -> Option<Entry> {
+        let entry = self.entries.remove(&message)?;
+        self.count_out(entry.place.segment.sequence);
+        self.octets = self.octets.saturating_sub(entry.size);
+        self.hot = self.hot.saturating_sub(usize::from(entry.hot.is_some()));
+        Some(entry)
+    }
+
+    /// The next message to categorize.
+    pub(crate) fn take(&mut self) -> Option<MessageId> {
+        while let Some(message) = self.submission.pop_front() {
+            if let Some(entry) = self.entries.get_mut(&message)
+                && matches!(entry.stage, Stage::Submission)
+            {
+                entry.stage = Stage::Taken;
+                return Some(message);
+            }
+        }
+        None
+    }
+
+    /// A lease on a message was dropped.
+    pub(crate) fn untake(&mut self, message: MessageId) {
+        if let Some(entry) = self.entries.get_mut(&message)
+            && matches!(entry.stage, Stage::Taken)
+        {
+            entry.stage = Stage::Submission;
+            self.submission.push_back(message);
+        }
+    }
+
+    /// Puts the parts of a message on their links. `carried` is what is known from before.
+    pub(crate) fn assign(
+        &mut self,
+        message: MessageId,
+        parts: Vec<(NextHop, Arc<str>, Vec<u32>)>,
+        expires: Timestamp,
+        delay_notice: Timestamp,
+        now: Timestamp,
+    ) {
+        let Some(entry) = self.entries.get_mut(&message) else {
+            return;
+        };
+        let carried = entry.carried.take().map(|boxed| *boxed).unwrap_or_default();
+        entry.expires = expires;
+        entry.delay_notice = delay_notice;
+        entry.settled.clear();
+        let mut placed = Vec::with_capacity(parts.len());
+        for (number, (hop, domain, numbers)) in (0u32..).zip(parts) {
+            let link = self.schedule.link_for(&hop);
+            let state = if carried.until > now {
+                self.schedule.retry_at(carried.until, message, number);
+                PartState::Retry(carried.until)
+            } else {
+                self.schedule.push_ready(link, message, number);
+                PartState::Ready
+            };
+            placed.push(Part {
+                link,
+                domain,
+                numbers,
+                state,
+                carried: carried.clone(),
+            });
+        }
+        self.schedule.expire_at(expires, message);
+        entry.stage = Stage::Parts(placed);
+    }
+
+    /// Moves parts whose retry has come to the ready ones.
+    pub(crate) fn promote_due(&mut self, now: Timestamp) {
+        while let Some((at, message, number)) = self.schedule.pop_due(now) {
+            let Some(part) = part_mut(&mut self.entries, message, number) else {
+                continue;
+            };
+            if part.state == PartState::Retry(at) {
+                part.state = PartState::Ready;
+                let link = part.link;
+                self.schedule.push_ready(link, message, number);
+            }
+        }
+    }
+
+    /// The oldest ready part of a link.
+    pub(crate) fn next(&mut self, link: u32, now: Timestamp) -> Option<TakenPart> {
+        while let Some((message, number)) = self.schedule.pop_ready(link, now) {
+            let Some(part) = part_mut(&mut self.entries, message, number) else {
+                continue;
+            };
+            // It may have been taken as expired, or moved to another link, since it was put here.
+            if part.state == PartState::Ready && part.link == link {
+                part.state = PartState::Active;
+                return Some(TakenPart {
+                    message,
+                    part: number,
+                });
+            }
+        }
+        None
+    }
+
+    /// A part whose time ran out, whatever its link's state.
+    pub(crate) fn take_expired(&mut self, now: Timestamp) -> Option<TakenPart> {
+        while let Some(message) = self.schedule.pop_expired(now) {
+            let Some(entry) = self.entries.get_mut(&message) else {
+                continue;
+            };
+            if entry.expires > now {
+                continue;
+            }
+            let Stage::Parts(parts) = &mut entry.stage else {
+                // Being categorized: look again when it has parts.
+                continue;
+            };
+            let numbered = (0u32..).zip(parts.iter_mut());
+            let mut idle = numbered
+                .filter(|(_, part)| matches!(part.state, PartState::Ready | PartState::Retry(_)));
+            if let Some((number, part)) = idle.next() {
+                part.state = PartState::Active;
+                // The others of this message come at the next call.
+                self.schedule.expire_at(now, message);
+                return Some(TakenPart {
+                    message,
+                    part: number,
+                });
+            }
+        }
+        None
+    }
+
+    /// A lease on a part was dropped.
+    pub(crate) fn give_back(&mut self, message: MessageId, number: u32) {
+        if let Some(part) = part_mut(&mut self.entries, message, number)
+            && part.state == PartState::Active
+        {
+            part.state = PartState::Ready;
+            let link = part.link;
+            self.schedule.push_front(link, message, number);
+        }
+    }
+
+    /// A part was tried: these numbers stay, until then.
+    pub(crate) fn settle(
+        &mut self,
+        message: MessageId,
+        number: u32,
+        left: Vec<u32>,
+        carried: Carried,
+    ) {
+        let Some(part) = part_mut(&mut self.entries, message, number) else {
+            return;
+        };
+        let gone: Vec<u32> = part
+            .numbers
+            .iter()
+            .filter(|number| !left.contains(number))
+            .copied()
+            .collect();
+        part.numbers = left;
+        if part.numbers.is_empty() {
+            part.state = PartState::Done;
+        } else {
+            part.state = PartState::Retry(carried.until);
+            self.schedule.retry_at(carried.until, message, number);
+        }
+        part.carried = carried;
+        if let Some(entry) = self.entries.get_mut(&message) {
+            entry.settled.extend(gone);
+        }
+        self.cool(message);
+    }
+
+    /// The first attempt is over: what is kept for speed goes, if it can be read again.
+    pub(crate) fn cool(&mut self, message: MessageId) {
+        if let Some(entry) = self.entries.get_mut(&message)
+            && entry.resolved.is_some()
+            && entry.hot.take().is_some()
+        {
+            self.hot = self.hot.saturating_sub(1);
+        }
+    }
+
+    /// Holds or releases all links of a name.
+    pub(crate) fn hold(&mut self, name: &LinkName, until: Timestamp, failure: Option<&Failure>) {
+        let held = failure.map(|failure| Held {
+            until,
+            failure: Arc::new(failure.clone()),
+        });
+        for link in self.schedule.named(name) {
+            self.schedule.hold(link, held.clone());
+        }
+    }
+
+    /// Makes waiting parts ready now. Returns how many messages that touched.
+    pub(crate) fn retry(&mut self, mut wanted: impl FnMut(MessageId, &Part) -> bool) -> u64 {
+        let mut touched = 0;
+        let mut links = Vec::new();
+        for (message, entry) in &mut self.entries {
+            let Stage::Parts(parts) = &mut entry.stage else {
+                continue;
+            };
+            let mut any = false;
+            for (number, part) in (0u32..).zip(parts.iter_mut()) {
+                if part.state != PartState::Done && wanted(*message, part) {
+                    any = true;
+                    links.push(part.link);
+                    if let PartState::Retry(_) = part.state {
+                        part.state = PartState::Ready;
+                        self.schedule.push_ready(part.link, *message, number);
+                    }
+                }
+            }
+            touched += u64::from(any);
+        }
+        links.sort_unstable();
+        links.dedup();
+        for link in links {
+            self.schedule.hold(link, None);
+        }
+        touched
+    }
+
+    /// Sends messages that aren't being handed over back to be routed again (after a change of the ways).
+    pub(crate) fn reroute(&mut self) -> u64 {
+        let mut moved = 0;
+        for (message, entry) in &mut self.entries {
+            let Stage::Parts(parts) = &entry.stage else {
+                continue;
+            };
+            let busy = parts.iter().any(|part| part.state == PartState::Active);
+            if busy || entry.resolved.is_none() {
+                continue;
+            }
+            let open = parts.iter().filter(|part| part.state != PartState::Done);
+            let carried = open.map(|part| &part.carried);
+            entry.carried = carried
+                .max_by_key(|carried| carried.attempts)
+                .map(|carried| Box::new(carried.clone()));
+            entry.stage = Stage::Submission;
+            self.submission.push_back(*message);
+            moved += 1;
+        }
+        moved
+    }
+}
+
+fn part_mut(
+    entries: &mut HashMap<MessageId, Entry>,
+    message: MessageId,
+    number: u32,
+) -> Option<&mut Part> {
+    match &mut entries.get_mut(&message)?.stage {
+        Stage::Parts(parts) => parts.get_mut(usize::try_from(number).ok()?),
+        Stage::Submission | Stage::Taken => None,
+    }
+}
