@@ -1,1 +1,5 @@
 //! Test doubles and harness: fault-injecting disk, DNS server, seeded generator
+
+pub mod client;
+pub mod corpus;
+pub mod sink;
