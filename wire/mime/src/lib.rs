@@ -1,1 +1,16 @@
-//! Reading and writing messages: headers, trace fields, delivery reports
+//! Reading and writing messages: trace fields, headers, delivery reports.
+//!
+//! What it is: the formats of RFC 5322, 3464 and their kin, as functions from values to octets and back. What it guards: nothing
+//! written here holds a CR or LF that isn't a line end of ours; reading takes bounded memory whatever the message
+//! holds. What it may refuse: nothing; broken messages are read as far as they make sense. Deliberately absent: content
+//! conversion, the clock.
+
+mod date;
+mod headers;
+mod report;
+mod trace;
+
+pub use date::date_time;
+pub use headers::{HEADER_OCTETS_MAX, Headers, read_headers};
+pub use report::{Action, Report, Reported, Returned};
+pub use trace::{TraceFacts, received, return_path};

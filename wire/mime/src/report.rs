@@ -1,0 +1,304 @@
+//! Delivery reports: a multipart/report (RFC 6522) with an explanation in plain words, the machine-readable
+//! status (RFC 3464; RFC 6533 where an address isn't ASCII), and what came of the message.
+//!
+//! Guards: texts from outside (replies, addresses) can't add a line or a field.
+
+use crate::date_time;
+use crate::headers::Headers;
+use bridgehead_mail::{
+    Address, Content, Domain, DsnText, Failure, MessageId, Recipient, RemoteReply, StatusCode,
+    Timestamp,
+};
+use std::io;
+
+const WINDOW: usize = 64 * 1024;
+
+/// What became of a recipient (RFC 3464 §2.3.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It will not work.
+    Failed(Failure),
+    /// It did not work yet, and is tried until then.
+    Delayed(Failure, Timestamp),
+    /// It is in a mailbox.
+    Delivered,
+    /// It went to a server that doesn't report; what that said.
+    Relayed(RemoteReply),
+    /// A group was put in its place.
+    Expanded,
+}
+
+/// One recipient of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reported {
+    /// The recipient as it was tried, with what its sender called it.
+    pub recipient: Recipient,
+    /// What became of it.
+    pub action: Action,
+}
+
+/// What of the message comes back.
+pub enum Returned<'a> {
+    /// Its headers.
+    Headers(Headers),
+    /// All of it.
+    Full(&'a dyn Content),
+}
+
+/// A report about one message. All recipients have the same kind of action.
+pub struct Report<'a> {
+    /// The id of the report itself.
+    pub id: MessageId,
+    /// When it is made.
+    pub at: Timestamp,
+    /// The server that makes it.
+    pub server: &'a Domain,
+    /// The domain of the `postmaster@` it comes from.
+    pub from_domain: &'a Domain,
+    /// To whom it goes: the reverse-path of the message.
+    pub to: &'a Address,
+    /// The message's id.
+    pub about: MessageId,
+    /// When the message was accepted.
+    pub accepted: Timestamp,
+    /// The sender's own name for the transaction.
+    pub envid: Option<&'a DsnText>,
+    /// The recipients.
+    pub recipients: &'a [Reported],
+    /// What comes back.
+    pub returned: Returned<'a>,
+}
+
+impl Report<'_> {
+    /// Writes the whole report, in pieces of bounded size.
+    ///
+    /// # Errors
+    /// If the returned message can't be read, or `write` says no.
+    pub fn write<E: From<io::Error>>(
+        &self,
+        mut write: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let boundary = format!("=_report_{}", self.id);
+        let mut text = self.head(&boundary);
+        text.push_str(&self.explanation(&boundary));
+        text.push_str(&self.status(&boundary));
+        write(text.as_bytes())?;
+        match &self.returned {
+            Returned::Headers(headers) => {
+                let kind = self.kind("text/rfc822-headers", "message/global-headers");
+                write(part(&boundary, kind, !headers.octets.is_ascii()).as_bytes())?;
+                write(&headers.octets)?;
+            }
+            Returned::Full(content) => {
+                let kind = self.kind("message/rfc822", "message/global");
+                write(part(&boundary, kind, true).as_bytes())?;
+                copy(*content, &mut write)?;
+            }
+        }
+        write(format!("\r\n--{boundary}--\r\n").as_bytes())
+    }
+
+    /// Whether the types of RFC 6533 are needed.
+    fn is_international(&self) -> bool {
+        let reported = self.recipients.iter();
+        self.to.needs_smtputf8()
+            || reported
+                .map(|one| &one.recipient.address)
+                .any(Address::needs_smtputf8)
+    }
+
+    fn kind<'a>(&self, ascii: &'a str, international: &'a str) -> &'a str {
+        if self.is_international() {
+            international
+        } else {
+            ascii
+        }
+    }
+
+    fn head(&self, boundary: &str) -> String {
+        let subject = match self.recipients.first().map(|one| &one.action) {
+            Some(Action::Delayed(..)) => "Your message is delayed",
+            Some(Action::Delivered) => "Your message was delivered",
+            Some(Action::Relayed(_)) => "Your message was passed on",
+            Some(Action::Expanded) => "Your message was passed to a group",
+            Some(Action::Failed(_)) | None => "Your message could not be delivered",
+        };
+        let report_type = self.kind("delivery-status", "global-delivery-status");
+        // RFC 3834 §5: so that nobody answers it automatically.
+        format!(
+            "From: Mail Delivery System <postmaster@{from}>\r\n\
+             To: <{to}>\r\n\
+             Subject: {subject}\r\n\
+             Date: {date}\r\n\
+             Message-ID: <{id}@{server}>\r\n\
+             Auto-Submitted: auto-replied\r\n\
+             MIME-Version: 1.0\r\n\
+             Content-Type: multipart/report; report-type={report_type};\r\n\
+             \tboundary=\"{boundary}\"\r\n\
+             \r\n\
+             This is a delivery report in MIME format.\r\n",
+            from = self.from_domain,
+            to = self.to,
+            date = date_time(self.at),
+            id = self.id,
+            server = self.server,
+        )
+    }
+
+    fn explanation(&self, boundary: &str) -> String {
+        let mut text = part(boundary, "text/plain; charset=utf-8", true);
+        text.push_str(&format!(
+            "This is the mail system at {}.\r\n\r\n{}\r\n\r\n",
+            self.server,
+            self.opening()
+        ));
+        for one in self.recipients {
+            text.push_str(&explain(one));
+        }
+        text.push_str(&format!(
+            "Message {} in the log of {}.\r\n",
+            self.about, self.server
+        ));
+        text
+    }
+
+    fn opening(&self) -> &'static str {
+        match self.recipients.first().map(|one| &one.action) {
+            Some(Action::Delayed(..)) => {
+                "Your message could not be delivered yet to the recipients below. It is kept and\r\n\
+                 tried again; you need not send it again."
+            }
+            Some(Action::Delivered) => "Your message was delivered to the recipients below.",
+            Some(Action::Relayed(_)) => {
+                "Your message was passed on for the recipients below, to servers that don't report\r\n\
+                 delivery. You may hear no more of it."
+            }
+            Some(Action::Expanded) => {
+                "Your message was accepted for the groups below and goes to their members."
+            }
+            Some(Action::Failed(_)) | None => {
+                "Your message could not be delivered to the recipients below, and is not tried\r\n\
+                 again. The others, if there were any, are not affected."
+            }
+        }
+    }
+
+    /// The machine-readable part (RFC 3464 §2.1): the message's fields, then a block for each recipient.
+    fn status(&self, boundary: &str) -> String {
+        let kind = self.kind("message/delivery-status", "message/global-delivery-status");
+        let mut text = part(boundary, kind, self.is_international());
+        if let Some(envid) = self.envid {
+            field(&mut text, "Original-Envelope-Id", envid.as_str());
+        }
+        field(&mut text, "Reporting-MTA", &format!("dns; {}", self.server));
+        field(&mut text, "Arrival-Date", &date_time(self.accepted));
+        for one in self.recipients {
+            text.push_str("\r\n");
+            block(&mut text, one, self.at);
+        }
+        text
+    }
+}
+
+/// The start of a body part.
+fn part(boundary: &str, kind: &str, eight_bit: bool) -> String {
+    let encoding = if eight_bit { "8bit" } else { "7bit" };
+    format!(
+        "\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
+    )
+}
+
+fn copy<E: From<io::Error>>(
+    content: &dyn Content,
+    write: &mut impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut window = vec![0; WINDOW];
+    let mut at = 0;
+    loop {
+        let count = content.read_at(at, &mut window)?;
+        if count == 0 {
+            return Ok(());
+        }
+        write(window.get(..count).unwrap_or_default())?;
+        at += count as u64;
+    }
+}
+
+/// What happened to one recipient, for people.
+fn explain(one: &Reported) -> String {
+    let mut text = format!("  <{}>\r\n", one.recipient.address);
+    let mut say = |line: &str| text.push_str(&format!("    {}\r\n", one_line(line)));
+    match &one.action {
+        Action::Failed(failure) => {
+            say(&failure.text);
+            quote(failure, &mut say);
+        }
+        Action::Delayed(failure, until) => {
+            say(&failure.text);
+            quote(failure, &mut say);
+            say(&format!("It is tried until {}.", date_time(*until)));
+        }
+        Action::Delivered => say("delivered to the mailbox"),
+        Action::Relayed(reply) => say(&format!("passed on to {}, which said: {reply}", reply.host)),
+        Action::Expanded => say("passed to the members of the group"),
+    }
+    text.push_str("\r\n");
+    text
+}
+
+fn quote(failure: &Failure, say: &mut impl FnMut(&str)) {
+    if let Some(remote) = &failure.remote {
+        say(&format!("The server {} said: {remote}", remote.host));
+    }
+}
+
+/// The fields of one recipient (RFC 3464 §2.3).
+fn block(text: &mut String, one: &Reported, at: Timestamp) {
+    let address = &one.recipient.address;
+    if let Some(orcpt) = &one.recipient.orcpt {
+        let value = format!("{}; {}", orcpt.kind.as_str(), orcpt.address.as_str());
+        field(text, "Original-Recipient", &value);
+    }
+    // RFC 6533 §3: an address that isn't ASCII has its own type.
+    let kind = if address.needs_smtputf8() {
+        "utf-8"
+    } else {
+        "rfc822"
+    };
+    field(text, "Final-Recipient", &format!("{kind}; {address}"));
+    let (action, status) = match &one.action {
+        Action::Failed(failure) => ("failed", failure.status),
+        Action::Delayed(failure, _) => ("delayed", failure.status),
+        Action::Delivered => ("delivered", StatusCode::success(1, 5)),
+        Action::Relayed(_) => ("relayed", StatusCode::success(0, 0)),
+        Action::Expanded => ("expanded", StatusCode::success(0, 0)),
+    };
+    field(text, "Action", action);
+    field(text, "Status", &status.to_string());
+    let remote = match &one.action {
+        Action::Failed(failure) | Action::Delayed(failure, _) => failure.remote.as_ref(),
+        Action::Relayed(reply) => Some(reply),
+        Action::Delivered | Action::Expanded => None,
+    };
+    if let Some(remote) = remote {
+        // The host is `name [address]:port`; the name is what RFC 3464 §2.3.5 asks for.
+        let name = remote.host.split(' ').next().unwrap_or_default();
+        field(text, "Remote-MTA", &format!("dns; {name}"));
+        field(text, "Diagnostic-Code", &format!("smtp; {remote}"));
+    }
+    field(text, "Last-Attempt-Date", &date_time(at));
+    if let Action::Delayed(_, until) = &one.action {
+        field(text, "Will-Retry-Until", &date_time(*until));
+    }
+}
+
+fn field(text: &mut String, name: &str, value: &str) {
+    text.push_str(&format!("{name}: {}\r\n", one_line(value)));
+}
+
+/// A text from anywhere as part of one line of bounded length.
+fn one_line(text: &str) -> String {
+    const LETTERS_MAX: usize = 900;
+    let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
+    text.chars().take(LETTERS_MAX).map(plain).collect()
+}
