@@ -1,1 +1,45 @@
-//! Objects of the organisation, lookups, snapshots; the embedded directory behind the seam where AD and LDAP will stand
+//! Objects of the organisation, lookups, snapshots; the embedded directory behind the seam where AD and LDAP will stand.
+//!
+//! What it is: the object model with its text form (`text -> checked objects -> canonical text`), immutable
+//! [`Snapshot`]s with fast lookups, and the embedded [`Directory`] that keeps objects and their history. What it
+//! guards: a snapshot is always a whole organisation without a fault; a change applies as a whole or not at all;
+//! clear-text passwords are never stored. What it may refuse: a text, with every fault named by file, line, key and
+//! reason.
+
+mod change;
+mod check;
+mod drive;
+mod embedded;
+mod error;
+mod fault;
+mod key;
+mod objects;
+mod organisation;
+mod password;
+mod reader;
+mod snapshot;
+mod units;
+mod value;
+mod words;
+mod writer;
+
+pub use change::{Change, HistoryEntry};
+pub use drive::Directory;
+pub use error::OpenError;
+pub use fault::{Fault, Report};
+pub use key::{Key, Presence, Schema};
+pub use objects::{
+    AcceptedDomain, Administrator, Connector, Contact, Group, Mailbox, Organization, RoutingGroup,
+    Server, VirtualServer,
+};
+pub use organisation::{Organisation, parse_organisation, reference};
+pub use password::{Password, verify_password};
+pub use reader::{Fields, Place, read_document};
+pub use snapshot::{Acceptance, Found, How, Login, Resolution, Snapshot};
+pub use units::{Size, Wait};
+pub use value::{Value, string};
+pub use words::{
+    AddressSpace, BareLineEnds, ConnectorTls, DomainKind, LogFormat, Member, Name, NameServer,
+    NextHopKind, Pattern, Role, Secret, SmartHost, Words,
+};
+pub use writer::TableWriter;

@@ -1,0 +1,96 @@
+//! The difference between two organisations, object by object.
+
+use crate::Fault;
+use crate::organisation::ObjectKey;
+use bridgehead_mail::Timestamp;
+use std::collections::BTreeMap;
+
+/// What an apply did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Objects made, as `mailbox alice`.
+    pub created: Vec<String>,
+    /// Objects changed.
+    pub changed: Vec<String>,
+    /// Objects removed.
+    pub deleted: Vec<String>,
+    /// How many stayed as they were.
+    pub unchanged: u64,
+    /// The version after it.
+    pub version: u64,
+    /// What can be lived with.
+    pub warnings: Vec<Fault>,
+}
+
+/// One change that was made, as the directory remembers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// The version it led to.
+    pub version: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who made it.
+    pub who: String,
+    /// What it did.
+    pub summary: String,
+}
+
+type Texts = BTreeMap<ObjectKey, (String, String)>;
+
+impl Change {
+    pub(crate) fn between(old: &Texts, new: &Texts) -> Self {
+        let mut change = Self::default();
+        for (key, (name, text)) in new {
+            let label = label(key, name);
+            match old.get(key) {
+                None => change.created.push(label),
+                Some((_, before)) if before != text => change.changed.push(label),
+                Some(_) => change.unchanged = change.unchanged.saturating_add(1),
+            }
+        }
+        let gone = old.iter().filter(|(key, _)| !new.contains_key(*key));
+        change.deleted = gone.map(|(key, (name, _))| label(key, name)).collect();
+        change
+    }
+
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.created.is_empty() && self.changed.is_empty() && self.deleted.is_empty()
+    }
+
+    pub(crate) fn summary(&self) -> String {
+        let parts = [
+            ("created", &self.created),
+            ("changed", &self.changed),
+            ("deleted", &self.deleted),
+        ];
+        let parts = parts.into_iter().filter(|(_, names)| !names.is_empty());
+        let parts: Vec<String> = parts
+            .map(|(verb, names)| format!("{verb} {}", shortened(names)))
+            .collect();
+        parts.join("; ")
+    }
+}
+
+/// As `mailbox alice`; the organisation itself as `organization`.
+fn label((_, kind, folded): &ObjectKey, name: &str) -> String {
+    if folded.is_empty() {
+        return (*kind).to_owned();
+    }
+    format!("{kind} {name}")
+}
+
+fn shortened(names: &[String]) -> String {
+    const SHOWN: usize = 50;
+    let mut text = names
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}

@@ -1,0 +1,461 @@
+//! Checks across objects: names and addresses are unique, references lead somewhere, nothing contradicts itself.
+//!
+//! Guards: what passes here can be put in force. Objects that couldn't be read count as known, so that one fault
+//! isn't told twice.
+
+use crate::organisation::{Named, Places};
+use crate::snapshot::{Table, fold};
+use crate::{
+    Connector, Contact, DomainKind, Group, Mailbox, Member, Name, Organisation, Organization,
+    Place, Report, Role, RoutingGroup, Schema, Server, VirtualServer,
+};
+use bridgehead_mail::{Address, IpNetwork};
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
+
+pub(crate) fn check(organisation: &Organisation, places: &Places, report: &mut Report) {
+    let mut check = Check {
+        table: Table::build(organisation),
+        names: Names::collect(organisation, places),
+        organisation,
+        places,
+        report,
+    };
+    check.unique_names();
+    check.accepted_domains();
+    check.unique_addresses();
+    check.postmaster();
+    check.servers();
+    check.virtual_servers();
+    check.listeners();
+    check.connectors();
+    check.mailboxes();
+    check.groups();
+    check.contacts();
+}
+
+/// Names in lower case of the kinds that are referred to.
+struct Names {
+    groups: HashSet<String>,
+    servers: HashSet<String>,
+    recipients: HashSet<String>,
+}
+
+impl Names {
+    fn collect(organisation: &Organisation, places: &Places) -> Self {
+        let mut recipients = known(&organisation.mailboxes, places);
+        recipients.extend(known(&organisation.groups, places));
+        recipients.extend(known(&organisation.contacts, places));
+        Self {
+            groups: known(&organisation.routing_groups, places),
+            servers: known(&organisation.servers, places),
+            recipients,
+        }
+    }
+}
+
+fn known<S: Named>(objects: &[S], places: &Places) -> HashSet<String> {
+    let names = objects.iter().map(|object| object.name().to_lowercase());
+    let broken = places.broken.iter().filter(|(kind, _)| *kind == S::KIND);
+    names.chain(broken.map(|(_, name)| name.clone())).collect()
+}
+
+/// A listening address, whose it is, and its line.
+type Listener = (SocketAddr, String, u64);
+
+struct Check<'a> {
+    table: Table,
+    names: Names,
+    organisation: &'a Organisation,
+    places: &'a Places,
+    report: &'a mut Report,
+}
+
+impl Check<'_> {
+    fn unique_names(&mut self) {
+        let organisation = self.organisation;
+        self.unique(&organisation.accepted_domains, &mut HashMap::new());
+        self.unique(&organisation.routing_groups, &mut HashMap::new());
+        self.unique(&organisation.servers, &mut HashMap::new());
+        self.unique(&organisation.virtual_servers, &mut HashMap::new());
+        self.unique(&organisation.connectors, &mut HashMap::new());
+        self.unique(&organisation.administrators, &mut HashMap::new());
+        // A member is named without its kind, so these share one space of names.
+        let mut recipients = HashMap::new();
+        self.unique(&organisation.mailboxes, &mut recipients);
+        self.unique(&organisation.groups, &mut recipients);
+        self.unique(&organisation.contacts, &mut recipients);
+    }
+
+    fn unique<S: Named>(&mut self, objects: &[S], seen: &mut HashMap<String, (String, u64)>) {
+        for (index, object) in objects.iter().enumerate() {
+            let place = self.places.of::<S>(index);
+            let line = place.key("name");
+            match seen.get(&object.name().to_lowercase()) {
+                Some((other, at)) => {
+                    let reason = format!("the name is taken by {other} in line {at}");
+                    self.report.fault(line, place.name("name"), reason);
+                }
+                None => {
+                    let entry = (place.label.clone(), line);
+                    seen.insert(object.name().to_lowercase(), entry);
+                }
+            }
+        }
+    }
+
+    fn accepted_domains(&mut self) {
+        if self.organisation.accepted_domains.is_empty()
+            && self
+                .places
+                .broken
+                .iter()
+                .all(|(kind, _)| *kind != "accepted-domain")
+        {
+            let reason = "there is none, so mail is taken for nobody";
+            self.report.warn(0, "accepted-domain", reason);
+        }
+    }
+
+    fn unique_addresses(&mut self) {
+        let organisation = self.organisation;
+        let mut seen = HashMap::new();
+        for (index, object) in organisation.mailboxes.iter().enumerate() {
+            let place = self.places.of::<Mailbox>(index);
+            self.addresses(place, &object.addresses, &mut seen);
+        }
+        for (index, object) in organisation.groups.iter().enumerate() {
+            let place = self.places.of::<Group>(index);
+            self.addresses(place, &object.addresses, &mut seen);
+        }
+        for (index, object) in organisation.contacts.iter().enumerate() {
+            let place = self.places.of::<Contact>(index);
+            self.addresses(place, &object.addresses, &mut seen);
+        }
+    }
+
+    fn addresses(
+        &mut self,
+        place: &Place,
+        addresses: &[Address],
+        seen: &mut HashMap<String, (String, u64)>,
+    ) {
+        for (index, address) in addresses.iter().enumerate() {
+            let line = place.item("addresses", index);
+            let domain = address.domain();
+            let fault = match self.table.domain_kind(domain) {
+                None if !self.is_broken_domain(domain.as_str()) => {
+                    Some(format!("{address}: {domain} is no accepted domain"))
+                }
+                Some(DomainKind::ExternalRelay) => Some(format!(
+                    "{address}: {domain} is external-relay: all its mail is passed on, \
+                     so nobody can have an address in it"
+                )),
+                _ => None,
+            };
+            if let Some(reason) = fault {
+                self.report.fault(line, place.name("addresses"), reason);
+            }
+            match seen.get(&fold(address)) {
+                Some((other, at)) => {
+                    let reason = format!("{address} is taken by {other} in line {at}");
+                    self.report.fault(line, place.name("addresses"), reason);
+                }
+                None => {
+                    seen.insert(fold(address), (place.label.clone(), line));
+                }
+            }
+        }
+    }
+
+    fn is_broken_domain(&self, domain: &str) -> bool {
+        let key = ("accepted-domain", domain.to_owned());
+        self.places.broken.contains(&key)
+    }
+
+    fn postmaster(&mut self) {
+        let Some(organization) = &self.organisation.organization else {
+            return;
+        };
+        let place = self.places.of::<Organization>(0);
+        self.address_exists(&organization.postmaster, place, "postmaster", 0);
+    }
+
+    /// An address in an authoritative domain must be somebody's.
+    fn address_exists(&mut self, address: &Address, place: &Place, key: &str, index: usize) {
+        let authoritative =
+            self.table.domain_kind(address.domain()) == Some(DomainKind::Authoritative);
+        let role_is_fine = key != "postmaster" && self.table.is_role(address);
+        let unsure = self.places.broken.iter().any(|(kind, _)| {
+            [
+                Mailbox::KIND,
+                Group::KIND,
+                Contact::KIND,
+                Organization::KIND,
+            ]
+            .contains(kind)
+        });
+        if authoritative && self.table.find(address).is_none() && !role_is_fine && !unsure {
+            let reason = format!("nobody has the address {address}");
+            let line = place.item(key, index);
+            self.report.fault(line, place.name(key), reason);
+        }
+    }
+
+    fn reference<S: Schema>(&mut self, name: Option<&Name>, place: &Place, key: &str) {
+        let names = match S::KIND {
+            RoutingGroup::KIND => &self.names.groups,
+            _ => &self.names.servers,
+        };
+        let Some(name) = name.filter(|name| !names.contains(&*name.folded())) else {
+            return;
+        };
+        let reason = format!("there is no {} \"{name}\"", S::KIND);
+        self.report.fault(place.key(key), place.name(key), reason);
+    }
+
+    fn needs_group(&mut self, group: Option<&Name>, place: &Place) {
+        if group.is_none() && self.names.groups.len() > 1 {
+            let reason = "is missing; there is more than one routing group";
+            self.report
+                .fault(place.line, place.name("routing-group"), reason);
+        }
+    }
+
+    fn key_pair(&mut self, certificate: bool, key: bool, place: &Place) {
+        let (there, absent) = match (certificate, key) {
+            (true, false) => ("certificate", "key"),
+            (false, true) => ("key", "certificate"),
+            _ => return,
+        };
+        let reason = format!("{there} without {absent}: both are needed");
+        self.report
+            .fault(place.key(there), place.name(there), reason);
+    }
+
+    fn servers(&mut self) {
+        let organisation = self.organisation;
+        for (index, server) in organisation.servers.iter().enumerate() {
+            let place = self.places.of::<Server>(index);
+            self.reference::<RoutingGroup>(server.routing_group.as_ref(), place, "routing-group");
+            self.needs_group(server.routing_group.as_ref(), place);
+            self.key_pair(server.certificate.is_some(), server.key.is_some(), place);
+            let named = server.hostname.is_some();
+            if !named && bridgehead_mail::Domain::parse(server.name.as_str()).is_err() {
+                let reason = "is missing; the server's name can't be a host name";
+                self.report
+                    .fault(place.line, place.name("hostname"), reason);
+            }
+            let late = server.delay_notice_after.zip(server.expire_after);
+            if late.is_some_and(|(notice, expire)| notice >= expire) {
+                let reason = "not before expire-after, so nobody is ever told of a delay";
+                let line = place.key("delay-notice-after");
+                self.report
+                    .warn(line, place.name("delay-notice-after"), reason);
+            }
+            let default = server.default_domain.as_ref();
+            if default.is_some_and(|domain| self.table.domain_kind(domain).is_none()) {
+                let reason = "is no accepted domain";
+                let line = place.key("default-domain");
+                self.report
+                    .fault(line, place.name("default-domain"), reason);
+            }
+        }
+    }
+
+    fn virtual_servers(&mut self) {
+        let organisation = self.organisation;
+        for (index, server) in organisation.virtual_servers.iter().enumerate() {
+            let place = self.places.of::<VirtualServer>(index);
+            self.reference::<Server>(Some(&server.server), place, "server");
+            self.key_pair(server.certificate.is_some(), server.key.is_some(), place);
+            if server.starttls == Some(false) && server.implicit_tls != Some(true) {
+                self.needs_tls(server, place);
+            }
+            let everybody = server.relay_from.iter().position(is_everybody);
+            let open = !server
+                .require_auth
+                .unwrap_or(server.role == Some(Role::Submission));
+            if let Some(item) = everybody.filter(|_| open) {
+                let reason = "the whole Internet may send to anywhere through this server";
+                let line = place.item("relay-from", item);
+                self.report.warn(line, place.name("relay-from"), reason);
+            }
+        }
+    }
+
+    /// AUTH is offered inside TLS only, so that both must be on where one is asked for.
+    fn needs_tls(&mut self, server: &VirtualServer, place: &Place) {
+        let submission = server.role == Some(Role::Submission);
+        let asks = [
+            ("require-tls", server.require_tls == Some(true)),
+            ("auth", server.auth == Some(true)),
+            ("require-auth", server.require_auth.unwrap_or(submission)),
+        ];
+        if let Some((key, _)) = asks.iter().find(|(_, asked)| *asked) {
+            let reason = format!("without TLS nobody can satisfy {key}");
+            self.report
+                .fault(place.key("starttls"), place.name("starttls"), reason);
+        }
+    }
+
+    fn listeners(&mut self) {
+        let organisation = self.organisation;
+        let mut taken: HashMap<(Box<str>, u16), Vec<Listener>> = HashMap::new();
+        for (index, server) in organisation.virtual_servers.iter().enumerate() {
+            let place = self.places.of::<VirtualServer>(index);
+            for (item, listen) in server.listen.iter().enumerate() {
+                // Port 0 means any free one, which is never taken.
+                if listen.port() == 0 {
+                    continue;
+                }
+                let line = place.item("listen", item);
+                let others = taken
+                    .entry((server.server.folded(), listen.port()))
+                    .or_default();
+                let clash = others.iter().find(|(other, ..)| overlap(*other, *listen));
+                if let Some((other, label, at)) = clash {
+                    let reason = format!("{listen} overlaps {other} of {label} in line {at}");
+                    self.report.fault(line, place.name("listen"), reason);
+                } else {
+                    others.push((*listen, place.label.clone(), line));
+                }
+            }
+        }
+    }
+
+    fn connectors(&mut self) {
+        let organisation = self.organisation;
+        for (index, connector) in organisation.connectors.iter().enumerate() {
+            let place = self.places.of::<Connector>(index);
+            self.reference::<RoutingGroup>(
+                connector.routing_group.as_ref(),
+                place,
+                "routing-group",
+            );
+            self.reference::<RoutingGroup>(connector.target_group.as_ref(), place, "target-group");
+            self.needs_group(connector.routing_group.as_ref(), place);
+            for bridgehead in &connector.source_bridgeheads {
+                self.reference::<Server>(Some(bridgehead), place, "source-bridgeheads");
+            }
+            self.way(connector, place);
+            if connector.username.is_some() != connector.password.is_some() {
+                let reason = "username and password go together";
+                self.report
+                    .fault(place.key("username"), place.name("username"), reason);
+            }
+        }
+    }
+
+    fn way(&mut self, connector: &Connector, place: &Place) {
+        let ways = usize::from(connector.next_hop.is_some())
+            + usize::from(!connector.smart_hosts.is_empty())
+            + usize::from(connector.target_group.is_some());
+        if ways != 1 {
+            let reason = "exactly one of next-hop, smart-hosts and target-group is expected";
+            self.report
+                .fault(place.line, place.name("next-hop"), reason);
+        } else if connector.target_group.is_some() {
+            let reason = "ways between routing groups are kept, but not yet used";
+            self.report.warn(
+                place.key("target-group"),
+                place.name("target-group"),
+                reason,
+            );
+        } else if connector.address_space.is_empty() {
+            let reason = "is missing, so nothing ever goes this way";
+            self.report
+                .fault(place.line, place.name("address-space"), reason);
+        }
+        let mut seen = HashSet::new();
+        for (item, space) in connector.address_space.iter().enumerate() {
+            if !seen.insert(&space.pattern) {
+                let reason = format!("\"{}\" is there twice", space.pattern);
+                let line = place.item("address-space", item);
+                self.report.fault(line, place.name("address-space"), reason);
+            }
+        }
+    }
+
+    fn mailboxes(&mut self) {
+        let organisation = self.organisation;
+        for (index, mailbox) in organisation.mailboxes.iter().enumerate() {
+            let place = self.places.of::<Mailbox>(index);
+            for (item, target) in mailbox.forward_to.iter().enumerate() {
+                self.address_exists(target, place, "forward-to", item);
+                let own = self
+                    .table
+                    .find(target)
+                    .is_some_and(|found| found.is_mailbox(index));
+                if own {
+                    let reason = format!("{target} is the mailbox itself; keep-copy keeps a copy");
+                    let line = place.item("forward-to", item);
+                    self.report.fault(line, place.name("forward-to"), reason);
+                }
+            }
+            if mailbox.keep_copy.is_some() && mailbox.forward_to.is_empty() {
+                let reason = "means nothing without forward-to";
+                self.report
+                    .warn(place.key("keep-copy"), place.name("keep-copy"), reason);
+            }
+        }
+    }
+
+    fn groups(&mut self) {
+        let organisation = self.organisation;
+        for (index, group) in organisation.groups.iter().enumerate() {
+            let place = self.places.of::<Group>(index);
+            for (item, member) in group.members.iter().enumerate() {
+                match member {
+                    Member::Address(address) => {
+                        self.address_exists(address, place, "members", item);
+                    }
+                    Member::Name(name) if !self.names.recipients.contains(&*name.folded()) => {
+                        let reason = format!("there is no mailbox, group or contact \"{name}\"");
+                        let line = place.item("members", item);
+                        self.report.fault(line, place.name("members"), reason);
+                    }
+                    Member::Name(_) => {}
+                }
+            }
+            if group.members.is_empty() {
+                let reason = "has no members, so its mail can't be delivered";
+                self.report.warn(place.line, place.name("members"), reason);
+            }
+        }
+    }
+
+    fn contacts(&mut self) {
+        let organisation = self.organisation;
+        for (index, contact) in organisation.contacts.iter().enumerate() {
+            let place = self.places.of::<Contact>(index);
+            self.address_exists(&contact.target, place, "target", 0);
+            let own = self.table.find(&contact.target);
+            if own.is_some_and(|found| found.is_contact(index)) {
+                let reason = "is the contact itself";
+                self.report
+                    .fault(place.key("target"), place.name("target"), reason);
+            }
+        }
+    }
+}
+
+/// Whether both can't listen at once: the same port, and the same address or one for all.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    one.ip() == other.ip()
+        || one.ip().is_unspecified() && (one.is_ipv6() || other.is_ipv4())
+        || other.ip().is_unspecified() && (other.is_ipv6() || one.is_ipv4())
+}
+
+fn is_everybody(network: &IpNetwork) -> bool {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+    let ends = [
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V4(Ipv4Addr::BROADCAST),
+    ];
+    let six = [
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)),
+    ];
+    ends.iter().all(|end| network.contains(*end)) || six.iter().all(|end| network.contains(*end))
+}

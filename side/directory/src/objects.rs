@@ -1,0 +1,220 @@
+//! The kinds of objects, as written in the file: each key once, with its meaning, default and bound.
+//!
+//! Guards: values are checked when they are read; what isn't written stays `None`, so that export shows only what
+//! somebody decided. References between objects are the check's business.
+
+use crate::object;
+use crate::{
+    AddressSpace, BareLineEnds, ConnectorTls, DomainKind, Member, Name, NameServer, NextHopKind,
+    Password, Role, Secret, Size, SmartHost, Wait, Words,
+};
+use bridgehead_mail::{Address, Domain, IpNetwork};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+object! {
+    /// The organisation itself; there is exactly one.
+    Organization = "organization" {
+        /// Its name.
+        name: required Words = "name", "";
+        /// Who gets mail for postmaster and abuse in every accepted domain where no object has that address
+        /// (RFC 5321 §4.5.1, RFC 2142 §2), except in external-relay domains.
+        postmaster: required Address = "postmaster", "";
+        /// Whether `name+anything@` reaches `name@` where nobody has that very address (RFC 5233).
+        plus_addressing: optional bool = "plus-addressing", "true";
+    }
+}
+
+object! {
+    /// A domain for which mail is taken.
+    AcceptedDomain = "accepted-domain" {
+        /// The domain.
+        name: required Domain = "name", "";
+        /// What it means that it is accepted.
+        kind: optional DomainKind = "kind", "authoritative";
+    }
+}
+
+object! {
+    /// A site: servers that reach each other directly.
+    RoutingGroup = "routing-group" {
+        /// Its name.
+        name: required Name = "name", "";
+    }
+}
+
+object! {
+    /// A machine that runs this software.
+    Server = "server" {
+        /// Its name, as in its server file.
+        name: required Name = "name", "";
+        /// The routing group it is in.
+        routing_group: optional Name = "routing-group", "the only one there is";
+        /// What it calls itself in greetings, trace fields and reports.
+        hostname: optional Domain = "hostname", "its name";
+        /// A PEM file with its certificate chain, its own first. Relative paths start at the data directory.
+        certificate: optional PathBuf = "certificate", "a self-signed one, made on first start";
+        /// A PEM file with the private key of the certificate.
+        key: optional PathBuf = "key", "the key of the self-signed certificate";
+        /// Waits between attempts to deliver; the last one repeats.
+        retry_schedule: list Wait = "retry-schedule", "1m, 1m, 1m, 1m, 15m, 30m, 1h, 2h, 4h", 1..=2592000;
+        /// How long after acceptance a message is given up and its sender told.
+        expire_after: optional Wait = "expire-after", "2d", 1..=2592000;
+        /// How long after acceptance its sender is told, once, that it is late.
+        delay_notice_after: optional Wait = "delay-notice-after", "12h", 1..=2592000;
+        /// Received fields in a message after which it counts as looping (RFC 5321 §6.3).
+        max_hops: optional u32 = "max-hops", "30", 5..=1000;
+        /// The domain that `RCPT TO:<postmaster>` without a domain means.
+        default_domain: optional Domain = "default-domain", "the domain of the organisation's postmaster";
+    }
+}
+
+object! {
+    /// Addresses and ports of a server, with an identity and a policy.
+    VirtualServer = "virtual-server" {
+        /// Its name; unique in the organisation.
+        name: required Name = "name", "";
+        /// The server it runs on.
+        server: required Name = "server", "";
+        /// Whom it is for: `mx` for other servers, `submission` for our own users.
+        role: optional Role = "role", "mx";
+        /// Where it listens; port 0 takes a free one.
+        listen: several SocketAddr = "listen", "";
+        /// What it calls itself.
+        hostname: optional Domain = "hostname", "the server's";
+        /// A PEM file with its certificate chain.
+        certificate: optional PathBuf = "certificate", "the server's";
+        /// A PEM file with the private key of the certificate.
+        key: optional PathBuf = "key", "the server's";
+        /// Clients that may send to anywhere without authenticating.
+        relay_from: list IpNetwork = "relay-from", "nobody";
+        /// Octets of one message.
+        max_message_size: optional Size = "max-message-size", "50 MiB", 65536..=1099511627776;
+        /// Recipients of one message; RFC 5321 §4.5.3.1.8 asks for 100 at least.
+        max_recipients: optional u32 = "max-recipients", "1000", 1..=100000;
+        /// Errors in one session before it is closed.
+        max_errors: optional u32 = "max-errors", "20", 1..=10000;
+        /// Sessions at once.
+        max_sessions: optional u32 = "max-sessions", "1000", 1..=100000;
+        /// Sessions at once from one client address (one /64 in IPv6).
+        max_sessions_per_client: optional u32 = "max-sessions-per-client", "50", 1..=100000;
+        /// Octets of the header of one message.
+        max_header_size: optional Size = "max-header-size", "1 MiB", 1024..=67108864;
+        /// How long to wait for the next command (RFC 5321 §4.5.3.2.7).
+        command_timeout: optional Wait = "command-timeout", "5m", 1..=3600;
+        /// How long to wait for more octets of a message (RFC 5321 §4.5.3.2.5).
+        data_timeout: optional Wait = "data-timeout", "3m", 1..=3600;
+        /// What to do with a CR or LF that stands alone: `refuse` or `normalise`.
+        bare_line_ends: optional BareLineEnds = "bare-line-ends", "refuse";
+        /// Offer STARTTLS (RFC 3207).
+        starttls: optional bool = "starttls", "true";
+        /// Start TLS at once, before the greeting (RFC 8314 §3).
+        implicit_tls: optional bool = "implicit-tls", "false";
+        /// Refuse mail outside TLS.
+        require_tls: optional bool = "require-tls", "false";
+        /// Offer AUTH, inside TLS only.
+        auth: optional bool = "auth", "true for submission, false for mx";
+        /// Refuse clients that neither authenticated nor are in `relay-from`.
+        require_auth: optional bool = "require-auth", "true for submission, false for mx";
+        /// An authenticated user may name only its own addresses as sender.
+        sender_must_match: optional bool = "sender-must-match", "true";
+    }
+}
+
+object! {
+    /// A way out of a routing group: to an address space, or to another routing group.
+    Connector = "connector" {
+        /// Its name.
+        name: required Name = "name", "";
+        /// The routing group it leads out of.
+        routing_group: optional Name = "routing-group", "the only one there is";
+        /// Where it leads, with costs from 1 to 100: the most specific pattern wins, then the lowest cost.
+        address_space: list AddressSpace = "address-space", "none";
+        /// `mx`: the next hop is found by the MX records of the recipient's domain.
+        next_hop: optional NextHopKind = "next-hop", "none; one of next-hop, smart-hosts and target-group is set";
+        /// The next hops, tried in this order.
+        smart_hosts: list SmartHost = "smart-hosts", "none";
+        /// The routing group it leads to. Kept, not yet used.
+        target_group: optional Name = "target-group", "none";
+        /// What it costs to go to the target group. Kept, not yet used.
+        cost: optional u32 = "cost", "10", 1..=100;
+        /// The servers that may use it. Kept, not yet used.
+        source_bridgeheads: list Name = "source-bridgeheads", "all of its routing group";
+        /// TLS towards the next hop.
+        tls: optional ConnectorTls = "tls", "opportunistic, required with username";
+        /// The port of next hops that don't name one.
+        port: optional u16 = "port", "25, 465 with implicit TLS";
+        /// Authenticate at the next hop as this user.
+        username: optional Words = "username", "don't authenticate";
+        /// The password for it. Kept and exported as written: the next hop wants it in clear text.
+        password: optional Secret = "password", "none";
+        /// Whether content with 8-bit octets may go to a next hop without 8BITMIME as it is.
+        eight_bit: optional bool = "eight-bit", "true";
+        /// How long to wait for a connection.
+        connect_timeout: optional Wait = "connect-timeout", "30s", 1..=600;
+        /// How long to wait for a reply (RFC 5321 §4.5.3.2).
+        command_timeout: optional Wait = "command-timeout", "5m", 1..=3600;
+        /// How long to wait for the reply to the end of a message (RFC 5321 §4.5.3.2.6).
+        data_timeout: optional Wait = "data-timeout", "10m", 1..=3600;
+        /// Connections at once to one next hop.
+        max_connections: optional u32 = "max-connections", "10", 1..=1000;
+        /// Messages over one connection before it is closed.
+        max_messages_per_connection: optional u32 = "max-messages-per-connection", "100", 1..=100000;
+        /// Recipients in one transaction; RFC 5321 §4.5.3.1.8 promises 100.
+        max_recipients_per_transaction: optional u32 = "max-recipients-per-transaction", "100", 1..=10000;
+        /// The DNS servers to ask.
+        nameservers: list NameServer = "nameservers", "those of the machine";
+    }
+}
+
+object! {
+    /// A mailbox in the store.
+    Mailbox = "mailbox" {
+        /// Its name; unique among mailboxes, groups and contacts.
+        name: required Name = "name", "";
+        /// Its addresses; the first is the primary one.
+        addresses: several Address = "addresses", "";
+        /// Clear text, which is hashed on apply, or an argon2 hash, which is kept.
+        password: optional Password = "password", "no login";
+        /// Where its mail goes instead, or as well.
+        forward_to: list Address = "forward-to", "nowhere";
+        /// Whether a copy of forwarded mail stays in the mailbox.
+        keep_copy: optional bool = "keep-copy", "false";
+        /// Whether it may log in and send. It gets mail all the same.
+        disabled: optional bool = "disabled", "false";
+    }
+}
+
+object! {
+    /// Addresses that stand for others.
+    Group = "group" {
+        /// Its name; unique among mailboxes, groups and contacts.
+        name: required Name = "name", "";
+        /// Its addresses.
+        addresses: several Address = "addresses", "";
+        /// Who gets its mail: mailboxes, groups and contacts by name, or addresses.
+        members: list Member = "members", "nobody";
+    }
+}
+
+object! {
+    /// Addresses of somebody whose mailbox is elsewhere.
+    Contact = "contact" {
+        /// Its name; unique among mailboxes, groups and contacts.
+        name: required Name = "name", "";
+        /// Its addresses here.
+        addresses: several Address = "addresses", "";
+        /// The address elsewhere.
+        target: required Address = "target", "";
+    }
+}
+
+object! {
+    /// Somebody who may administer the organisation.
+    Administrator = "administrator" {
+        /// The name to log in with.
+        name: required Name = "name", "";
+        /// Clear text, which is hashed on apply, or an argon2 hash, which is kept.
+        password: optional Password = "password", "no login but over the local admin socket";
+    }
+}

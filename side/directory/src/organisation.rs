@@ -1,0 +1,262 @@
+//! The organisation as one text: read with all faults at once, written in canonical form.
+
+use crate::check::check;
+use crate::reader::{find, read_document, unknown};
+use crate::{
+    AcceptedDomain, Administrator, Connector, Contact, Fault, Fields, Group, Key, Mailbox,
+    Organization, Place, Report, RoutingGroup, Schema, Server, TableWriter, VirtualServer,
+};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use toml::de::DeTable;
+
+/// All objects of an organisation, as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Organisation {
+    /// The organisation itself; none before the first apply.
+    pub organization: Option<Organization>,
+    /// The domains for which mail is taken.
+    pub accepted_domains: Vec<AcceptedDomain>,
+    /// The sites.
+    pub routing_groups: Vec<RoutingGroup>,
+    /// The machines.
+    pub servers: Vec<Server>,
+    /// Their addresses and ports.
+    pub virtual_servers: Vec<VirtualServer>,
+    /// The ways out.
+    pub connectors: Vec<Connector>,
+    /// The mailboxes.
+    pub mailboxes: Vec<Mailbox>,
+    /// The groups.
+    pub groups: Vec<Group>,
+    /// The contacts.
+    pub contacts: Vec<Contact>,
+    /// Who may administer it.
+    pub administrators: Vec<Administrator>,
+}
+
+/// Where everything stands in the file, and which names belong to faulty objects.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    places: HashMap<(&'static str, usize), Place>,
+    /// Kind and lower-case name of objects that couldn't be read: references to them aren't faults too.
+    pub(crate) broken: HashSet<(&'static str, String)>,
+    unknown: Place,
+}
+
+impl Places {
+    /// Where the object of this kind with this index is.
+    pub(crate) fn of<S: Schema>(&self, index: usize) -> &Place {
+        self.places.get(&(S::KIND, index)).unwrap_or(&self.unknown)
+    }
+}
+
+/// An object of any kind with a name of its own.
+pub(crate) trait Named: Schema {
+    /// Its name.
+    fn name(&self) -> &str;
+}
+
+macro_rules! named {
+    ($($kind:ident),+) => {
+        $( impl Named for $kind { fn name(&self) -> &str { self.name.as_str() } } )+
+    };
+}
+
+named!(
+    AcceptedDomain,
+    RoutingGroup,
+    Server,
+    VirtualServer,
+    Connector,
+    Mailbox,
+    Group,
+    Contact,
+    Administrator
+);
+
+/// Reads an organisation file. On success also what can be lived with.
+///
+/// # Errors
+/// All faults, by line.
+pub fn parse_organisation(
+    text: &str,
+    file: &str,
+) -> Result<(Organisation, Vec<Fault>), Vec<Fault>> {
+    let mut report = Report::new(file, text);
+    if let Some(document) = read_document(text, &mut report) {
+        let (organisation, places) = read(&document, &mut report);
+        check(&organisation, &places, &mut report);
+        return Ok((organisation, report.finish()?));
+    }
+    report
+        .finish()
+        .map(|warnings| (Organisation::default(), warnings))
+}
+
+/// Reads without the checks across objects: for texts this room wrote itself.
+pub(crate) fn parse_unchecked(text: &str, file: &str) -> Result<Organisation, Vec<Fault>> {
+    let mut report = Report::new(file, text);
+    let Some(document) = read_document(text, &mut report) else {
+        return report.finish().map(|_| Organisation::default());
+    };
+    let (organisation, _) = read(&document, &mut report);
+    report.finish().map(|_| organisation)
+}
+
+fn read(document: &DeTable<'_>, report: &mut Report) -> (Organisation, Places) {
+    let mut places = Places::default();
+    refuse_unknown_tables(document, report);
+    let organisation = Organisation {
+        organization: read_organization(document, &mut places, report),
+        accepted_domains: read_all(document, &mut places, report),
+        routing_groups: read_all(document, &mut places, report),
+        servers: read_all(document, &mut places, report),
+        virtual_servers: read_all(document, &mut places, report),
+        connectors: read_all(document, &mut places, report),
+        mailboxes: read_all(document, &mut places, report),
+        groups: read_all(document, &mut places, report),
+        contacts: read_all(document, &mut places, report),
+        administrators: read_all(document, &mut places, report),
+    };
+    (organisation, places)
+}
+
+fn refuse_unknown_tables(document: &DeTable<'_>, report: &mut Report) {
+    let known = reference().map(|(kind, ..)| kind);
+    for (key, _) in document {
+        let name: &str = key.get_ref();
+        if !known.contains(&name) {
+            let reason = unknown(name, known.into_iter(), "a file has");
+            let line = report.line(key.span().start);
+            report.fault(line, name.escape_debug().to_string(), reason);
+        }
+    }
+}
+
+fn read_organization(
+    document: &DeTable<'_>,
+    places: &mut Places,
+    report: &mut Report,
+) -> Option<Organization> {
+    let Some((offset, value)) = find(document, Organization::KIND) else {
+        report.fault(
+            0,
+            Organization::KIND,
+            "is missing; [organization] with name and postmaster is expected",
+        );
+        return None;
+    };
+    let line = report.line(offset);
+    let Some(table) = value.get_ref().as_table() else {
+        report.fault(
+            line,
+            Organization::KIND,
+            "one table [organization] is expected",
+        );
+        return None;
+    };
+    let (organization, place, _) = Fields::read(table, line, None, report);
+    places.places.insert((Organization::KIND, 0), place);
+    organization
+}
+
+fn read_all<S: Schema>(document: &DeTable<'_>, places: &mut Places, report: &mut Report) -> Vec<S> {
+    let Some((offset, value)) = find(document, S::KIND) else {
+        return Vec::new();
+    };
+    let Some(items) = value.get_ref().as_array() else {
+        let line = report.line(offset);
+        report.fault(
+            line,
+            S::KIND,
+            format!("is written as [[{}]], with two brackets", S::KIND),
+        );
+        return Vec::new();
+    };
+    let mut objects = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let line = report.line(item.span().start);
+        let Some(table) = item.get_ref().as_table() else {
+            report.fault(line, S::KIND, "a table is expected");
+            continue;
+        };
+        let (object, place, name) = Fields::read::<S>(table, line, Some(index + 1), report);
+        match (object, name) {
+            (Some(object), _) => {
+                places.places.insert((S::KIND, objects.len()), place);
+                objects.push(object);
+            }
+            (None, Some(name)) => {
+                places.broken.insert((S::KIND, name.to_lowercase()));
+            }
+            (None, None) => {}
+        }
+    }
+    objects
+}
+
+/// Every kind with what it is and its keys, in the order of the file: what the reference is written from.
+#[must_use]
+pub const fn reference() -> [(&'static str, &'static str, &'static [Key]); 10] {
+    const fn row<S: Schema>() -> (&'static str, &'static str, &'static [Key]) {
+        (S::KIND, S::DOC, S::KEYS)
+    }
+    [
+        row::<Organization>(),
+        row::<AcceptedDomain>(),
+        row::<RoutingGroup>(),
+        row::<Server>(),
+        row::<VirtualServer>(),
+        row::<Connector>(),
+        row::<Mailbox>(),
+        row::<Group>(),
+        row::<Contact>(),
+        row::<Administrator>(),
+    ]
+}
+
+/// The key of an object in the directory: place of its kind in the file, kind, name in lower case.
+pub(crate) type ObjectKey = (u8, &'static str, String);
+
+impl Organisation {
+    /// The whole as a text in canonical form: objects by kind, then by name.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let texts: Vec<String> = self.texts().into_values().map(|(_, text)| text).collect();
+        texts.join("\n")
+    }
+
+    /// Each object's name and canonical text by its key.
+    pub(crate) fn texts(&self) -> BTreeMap<ObjectKey, (String, String)> {
+        let mut texts = BTreeMap::new();
+        if let Some(organization) = &self.organization {
+            let mut out = TableWriter::default();
+            out.header("[organization]");
+            organization.write(&mut out);
+            let name = organization.name.0.to_string();
+            let key = (0, Organization::KIND, String::new());
+            texts.insert(key, (name, out.finish()));
+        }
+        write_all(1, &self.accepted_domains, &mut texts);
+        write_all(2, &self.routing_groups, &mut texts);
+        write_all(3, &self.servers, &mut texts);
+        write_all(4, &self.virtual_servers, &mut texts);
+        write_all(5, &self.connectors, &mut texts);
+        write_all(6, &self.mailboxes, &mut texts);
+        write_all(7, &self.groups, &mut texts);
+        write_all(8, &self.contacts, &mut texts);
+        write_all(9, &self.administrators, &mut texts);
+        texts
+    }
+}
+
+fn write_all<S: Named>(rank: u8, objects: &[S], texts: &mut BTreeMap<ObjectKey, (String, String)>) {
+    for object in objects {
+        let mut out = TableWriter::default();
+        out.header(&format!("[[{}]]", S::KIND));
+        object.write(&mut out);
+        let name = object.name().to_owned();
+        let key = (rank, S::KIND, name.to_lowercase());
+        texts.insert(key, (name, out.finish()));
+    }
+}

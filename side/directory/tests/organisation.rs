@@ -1,0 +1,213 @@
+//! The text of an organisation: what is read, what is refused with which words, what is written.
+
+#![allow(clippy::unwrap_used)]
+
+use bridgehead_directory::{Fault, parse_organisation};
+use proptest::prelude::*;
+
+const GOOD: &str = include_str!("organisation.toml");
+
+/// `line: key: reason` of each fault.
+fn faults(text: &str) -> Vec<String> {
+    let shown = |fault: &Fault| {
+        assert_eq!(fault.file, "org.toml");
+        format!("{}: {}: {}", fault.line, fault.key, fault.reason)
+    };
+    match parse_organisation(text, "org.toml") {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.iter().map(shown).collect(),
+    }
+}
+
+/// The faults of a good file with this text behind it; lines count from the first of `more`.
+fn faults_with(more: &str) -> Vec<String> {
+    let before = GOOD.lines().count();
+    let shown = |line: String| match line.split_once(": ") {
+        Some((number, rest)) => {
+            let number: usize = number.parse().unwrap();
+            format!("{}: {rest}", number.saturating_sub(before))
+        }
+        None => line,
+    };
+    faults(&format!("{GOOD}{more}"))
+        .into_iter()
+        .map(shown)
+        .collect()
+}
+
+#[test]
+fn a_good_file_has_no_fault_and_its_canonical_form_is_stable() {
+    let (organisation, warnings) = parse_organisation(GOOD, "org.toml").unwrap();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let text = organisation.to_text();
+    let (again, _) = parse_organisation(&text, "canonical.toml").unwrap();
+    assert_eq!(again.to_text(), text);
+    assert_eq!(again.mailboxes.len(), organisation.mailboxes.len());
+}
+
+/// What is put behind the good file, and its faults; lines count from the first line of it, those named inside a reason count from the top of the good one.
+const FAULTY: &[(&str, &[&str])] = &[
+    (
+        "[[mailbox]]\nname = \"dave\"\naddresses = [\"dave@example.test\"]\npasword = \"x\"\n",
+        &["4: mailbox dave: pasword: unknown key; did you mean `password`?"],
+    ),
+    (
+        "[[mailboxes]]\n",
+        &["1: mailboxes: unknown key; did you mean `mailbox`?"],
+    ),
+    (
+        "[[contact]]\nname = \"dave\"\naddresses = [\"dave@example.test\"]\nzzz = 1\n",
+        &[
+            "1: contact dave: target: is missing; an address is expected",
+            "4: contact dave: zzz: unknown key; a contact has name, addresses, target",
+        ],
+    ),
+    (
+        "[[group]]\nname = \"Alice\"\naddresses = [\n  \"g@example.test\",\n  \"ALICE@example.test\",\n  \"g@nowhere.test\",\n  \"g\",\n]\n",
+        &["7: group Alice: addresses: \"g\": an address needs a domain after '@'"],
+    ),
+    (
+        "[[group]]\nname = \"Alice\"\nmembers = [\"bob\"]\naddresses = [\n  \"g@example.test\",\n  \"ALICE@example.test\",\n  \"g@nowhere.test\",\n  \"x@partner.test\",\n]\n",
+        &[
+            "2: group Alice: name: the name is taken by mailbox alice in line 48",
+            "6: group Alice: addresses: ALICE@example.test is taken by mailbox alice in line 49",
+            "7: group Alice: addresses: g@nowhere.test: nowhere.test is no accepted domain",
+            "8: group Alice: addresses: x@partner.test: partner.test is external-relay: all its mail is passed on, so nobody can have an address in it",
+        ],
+    ),
+    (
+        "[[group]]\nname = \"g\"\naddresses = [\"g@example.test\"]\nmembers = [\n\"alice\",\n\"zoe\",\n\"zoe@example.test\", \"abuse@example.test\"]\n",
+        &[
+            "6: group g: members: there is no mailbox, group or contact \"zoe\"",
+            "7: group g: members: nobody has the address zoe@example.test",
+        ],
+    ),
+    (
+        "[[virtual-server]]\nname = \"v\"\nserver = \"mail9\"\nlisten = [\"127.0.0.1\", \"0.0.0.0:2526\"]\nrelay-from = [\"10.0.0.1/8\", \"x\"]\nmax-message-size = \"50 MB\"\ncommand-timeout = \"0s\"\nmax-recipients = 0\nrole = \"mxx\"\nstarttls = 1\n",
+        &[
+            "4: virtual-server v: listen: \"127.0.0.1\": an IP address with port is expected, as `192.0.2.1:25` or `[::]:25`",
+            "5: virtual-server v: relay-from: \"10.0.0.1/8\": the address has bits set beyond its prefix length; a network is expected, as `192.0.2.0/24`",
+            "5: virtual-server v: relay-from: \"x\": not an IP address; a network is expected, as `192.0.2.0/24`",
+            "6: virtual-server v: max-message-size: \"50 MB\": a size is expected, as `50 MiB` (units B, KiB, MiB, GiB)",
+            "7: virtual-server v: command-timeout: \"0s\": a duration from one second up is expected, as `90s`, `1m`, `4h` or `2d`",
+            "8: virtual-server v: max-recipients: must be from 1 to 100000, not 0",
+            "9: virtual-server v: role: \"mxx\": \"mx\" or \"submission\" is expected",
+            "10: virtual-server v: starttls: true or false is expected, not an integer",
+        ],
+    ),
+    (
+        "[[virtual-server]]\nname = \"v\"\nserver = \"mail9\"\nlisten = [\"0.0.0.0:2525\"]\n",
+        &["3: virtual-server v: server: there is no server \"mail9\""],
+    ),
+    (
+        "[[virtual-server]]\nname = \"v\"\nserver = \"mail1\"\nlisten = [\"0.0.0.0:2525\"]\ncertificate = \"a.pem\"\n",
+        &[
+            "4: virtual-server v: listen: 0.0.0.0:2525 overlaps 127.0.0.1:2525 of virtual-server inbound in line 27",
+            "5: virtual-server v: certificate: certificate without key: both are needed",
+        ],
+    ),
+    (
+        "[[connector]]\nname = \"c\"\nrouting-group = \"mars\"\naddress-space = [{ pattern = \"*.\", cost = 1 }, { pattern = \"*\", cost = 101 }]\nnext-hop = \"mx\"\nport = 0\n",
+        &[
+            "4: connector c: address-space: \"*.\": a pattern is expected: `*`, `example.net` or `*.example.net`",
+            "4: connector c: address-space: a cost from 1 to 100 is expected",
+            "6: connector c: port: a port number from 1 to 65535 is expected",
+        ],
+    ),
+    (
+        "[[connector]]\nname = \"c\"\nrouting-group = \"mars\"\nsmart-hosts = [\"a.test\"]\nnext-hop = \"mx\"\nusername = \"u\"\n",
+        &[
+            "1: connector c: next-hop: exactly one of next-hop, smart-hosts and target-group is expected",
+            "3: connector c: routing-group: there is no routing-group \"mars\"",
+            "6: connector c: username: username and password go together",
+        ],
+    ),
+    (
+        "[[server]]\nname = \"mail2\"\nretry-schedule = [\"1s\", \"1ms\"]\n[[virtual-server]]\nname = \"w\"\nserver = \"mail2\"\nlisten = [\"127.0.0.1:2525\"]\n",
+        &[
+            "3: server mail2: retry-schedule: \"1ms\": a duration from one second up is expected, as `90s`, `1m`, `4h` or `2d`",
+        ],
+    ),
+    (
+        "[[mailbox]]\nname = \"da ve\"\naddresses = []\npassword = \"$2b$10$abcdefg\"\n",
+        &[
+            "2: mailbox da ve: name: \"da ve\": a name is expected: up to 64 letters, digits, `-`, `_` and `.`",
+            "4: mailbox da ve: password: looks like a hash, but not an argon2 one; clear text or an argon2 hash is expected",
+        ],
+    ),
+    (
+        "[[mailbox]]\nname = \"dave\"\naddresses = [\"dave@example.test\"]\nforward-to = [\"dave+x@example.test\", \"zoe@example.test\"]\n",
+        &[
+            "4: mailbox dave: forward-to: dave+x@example.test is the mailbox itself; keep-copy keeps a copy",
+            "4: mailbox dave: forward-to: nobody has the address zoe@example.test",
+        ],
+    ),
+    (
+        "[[contact]\n",
+        &["1: : not TOML: unclosed array table, expected `]`"],
+    ),
+    (
+        "[contact]\n",
+        &["1: contact: is written as [[contact]], with two brackets"],
+    ),
+];
+
+#[test]
+fn each_fault_is_told_with_line_key_and_reason() {
+    for (more, expected) in FAULTY {
+        assert_eq!(faults_with(more), *expected, "{more}");
+    }
+}
+
+#[test]
+fn an_organisation_needs_itself_and_a_postmaster_who_exists() {
+    assert_eq!(
+        faults("[[routing-group]]\nname = \"a\"\n"),
+        ["0: organization: is missing; [organization] with name and postmaster is expected"]
+    );
+    let text = GOOD.replace("postmaster = \"alice@", "postmaster = \"zoe@");
+    assert_eq!(
+        faults(&text),
+        ["5: organization: postmaster: nobody has the address zoe@example.test"]
+    );
+}
+
+#[test]
+fn a_reference_to_a_faulty_object_is_no_second_fault() {
+    let text = GOOD.replace("name = \"mail1\"", "name = \"mail1\"\nmax-hops = 1");
+    let faults = faults(&text);
+    assert_eq!(faults.len(), 1, "{faults:?}");
+}
+
+#[test]
+fn thousands_of_faults_are_counted_not_kept() {
+    let many = "[[mailbox]]\n".repeat(2_000);
+    let faults = faults_with(&many);
+    assert_eq!(faults.len(), 1_001);
+    assert!(
+        faults[1_000].contains("more faults are not shown"),
+        "{}",
+        faults[1_000]
+    );
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in "\\PC*") {
+        let _ = parse_organisation(&text, "org.toml");
+    }
+
+    #[test]
+    fn any_values_are_read_or_refused(
+        key in "[a-z-]{1,12}", value in "\\PC{0,30}", at in 0usize..60,
+    ) {
+        let mut lines: Vec<String> = GOOD.lines().map(str::to_owned).collect();
+        let at = at % lines.len();
+        lines.insert(at, format!("{key} = {value}"));
+        if let Ok((organisation, _)) = parse_organisation(&lines.join("\n"), "org.toml") {
+            let text = organisation.to_text();
+            let (again, _) = parse_organisation(&text, "canonical.toml").unwrap();
+            prop_assert_eq!(again.to_text(), text);
+        }
+    }
+}
