@@ -146,10 +146,6 @@ const FAULTY: &[(&str, &[&str])] = &[
         "[[contact]\n",
         &["1: : not TOML: unclosed array table, expected `]`"],
     ),
-    (
-        "[contact]\n",
-        &["1: contact: is written as [[contact]], with two brackets"],
-    ),
 ];
 
 #[test]
@@ -169,6 +165,15 @@ fn an_organisation_needs_itself_and_a_postmaster_who_exists() {
     assert_eq!(
         faults(&text),
         ["5: organization: postmaster: nobody has the address zoe@example.test"]
+    );
+}
+
+#[test]
+fn one_bracket_where_two_are_expected_is_told() {
+    let text = format!("{GOOD}\n").replace("[[contact]]", "[contact]");
+    assert_eq!(
+        faults(&text),
+        ["73: contact: is written as [[contact]], with two brackets"]
     );
 }
 
