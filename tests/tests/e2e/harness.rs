@@ -1,0 +1,48 @@
+//! The harness itself, where it stands on programs that may behave differently elsewhere.
+
+use bridgehead_testkit::client::Client;
+use bridgehead_testkit::sink::Sink;
+use bridgehead_tests::postfix::{Job, Postfix};
+use bridgehead_tests::skip::skip;
+use bridgehead_tests::{tools, wait};
+
+#[test]
+fn a_private_postfix_keeps_and_passes_on() {
+    if let Err(reason) = Postfix::is_possible() {
+        return skip("a_private_postfix_keeps_and_passes_on", reason);
+    }
+    let keeper = Postfix::start(
+        Job::Keep {
+            domain: "example.net",
+        },
+        "",
+    );
+    let passer = Postfix::start(
+        Job::PassOn {
+            to: keeper.address(),
+        },
+        "",
+    );
+    let mut client = Client::connect(passer.address()).unwrap();
+    client.ehlo("client.example.test").unwrap();
+    let reply = client
+        .send(
+            "a@example.org",
+            &["b@example.net"],
+            b"Subject: x\r\n\r\nbody\r\n",
+        )
+        .unwrap();
+    assert!(reply.is_good(), "{reply:?}");
+    let kept = keeper.await_kept(1);
+    assert!(kept[0].ends_with(b"Subject: x\n\nbody\n"));
+    wait::until("Postfix's queue is empty", || {
+        (passer.queued() == 0).then_some(())
+    });
+}
+
+#[test]
+fn the_generator_reaches_the_sink() {
+    let sink = Sink::start().unwrap();
+    tools::smtp_source(sink.address(), &["-s", "3", "-m", "30", "-d", "-l", "1024"]).good();
+    assert_eq!(sink.count(), 30);
+}
