@@ -1,1 +1,4 @@
-//! SMTP protocol cores: commands, replies, server session, client session; no socket, no clock
+//! SMTP protocol cores (RFC 5321): no socket, no clock, no file, no async.
+
+pub mod client;
+pub mod reply;

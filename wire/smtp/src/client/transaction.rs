@@ -1,0 +1,394 @@
+//! One mail transaction (RFC 5321 §3.3): what to send, and what each reply means for each recipient.
+
+use crate::client::Extensions;
+use crate::reply::ServerReply;
+use bridgehead_mail::{
+    Addressee, BodyKind, DsnText, Failure, Notify, Outcome, RemoteReply, Ret, ReversePath,
+    StatusClass, StatusCode,
+};
+use std::collections::VecDeque;
+
+/// What to do with 8-bit content where the server doesn't offer 8BITMIME.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EightBit {
+    /// Send it as it is: every server met today takes it (docs/spec/exceptions.md).
+    #[default]
+    Send,
+    /// Return it to its sender (RFC 6152 §3).
+    Fail,
+}
+
+/// What is to be sent.
+pub struct Order<'a> {
+    /// The sender.
+    pub reverse_path: &'a ReversePath,
+    /// The recipients; at least one.
+    pub addressees: &'a [Addressee],
+    /// What the content is declared to be.
+    pub body: BodyKind,
+    /// Whether SMTPUTF8 was asked for.
+    pub smtputf8: bool,
+    /// How much comes back with a failure.
+    pub ret: Option<Ret>,
+    /// The sender's own name for the transaction.
+    pub envid: Option<&'a DsnText>,
+    /// Octets of the content as it will be sent, before dots are doubled.
+    pub size: u64,
+}
+
+/// What to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Send this, then read a reply.
+    Send(Vec<u8>),
+    /// Read another reply.
+    Read,
+    /// Send the content through an [`crate::client::Encoder`], then read a reply.
+    Content,
+    /// Send the content as it is, after these octets, then read a reply.
+    Chunk(Vec<u8>),
+    /// It is over: one outcome for each addressee, in order.
+    Done(Vec<Outcome>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Mail,
+    Recipient(usize),
+    Data,
+    Final,
+}
+
+/// One transaction.
+pub struct Transaction {
+    host: Box<str>,
+    dsn: bool,
+    /// Commands that weren't sent yet, and those whose replies haven't come.
+    unsent: VecDeque<(Step, Vec<u8>)>,
+    awaited: VecDeque<Step>,
+    pipelining: bool,
+    outcomes: Vec<Option<Outcome>>,
+    accepted: Vec<usize>,
+    binary_octets: Option<u64>,
+    mail_accepted: bool,
+    finished: bool,
+}
+
+impl Transaction {
+    /// Prepares a transaction; the first thing to do comes with it. `host` names the server in outcomes.
+    #[must_use]
+    pub fn start(
+        order: &Order<'_>,
+        offered: &Extensions,
+        eight_bit: EightBit,
+        host: &str,
+    ) -> (Self, Next) {
+        let mut transaction = Self {
+            host: host.into(),
+            dsn: offered.dsn,
+            unsent: VecDeque::new(),
+            awaited: VecDeque::new(),
+            pipelining: offered.pipelining,
+            outcomes: vec![None; order.addressees.len()],
+            accepted: Vec::new(),
+            binary_octets: (order.body == BodyKind::BinaryMime).then_some(order.size),
+            mail_accepted: false,
+            finished: false,
+        };
+        if let Some(failure) = cannot_carry(order, offered, eight_bit) {
+            let outcomes = transaction.broken(&failure);
+            return (transaction, Next::Done(outcomes));
+        }
+        transaction
+            .unsent
+            .push_back((Step::Mail, mail_command(order, offered)));
+        for (number, addressee) in order.addressees.iter().enumerate() {
+            let command = recipient_command(addressee, offered);
+            transaction
+                .unsent
+                .push_back((Step::Recipient(number), command));
+        }
+        if transaction.binary_octets.is_none() {
+            transaction
+                .unsent
+                .push_back((Step::Data, b"DATA\r\n".to_vec()));
+        }
+        let next = transaction.send();
+        (transaction, next)
+    }
+
+    /// Whether the transaction is still open on the server, so that RSET must be said before another.
+    #[must_use]
+    pub const fn needs_reset(&self) -> bool {
+        self.mail_accepted && !self.finished
+    }
+
+    /// Takes the reply to the oldest command that has none.
+    pub fn receive(&mut self, reply: &ServerReply) -> Next {
+        let Some(step) = self.awaited.pop_front() else {
+            return self.done();
+        };
+        match step {
+            Step::Mail if reply.is_success() => self.mail_accepted = true,
+            Step::Mail => self.all_not_decided(reply),
+            Step::Recipient(number) => self.recipient(number, reply),
+            Step::Data => return self.data(reply),
+            Step::Final => {
+                self.finished = true;
+                self.accepted_get(reply);
+                return self.done();
+            }
+        }
+        // RFC 5321 §3.8: 421 means that the server closes the connection.
+        if reply.code == 421 {
+            self.all_not_decided(reply);
+            return self.done();
+        }
+        self.go_on()
+    }
+
+    /// The connection broke or fell silent: who has no outcome gets this one.
+    #[must_use]
+    pub fn broken(&mut self, failure: &Failure) -> Vec<Outcome> {
+        let outcome = failure.clone().into_outcome();
+        let outcomes = self.outcomes.drain(..);
+        outcomes
+            .map(|one| one.unwrap_or_else(|| outcome.clone()))
+            .collect()
+    }
+
+    fn go_on(&mut self) -> Next {
+        if !self.awaited.is_empty() {
+            return Next::Read;
+        }
+        let decided = self.outcomes.iter().all(Option::is_some);
+        match self.unsent.front() {
+            _ if decided => self.done(),
+            Some(_) => self.send(),
+            None => match self.binary_octets {
+                // All recipients have answered: RFC 3030 §2 sends the content in one chunk.
+                Some(octets) => {
+                    self.awaited.push_back(Step::Final);
+                    Next::Chunk(format!("BDAT {octets} LAST\r\n").into_bytes())
+                }
+                None => self.done(),
+            },
+        }
+    }
+
+    /// Everything at once if the server takes it, else one command.
+    fn send(&mut self) -> Next {
+        let mut octets = Vec::new();
+        while let Some((step, command)) = self.unsent.pop_front() {
+            octets.extend_from_slice(&command);
+            self.awaited.push_back(step);
+            if !self.pipelining {
+                break;
+            }
+        }
+        Next::Send(octets)
+    }
+
+    fn recipient(&mut self, number: usize, reply: &ServerReply) {
+        if reply.is_success() {
+            self.accepted.push(number);
+        } else {
+            let outcome = self.refused(reply);
+            self.decide(number, outcome);
+        }
+    }
+
+    fn data(&mut self, reply: &ServerReply) -> Next {
+        if reply.code != 354 {
+            let outcome = self.refused(reply);
+            self.accepted_are(&outcome);
+            self.all_not_decided(reply);
+            return self.done();
+        }
+        self.awaited.push_back(Step::Final);
+        if self.accepted.is_empty() {
+            // RFC 2920 §3.1: nobody was accepted and DATA was sent all the same: an empty message ends it.
+            return Next::Send(b".\r\n".to_vec());
+        }
+        Next::Content
+    }
+
+    /// The final reply decides for all that were accepted.
+    fn accepted_get(&mut self, reply: &ServerReply) {
+        let outcome = if reply.is_success() {
+            Outcome::Relayed {
+                reply: self.said(reply),
+                dsn: self.dsn,
+            }
+        } else {
+            self.refused(reply)
+        };
+        self.accepted_are(&outcome);
+    }
+
+    fn accepted_are(&mut self, outcome: &Outcome) {
+        for number in std::mem::take(&mut self.accepted) {
+            self.decide(number, outcome.clone());
+        }
+    }
+
+    fn all_not_decided(&mut self, reply: &ServerReply) {
+        let outcome = self.refused(reply);
+        for place in self.outcomes.iter_mut().filter(|place| place.is_none()) {
+            *place = Some(outcome.clone());
+        }
+    }
+
+    fn decide(&mut self, number: usize, outcome: Outcome) {
+        if let Some(place) = self.outcomes.get_mut(number) {
+            place.get_or_insert(outcome);
+        }
+    }
+
+    fn done(&mut self) -> Next {
+        let failure = Failure::new(
+            StatusCode::transient(5, 0),
+            "The other server left the recipient without an answer",
+        );
+        Next::Done(self.broken(&failure))
+    }
+
+    fn said(&self, reply: &ServerReply) -> RemoteReply {
+        RemoteReply {
+            host: self.host.clone(),
+            code: reply.code,
+            text: reply.text().into(),
+        }
+    }
+
+    fn refused(&self, reply: &ServerReply) -> Outcome {
+        // 552 to RCPT means too many recipients in old servers (RFC 5321 §4.5.3.1.10), but with an enhanced code it
+        // means what it says.
+        let class = match reply.code / 100 {
+            5 => StatusClass::Permanent,
+            _ => StatusClass::Transient,
+        };
+        let status = reply
+            .status()
+            .unwrap_or_else(|| StatusCode::new(class, 0, 0))
+            .with_class(class);
+        let text = match class {
+            StatusClass::Permanent => "The other server refused the message",
+            _ => "The other server can't take the message now",
+        };
+        Failure::new(status, text)
+            .said(self.said(reply))
+            .into_outcome()
+    }
+}
+
+/// Why the server can't carry the message, if it can't.
+fn cannot_carry(order: &Order<'_>, offered: &Extensions, eight_bit: EightBit) -> Option<Failure> {
+    let addresses = order.addressees.iter().map(|one| &one.address);
+    let international = order
+        .reverse_path
+        .address()
+        .into_iter()
+        .chain(addresses)
+        .any(bridgehead_mail::Address::needs_smtputf8);
+    if (international || order.smtputf8) && !offered.smtputf8 {
+        // RFC 6531 §3.5, with the code of §3.6.
+        let text = "The next server does not take internationalised mail (SMTPUTF8)";
+        return Some(Failure::new(StatusCode::permanent(6, 7), text));
+    }
+    if order.body == BodyKind::BinaryMime && !(offered.binary_mime && offered.chunking) {
+        let text = "The next server does not take binary content (BINARYMIME)";
+        return Some(Failure::new(StatusCode::permanent(6, 3), text));
+    }
+    if order.body == BodyKind::EightBitMime
+        && !offered.eight_bit_mime
+        && eight_bit == EightBit::Fail
+    {
+        let text = "The next server does not take 8-bit content (8BITMIME)";
+        return Some(Failure::new(StatusCode::permanent(6, 3), text));
+    }
+    match offered.size {
+        Some(Some(limit)) if order.size > limit => {
+            let text = format!(
+                "The message has {} octets, the next server takes {limit}",
+                order.size
+            );
+            Some(Failure::new(StatusCode::permanent(3, 4), &text))
+        }
+        _ => None,
+    }
+}
+
+fn mail_command(order: &Order<'_>, offered: &Extensions) -> Vec<u8> {
+    let mut line = format!("MAIL FROM:{}", order.reverse_path);
+    if offered.size.is_some() {
+        line.push_str(&format!(" SIZE={}", order.size));
+    }
+    match order.body {
+        BodyKind::EightBitMime if offered.eight_bit_mime => line.push_str(" BODY=8BITMIME"),
+        BodyKind::BinaryMime => line.push_str(" BODY=BINARYMIME"),
+        _ => {}
+    }
+    if order.smtputf8 {
+        line.push_str(" SMTPUTF8");
+    }
+    if offered.dsn {
+        match order.ret {
+            Some(Ret::Full) => line.push_str(" RET=FULL"),
+            Some(Ret::Headers) => line.push_str(" RET=HDRS"),
+            None => {}
+        }
+        if let Some(envid) = order.envid.filter(|envid| envid.as_str().is_ascii()) {
+            line.push_str(&format!(" ENVID={}", xtext(envid.as_str())));
+        }
+    }
+    line.push_str("\r\n");
+    line.into_bytes()
+}
+
+fn recipient_command(addressee: &Addressee, offered: &Extensions) -> Vec<u8> {
+    let mut line = format!("RCPT TO:<{}>", addressee.address);
+    if offered.dsn {
+        if let Some(wishes) = notify(addressee.notify) {
+            line.push_str(&format!(" NOTIFY={wishes}"));
+        }
+        if let Some(orcpt) = &addressee.orcpt
+            && orcpt.address.as_str().is_ascii()
+            && orcpt.kind.as_str().is_ascii()
+        {
+            let address = xtext(orcpt.address.as_str());
+            line.push_str(&format!(" ORCPT={};{address}", orcpt.kind.as_str()));
+        }
+    }
+    line.push_str("\r\n");
+    line.into_bytes()
+}
+
+fn notify(wishes: Notify) -> Option<String> {
+    match wishes {
+        Notify::Unsaid => None,
+        Notify::Never => Some("NEVER".to_owned()),
+        Notify::On {
+            success,
+            failure,
+            delay,
+        } => {
+            let words = [(success, "SUCCESS"), (failure, "FAILURE"), (delay, "DELAY")];
+            let said = words.iter().filter(|(on, _)| *on).map(|(_, word)| *word);
+            Some(said.collect::<Vec<_>>().join(","))
+        }
+    }
+}
+
+/// RFC 3461 §4: what isn't printable, and `+` and `=`, as `+` and two hexadecimal digits.
+fn xtext(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'+' | b'=' => encoded.push_str(&format!("+{byte:02X}")),
+            b'!'..=b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("+{byte:02X}")),
+        }
+    }
+    encoded
+}
