@@ -207,6 +207,8 @@ replies! {
         BadCommandOctets = 500 [5, 5, 2] "Commands are lines of text that end with CRLF";
         /// The arguments of a command don't fit its grammar.
         BadArguments = 501 [5, 5, 4] "Bad arguments";
+        /// BDAT whose size can't be read: where the next command begins is not known.
+        BadChunk = 501 [5, 5, 4] "Bad chunk size, closing";
         /// The argument of EHLO or HELO is missing or no name.
         BadHello = 501 [5, 5, 4] "Say your domain name or address literal";
         /// MAIL with something that is no reverse-path.
@@ -270,7 +272,7 @@ impl Refusal {
     /// Whether the session ends with it (RFC 5321 §3.8: 421 and close).
     #[must_use]
     pub const fn closes(self) -> bool {
-        self.row().code == 421 || matches!(self, Self::EarlyTalk)
+        self.row().code == 421 || matches!(self, Self::EarlyTalk | Self::BadChunk)
     }
 
     /// Whether the client is at fault, so that it counts as an error of the session.
