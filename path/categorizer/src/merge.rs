@@ -1,0 +1,106 @@
+//! Addressees, each once: a mailbox by its name, a remote one by its address.
+//!
+//! Guards: whoever was named by the sender keeps the sender's wishes, also when a group leads there as well.
+
+use bridgehead_mail::{Address, Addressee, Destination, Notify};
+use std::collections::HashMap;
+
+/// Up to this many are looked through one by one, which is faster than hashing them.
+const SCANNED_MAX: usize = 16;
+
+/// An addressee and whether the sender named it, rather than a group or a forwarding.
+#[derive(Debug)]
+pub(crate) struct Reached {
+    pub(crate) addressee: Addressee,
+    pub(crate) named: bool,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Who {
+    Mailbox(Box<str>),
+    Remote(Address),
+}
+
+fn who(addressee: &Addressee) -> Who {
+    match &addressee.destination {
+        Destination::Mailbox(name) => Who::Mailbox(name.clone()),
+        Destination::Remote => Who::Remote(addressee.address.clone()),
+    }
+}
+
+fn same(one: &Addressee, other: &Addressee) -> bool {
+    match (&one.destination, &other.destination) {
+        (Destination::Mailbox(one), Destination::Mailbox(other)) => one == other,
+        (Destination::Remote, Destination::Remote) => one.address == other.address,
+        _ => false,
+    }
+}
+
+/// All addressees of an envelope.
+#[derive(Debug)]
+pub(crate) struct Addressees {
+    reached: Vec<Reached>,
+    /// Where each is, once there are many.
+    places: HashMap<Who, usize>,
+}
+
+impl Addressees {
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self {
+            reached: Vec::with_capacity(capacity),
+            places: HashMap::new(),
+        }
+    }
+
+    /// Adds one, or joins it with itself.
+    pub(crate) fn add(&mut self, new: Reached) {
+        let Some(place) = self.place(&new.addressee) else {
+            if !self.places.is_empty() {
+                let place = self.reached.len();
+                self.places.insert(who(&new.addressee), place);
+            }
+            self.reached.push(new);
+            return;
+        };
+        let Some(old) = self.reached.get_mut(place) else {
+            return;
+        };
+        let notify = both(old.addressee.notify, new.addressee.notify);
+        if new.named && !old.named {
+            *old = new;
+        }
+        old.addressee.notify = notify;
+    }
+
+    fn place(&mut self, addressee: &Addressee) -> Option<usize> {
+        if self.reached.len() <= SCANNED_MAX {
+            let mut all = self.reached.iter();
+            return all.position(|old| same(&old.addressee, addressee));
+        }
+        if self.places.is_empty() {
+            let all = self.reached.iter().enumerate();
+            self.places = all
+                .map(|(place, old)| (who(&old.addressee), place))
+                .collect();
+        }
+        self.places.get(&who(addressee)).copied()
+    }
+
+    pub(crate) fn into_inner(self) -> Vec<Addressee> {
+        let reached = self.reached.into_iter();
+        reached.map(|reached| reached.addressee).collect()
+    }
+}
+
+/// What either wants to be told.
+const fn both(one: Notify, other: Notify) -> Notify {
+    match (one, other) {
+        (Notify::Never, wish) | (wish, Notify::Never) => wish,
+        (Notify::Unsaid, Notify::Unsaid) => Notify::Unsaid,
+        _ => Notify::On {
+            success: one.wants_success() || other.wants_success(),
+            failure: one.wants_failure() || other.wants_failure(),
+            delay: one.wants_delay() || other.wants_delay(),
+        },
+    }
+}

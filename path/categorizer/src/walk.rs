@@ -1,0 +1,427 @@
+//! The walk from one recipient through objects of the directory to addressees.
+//!
+//! Guards: each object is passed once for a recipient, so a loop ends and members are found once; depth and work
+//! are bounded. What fails in part because of a bound fails as a whole: half a group would be a silent loss.
+
+use crate::merge::{Addressees, Reached};
+use crate::trace::Trace;
+use crate::{ADDRESSEES_MAX, Categorized, DEPTH_MAX, Expanded, Snapshot, Step};
+use bridgehead_directory::{Contact, Found, Group, How, Mailbox, Member, Resolution};
+use bridgehead_mail::{
+    Address, Addressee, Destination, DsnText, Failure, Notify, Orcpt, Recipient, StatusCode,
+};
+use std::collections::{HashMap, HashSet};
+
+/// Walks for all recipients of one envelope.
+#[derive(Debug)]
+pub(crate) struct Categorizer<'s> {
+    snapshot: &'s Snapshot,
+    trace: Trace,
+    /// How many more objects may be looked at.
+    budget: u32,
+    /// Groups that an earlier recipient with the same wishes was, with the number of their addressees.
+    groups: HashMap<(&'s str, Notify), u32>,
+}
+
+impl<'s> Categorizer<'s> {
+    pub(crate) fn new(snapshot: &'s Snapshot, trace: Trace) -> Self {
+        Self {
+            snapshot,
+            trace,
+            budget: ADDRESSEES_MAX,
+            groups: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn into_steps(self) -> Vec<Step> {
+        self.trace.into_steps()
+    }
+
+    /// Finds out who one recipient is.
+    pub(crate) fn recipient(
+        &mut self,
+        recipient: &Recipient,
+        addressees: &mut Addressees,
+        result: &mut Categorized,
+    ) {
+        let group = self.group(&recipient.address);
+        let group = group.map(|name| (name, recipient.notify));
+        let known = group.and_then(|group| self.groups.get(&group).copied());
+        if let Some(members) = known {
+            // The same group again, by another of its addresses: all its members are there already.
+            result.expanded.push(Expanded {
+                recipient: recipient.clone(),
+                members,
+            });
+            return;
+        }
+        let mut walk = Walk::new(self, recipient);
+        walk.address(&recipient.address, Wishes::of(recipient));
+        let outcome = walk.finish();
+        let (reached, failed, expanded) = match outcome {
+            Ok(outcome) => outcome,
+            Err(failure) => {
+                result.failed.push((recipient.clone(), failure));
+                return;
+            }
+        };
+        if expanded {
+            let members = u32::try_from(reached.len()).unwrap_or(u32::MAX);
+            self.groups.extend(group.map(|group| (group, members)));
+            result.expanded.push(Expanded {
+                recipient: recipient.clone(),
+                members,
+            });
+        }
+        result.failed.extend(failed);
+        for reached in reached {
+            addressees.add(reached);
+        }
+    }
+
+    /// The name of the group that has this address.
+    fn group(&self, address: &Address) -> Option<&'s str> {
+        match self.snapshot.resolve(address) {
+            Resolution::Object(Found::Group(group), _) => Some(group.name.as_str()),
+            _ => None,
+        }
+    }
+}
+
+/// What is passed on from object to object.
+#[derive(Clone, Copy, Debug)]
+struct Wishes {
+    notify: Notify,
+    /// Whether the sender named this address, as opposed to a group or a forwarding.
+    named: bool,
+}
+
+impl Wishes {
+    const fn of(recipient: &Recipient) -> Self {
+        Self {
+            notify: recipient.notify,
+            named: true,
+        }
+    }
+
+    /// For the one in whose place another comes: an alias passes everything on (RFC 3461 §5.2.7.2).
+    const fn replaced(self) -> Self {
+        Self {
+            named: false,
+            ..self
+        }
+    }
+
+    /// For each of many: success was told where they parted (RFC 3461 §5.2.7.3).
+    const fn parted(self) -> Self {
+        let notify = match self.notify {
+            Notify::On {
+                failure: false,
+                delay: false,
+                ..
+            } => Notify::Never,
+            Notify::On { failure, delay, .. } => Notify::On {
+                success: false,
+                failure,
+                delay,
+            },
+            other => other,
+        };
+        Self {
+            notify,
+            named: false,
+        }
+    }
+}
+
+/// Why a walk failed as a whole.
+#[derive(Clone, Copy, Debug)]
+enum Bound {
+    Depth,
+    Work,
+}
+
+/// The walk of one recipient.
+struct Walk<'w, 's> {
+    snapshot: &'s Snapshot,
+    trace: &'w mut Trace,
+    budget: &'w mut u32,
+    recipient: &'w Recipient,
+    reached: Vec<Reached>,
+    failed: Vec<(Recipient, Failure)>,
+    /// Names of the objects that were passed.
+    passed: HashSet<&'s str>,
+    /// Names of the objects between the recipient and here.
+    path: Vec<&'s str>,
+    looped: bool,
+    expanded: bool,
+    bound: Option<Bound>,
+}
+
+type Outcome = (Vec<Reached>, Vec<(Recipient, Failure)>, bool);
+
+impl<'w, 's> Walk<'w, 's> {
+    fn new(categorizer: &'w mut Categorizer<'s>, recipient: &'w Recipient) -> Self {
+        Self {
+            snapshot: categorizer.snapshot,
+            trace: &mut categorizer.trace,
+            budget: &mut categorizer.budget,
+            recipient,
+            reached: Vec::new(),
+            failed: Vec::new(),
+            passed: HashSet::new(),
+            path: Vec::new(),
+            looped: false,
+            expanded: false,
+            bound: None,
+        }
+    }
+
+    fn finish(self) -> Result<Outcome, Failure> {
+        let (status, text) = match self.bound {
+            Some(Bound::Depth) => (
+                // RFC 3463 §3.5: X.4.6, routing loop detected.
+                StatusCode::permanent(4, 6),
+                "forwarded or nested too deep",
+            ),
+            // RFC 3463 §3.3: X.2.4, mailing list expansion problem.
+            Some(Bound::Work) => (
+                StatusCode::permanent(2, 4),
+                "expands to too many recipients",
+            ),
+            None if !self.reached.is_empty() || !self.failed.is_empty() => {
+                return Ok((self.reached, self.failed, self.expanded));
+            }
+            None if self.looped => (
+                StatusCode::permanent(4, 6),
+                "forwarding leads back to where it came from",
+            ),
+            None => (StatusCode::permanent(2, 4), "the group has no members"),
+        };
+        let failure = Failure::new(status, text);
+        let address = &self.recipient.address;
+        self.trace
+            .step(address, format_args!(""), format_args!("fails: {failure}"));
+        Err(failure)
+    }
+
+    fn address(&mut self, address: &Address, wishes: Wishes) {
+        if !self.spend() {
+            return;
+        }
+        match self.snapshot.resolve(address) {
+            Resolution::Object(found, how) => {
+                if how == How::Plus {
+                    let object = format_args!("{} {}", found.kind(), found.name());
+                    let text = format_args!("found without what stands after the plus");
+                    self.trace.step(address, object, text);
+                }
+                self.object(found, address, wishes);
+            }
+            Resolution::Role(postmaster) => self.role(address, postmaster, wishes),
+            Resolution::Unknown => self.unknown(address, wishes),
+            Resolution::Relay(_) => {
+                let text = format_args!("nobody here, but the domain is passed on: remote");
+                self.trace.step(address, format_args!(""), text);
+                self.remote(address, wishes);
+            }
+            Resolution::NotOurs => {
+                let text = format_args!("the domain is none of ours: remote");
+                self.trace.step(address, format_args!(""), text);
+                self.remote(address, wishes);
+            }
+        }
+    }
+
+    /// postmaster and abuse are other addresses of the organisation's postmaster.
+    fn role(&mut self, address: &Address, postmaster: &Address, wishes: Wishes) {
+        let text = format_args!("goes to the organisation's postmaster, {postmaster}");
+        self.trace.step(address, format_args!("organization"), text);
+        match self.snapshot.resolve(postmaster) {
+            Resolution::Object(found, _) => self.object(found, address, wishes),
+            // A role can't stand for a role: that would go round for ever.
+            Resolution::Role(_) | Resolution::Unknown => self.unknown(address, wishes),
+            Resolution::Relay(_) | Resolution::NotOurs => {
+                self.remote(postmaster, wishes.replaced());
+            }
+        }
+    }
+
+    fn object(&mut self, found: Found<'s>, address: &Address, wishes: Wishes) {
+        match found {
+            Found::Mailbox(mailbox) if mailbox.forward_to.is_empty() => {
+                self.local(mailbox, address, wishes);
+            }
+            Found::Mailbox(mailbox) => self.forwarding(mailbox, address, wishes),
+            Found::Group(group) => self.group(group, address, wishes),
+            Found::Contact(contact) => self.contact(contact, address, wishes),
+        }
+    }
+
+    fn forwarding(&mut self, mailbox: &'s Mailbox, address: &Address, wishes: Wishes) {
+        let name = mailbox.name.as_str();
+        if !self.enter("mailbox", name, address) {
+            return;
+        }
+        let keeps = mailbox.keep_copy == Some(true);
+        let many = mailbox.forward_to.len() > 1;
+        let copy = if keeps { "with" } else { "without" };
+        let text = format_args!("is forwarded, {copy} a local copy");
+        self.trace
+            .step(address, format_args!("mailbox {name}"), text);
+        if keeps {
+            // The copy is what success is told of.
+            self.local(mailbox, address, wishes);
+        }
+        self.expanded |= many && !keeps;
+        let onward = if keeps || many {
+            wishes.parted()
+        } else {
+            wishes.replaced()
+        };
+        for target in &mailbox.forward_to {
+            self.address(target, onward);
+        }
+        self.path.pop();
+    }
+
+    fn group(&mut self, group: &'s Group, address: &Address, wishes: Wishes) {
+        let name = group.name.as_str();
+        if !self.enter("group", name, address) {
+            return;
+        }
+        let text = format_args!("stands for {} members", group.members.len());
+        self.trace.step(address, format_args!("group {name}"), text);
+        self.expanded = true;
+        let onward = wishes.parted();
+        for member in &group.members {
+            match member {
+                Member::Address(address) => self.address(address, onward),
+                Member::Name(name) => self.member(name.as_str(), address, onward),
+            }
+            if self.bound.is_some() {
+                break;
+            }
+        }
+        self.path.pop();
+    }
+
+    fn member(&mut self, name: &str, group: &Address, wishes: Wishes) {
+        if !self.spend() {
+            return;
+        }
+        let found = self.snapshot.by_name(name);
+        match found.and_then(|found| Some((found, found.primary()?))) {
+            Some((found, address)) => self.object(found, address, wishes),
+            None => {
+                let text = format_args!("the member \"{name}\" doesn't exist");
+                self.trace.step(group, format_args!(""), text);
+                self.unknown(group, wishes);
+            }
+        }
+    }
+
+    fn contact(&mut self, contact: &'s Contact, address: &Address, wishes: Wishes) {
+        let name = contact.name.as_str();
+        if !self.enter("contact", name, address) {
+            return;
+        }
+        let text = format_args!("is elsewhere, at {}", contact.target);
+        self.trace
+            .step(address, format_args!("contact {name}"), text);
+        self.address(&contact.target, wishes.replaced());
+        self.path.pop();
+    }
+
+    fn local(&mut self, mailbox: &Mailbox, address: &Address, wishes: Wishes) {
+        let name = mailbox.name.as_str();
+        let text = format_args!("delivered into the mailbox {name}");
+        self.trace
+            .step(address, format_args!("mailbox {name}"), text);
+        self.reach(address, Destination::Mailbox(name.into()), wishes);
+    }
+
+    fn remote(&mut self, address: &Address, wishes: Wishes) {
+        self.reach(address, Destination::Remote, wishes);
+    }
+
+    fn reach(&mut self, address: &Address, destination: Destination, wishes: Wishes) {
+        let addressee = Addressee {
+            orcpt: self.orcpt(address),
+            address: address.clone(),
+            destination,
+            notify: wishes.notify,
+        };
+        let named = wishes.named;
+        self.reached.push(Reached { addressee, named });
+    }
+
+    /// The recipient as the sender named it; where another address comes in its place, its own address
+    /// (RFC 3461 §5.2.7.2, §5.2.7.3).
+    fn orcpt(&self, address: &Address) -> Option<Orcpt> {
+        let original = &self.recipient.address;
+        if self.recipient.orcpt.is_some() || original == address {
+            return self.recipient.orcpt.clone();
+        }
+        // RFC 6533 §3: an international address has a type of its own.
+        let kind = if original.needs_smtputf8() {
+            "utf-8"
+        } else {
+            "rfc822"
+        };
+        Some(Orcpt {
+            kind: DsnText::new(kind).ok()?,
+            address: DsnText::new(&original.to_string()).ok()?,
+        })
+    }
+
+    fn unknown(&mut self, address: &Address, wishes: Wishes) {
+        let failure = Failure::new(StatusCode::permanent(1, 1), "no such recipient here");
+        let text = format_args!("nobody has this address: {failure}");
+        self.trace.step(address, format_args!(""), text);
+        let recipient = Recipient {
+            address: address.clone(),
+            notify: wishes.notify,
+            orcpt: self.orcpt(address),
+        };
+        self.failed.push((recipient, failure));
+    }
+
+    /// Whether one more object may be looked at.
+    const fn spend(&mut self) -> bool {
+        match self.budget.checked_sub(1) {
+            Some(rest) => {
+                *self.budget = rest;
+                self.bound.is_none()
+            }
+            None => {
+                self.bound = Some(Bound::Work);
+                false
+            }
+        }
+    }
+
+    /// Steps into an object that leads on, unless it was passed already.
+    fn enter(&mut self, kind: &str, name: &'s str, address: &Address) -> bool {
+        let object = format_args!("{kind} {name}");
+        if self.path.contains(&name) {
+            self.looped = true;
+            let text = format_args!("leads back to itself: not followed again");
+            self.trace.step(address, object, text);
+            return false;
+        }
+        if self.path.len() >= DEPTH_MAX {
+            self.bound = Some(Bound::Depth);
+            let text = format_args!("is more than {DEPTH_MAX} objects away: not followed");
+            self.trace.step(address, object, text);
+            return false;
+        }
+        if !self.passed.insert(name) {
+            let text = format_args!("was there before: its members are there once");
+            self.trace.step(address, object, text);
+            return false;
+        }
+        self.path.push(name);
+        true
+    }
+}
