@@ -1,1 +1,16 @@
-//! Links, concurrency and back-off; remote delivery by SMTP, local delivery by the store driver
+//! Delivery: remote by SMTP, local by the store driver.
+//!
+//! What it is: [`Delivery::connect`] opens a way to a next hop, a [`Carrier`] takes messages over it, and each recipient gets an outcome.
+//! What it guards: a connection belongs to one connector with its settings, so that the rules of one domain never hold for
+//! another; every wait has an end; after a failure in the middle of the content nothing is taken as delivered. What it may
+//! refuse: next hops that can't be reached, and messages that they can't carry.
+
+mod drive;
+mod exchangers;
+mod handover;
+pub mod settings;
+pub mod view;
+
+pub use drive::{Carrier, Delivery};
+pub use handover::Handover;
+pub use settings::Settings;

@@ -1,0 +1,146 @@
+//! Asking DNS: mail exchangers and addresses, in bounded time and number.
+
+use crate::exchangers::{ADDRESSES_MAX, Exchanger};
+use crate::settings::ConnectorSettings;
+use bridgehead_mail::{Domain, Failure, StatusCode};
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::RData;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// One resolver, with its cache, for each list of DNS servers.
+#[derive(Default)]
+pub(super) struct Resolvers {
+    known: Mutex<HashMap<Vec<SocketAddr>, Arc<TokioResolver>>>,
+}
+
+/// What DNS says of a domain's mail exchangers.
+pub(super) enum Exchangers {
+    /// There are some.
+    Found(Vec<Exchanger>),
+    /// There are none, but the domain exists: it is its own exchanger (RFC 5321 §5.1).
+    Implicit,
+}
+
+impl Resolvers {
+    /// The settings changed: what was cached may not hold for them.
+    pub(super) fn forget(&self) {
+        self.known.lock().clear();
+    }
+
+    fn get(&self, connector: &ConnectorSettings) -> Result<Arc<TokioResolver>, Failure> {
+        let mut known = self.known.lock();
+        if let Some(resolver) = known.get(&connector.nameservers) {
+            return Ok(Arc::clone(resolver));
+        }
+        let built = build(&connector.nameservers, connector.dns_timeout);
+        let resolver = Arc::new(built.map_err(|error| unanswered(&error))?);
+        known.insert(connector.nameservers.clone(), Arc::clone(&resolver));
+        Ok(resolver)
+    }
+
+    /// The mail exchangers of a domain.
+    pub(super) async fn exchangers(
+        &self,
+        domain: &Domain,
+        connector: &ConnectorSettings,
+    ) -> Result<Exchangers, Failure> {
+        let resolver = self.get(connector)?;
+        let asked = resolver.mx_lookup(absolute(domain));
+        let answer = timeout(total(connector.dns_timeout), asked).await;
+        match answer.map_err(|_| unanswered(&"DNS did not answer in time"))? {
+            Ok(answer) => {
+                let records = answer.answers().iter();
+                let found = records.filter_map(|record| match &record.data {
+                    RData::MX(mx) => Some(Exchanger {
+                        preference: mx.preference,
+                        host: host(&mx.exchange.to_ascii()),
+                    }),
+                    _ => None,
+                });
+                Ok(Exchangers::Found(found.collect()))
+            }
+            Err(error) if error.is_nx_domain() => Err(no_such_domain(domain)),
+            Err(error) if error.is_no_records_found() => Ok(Exchangers::Implicit),
+            Err(error) => Err(unanswered(&error)),
+        }
+    }
+
+    /// The addresses of a host.
+    pub(super) async fn addresses(
+        &self,
+        host: &Domain,
+        connector: &ConnectorSettings,
+    ) -> Result<Vec<IpAddr>, Failure> {
+        if let Some(literal) = host.literal() {
+            return Ok(vec![literal]);
+        }
+        let resolver = self.get(connector)?;
+        let asked = resolver.lookup_ip(absolute(host));
+        let answer = timeout(total(connector.dns_timeout), asked).await;
+        match answer.map_err(|_| unanswered(&"DNS did not answer in time"))? {
+            Ok(answer) => Ok(answer.iter().take(ADDRESSES_MAX).collect()),
+            Err(error) if error.is_nx_domain() || error.is_no_records_found() => {
+                Err(no_address(host))
+            }
+            Err(error) => Err(unanswered(&error)),
+        }
+    }
+}
+
+fn build(nameservers: &[SocketAddr], patience: Duration) -> Result<TokioResolver, NetError> {
+    let mut builder = if nameservers.is_empty() {
+        TokioResolver::builder_tokio()?
+    } else {
+        let servers = nameservers.iter().map(|address| {
+            let mut udp = ConnectionConfig::udp();
+            let mut tcp = ConnectionConfig::tcp();
+            udp.port = address.port();
+            tcp.port = address.port();
+            NameServerConfig::new(address.ip(), true, vec![udp, tcp])
+        });
+        let config = ResolverConfig::from_parts(None, Vec::new(), servers.collect());
+        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+    };
+    let options = builder.options_mut();
+    options.timeout = patience;
+    options.attempts = 2;
+    builder.build()
+}
+
+/// All attempts together.
+const fn total(patience: Duration) -> Duration {
+    patience.saturating_mul(3)
+}
+
+/// With its dot, so that no search list is tried.
+fn absolute(domain: &Domain) -> String {
+    format!("{domain}.")
+}
+
+/// The name of an exchanger; none for the root, which is the null MX.
+fn host(name: &str) -> Option<Domain> {
+    Domain::parse(name.trim_end_matches('.')).ok()
+}
+
+fn no_such_domain(domain: &Domain) -> Failure {
+    let text = format!("The domain {domain} does not exist");
+    Failure::new(StatusCode::permanent(1, 2), &text)
+}
+
+fn no_address(host: &Domain) -> Failure {
+    let text = format!("The host {host} has no address");
+    Failure::new(StatusCode::transient(4, 4), &text)
+}
+
+fn unanswered(error: &impl std::fmt::Display) -> Failure {
+    let text = "DNS could not be asked where the recipient's domain takes its mail";
+    Failure::new(StatusCode::transient(4, 3), text).because(error)
+}
