@@ -37,9 +37,9 @@ pub use password::{Password, verify_password};
 pub use reader::{Fields, Place, read_document};
 pub use snapshot::{Acceptance, Found, How, Login, Resolution, Snapshot};
 pub use units::{Size, Wait};
-pub use value::{Value, string};
+pub use value::{RawValue, Value, quote, string};
 pub use words::{
-    AddressSpace, BareLineEnds, ConnectorTls, DomainKind, LogFormat, Member, Name, NameServer,
-    NextHopKind, Pattern, Role, Secret, SmartHost, Words,
+    AddressSpace, BareLineEnds, ConnectorTls, DomainKind, Member, Name, NameServer, NextHopKind,
+    Pattern, Role, Secret, SmartHost, Words,
 };
 pub use writer::TableWriter;

@@ -10,6 +10,9 @@ use toml::de::DeValue;
 /// A text in a file has at most this many octets.
 const STRING_OCTETS_MAX: usize = 4096;
 
+/// A value as TOML has it, before it is checked.
+pub type RawValue<'t> = DeValue<'t>;
+
 /// A kind of value.
 pub trait Value: Sized {
     /// What it is called in faults and in the reference, with article.
@@ -54,7 +57,7 @@ pub fn string<'a>(value: &'a DeValue<'_>, shape: &str) -> Result<&'a str, String
 }
 
 /// Writes a basic string (TOML 1.0).
-pub(crate) fn quote(text: &str, out: &mut String) {
+pub fn quote(text: &str, out: &mut String) {
     out.push('"');
     for letter in text.chars() {
         match letter {

@@ -319,7 +319,8 @@ impl Value for NameServer {
     }
 }
 
-/// A type with one text for each of its values.
+/// Declares a type with one text for each of its values. One line for each: `Variant = "text",`.
+#[macro_export]
 macro_rules! choice {
     ($(#[doc = $about:literal])+ $name:ident = $shape:literal {
         $( $(#[doc = $doc:literal])+ $(#[$extra:meta])? $variant:ident = $text:literal, )+
@@ -328,18 +329,29 @@ macro_rules! choice {
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
         pub enum $name { $( $(#[doc = $doc])+ $(#[$extra])? $variant, )+ }
 
-        impl Value for $name {
+        impl $name {
+            /// As it is written in a file.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Self::$variant => $text, )+ }
+            }
+        }
+
+        impl $crate::Value for $name {
             const SHAPE: &'static str = $shape;
 
-            fn read(value: &DeValue<'_>, _: &Key) -> Result<Self, String> {
-                match string(value, Self::SHAPE)? {
+            fn read(value: &$crate::RawValue<'_>, _: &$crate::Key) -> Result<Self, String> {
+                match $crate::string(value, <Self as $crate::Value>::SHAPE)? {
                     $( $text => Ok(Self::$variant), )+
-                    other => Err(format!("\"{other}\": {} is expected", Self::SHAPE)),
+                    other => Err(format!(
+                        "\"{other}\": {} is expected",
+                        <Self as $crate::Value>::SHAPE
+                    )),
                 }
             }
 
             fn write(&self, out: &mut String) {
-                quote(match self { $( Self::$variant => $text, )+ }, out);
+                $crate::quote(self.as_str(), out);
             }
         }
     };
@@ -401,16 +413,5 @@ choice! {
         Required = "required",
         /// From the first octet, with a valid certificate.
         Implicit = "implicit",
-    }
-}
-
-choice! {
-    /// What log lines look like.
-    LogFormat = "\"text\" or \"json\"" {
-        /// For people.
-        #[default]
-        Text = "text",
-        /// For programs.
-        Json = "json",
     }
 }

@@ -1,0 +1,250 @@
+//! From a snapshot of the directory to what each room is to do on one server.
+//!
+//! Guards: what isn't written gets the default of its room, or the one that the reference names. Faults found here
+//! are those no single object shows.
+
+use bridgehead_directory::{
+    BareLineEnds, Connector, Fault, Name, Pattern, Role, Server, Snapshot, VirtualServer,
+};
+use bridgehead_listener::settings::{
+    self as listener, BareLineEnds as ListenerLineEnds, CertificateFiles, Role as ListenerRole,
+    TlsMode,
+};
+use bridgehead_mail::{Domain, Host};
+use bridgehead_routing::settings as routing;
+use bridgehead_transport::settings as transport;
+use std::path::{Path, PathBuf};
+
+/// Received fields after which a message counts as looping, if the server object doesn't say.
+const HOPS_MAX: u32 = 30;
+/// Sessions at once from one client, if the virtual server doesn't say.
+const CLIENT_SESSIONS_MAX: usize = 50;
+/// RFC 5321 §4.5.4.2.
+const SMTP: u16 = 25;
+/// RFC 8314 §7.3.
+const SMTPS: u16 = 465;
+
+/// What each room is to do on one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomSettings {
+    /// The virtual servers.
+    pub listener: listener::Settings,
+    /// The ways out.
+    pub routing: routing::Settings,
+    /// The corridor: names, retries, expiry.
+    pub transport: transport::Settings,
+}
+
+/// What each room is to do on the server of this name. Relative paths of certificates start at `data`.
+///
+/// # Errors
+/// What keeps the server from doing anything, with the object and key; the file and line are not known here.
+pub fn settings(
+    snapshot: &Snapshot,
+    server: &str,
+    data: &Path,
+) -> Result<RoomSettings, Vec<Fault>> {
+    let organisation = snapshot.organisation();
+    let folded = server.to_lowercase();
+    let mut servers = organisation.servers.iter();
+    let Some(server) = servers.find(|known| *known.name.folded() == *folded) else {
+        let reason = format!("the organisation has no server \"{server}\"");
+        return Err(vec![fault(&format!("server {server}"), reason)]);
+    };
+    let hostname = match &server.hostname {
+        Some(hostname) => hostname.clone(),
+        None => Domain::parse(server.name.as_str()).map_err(|error| {
+            let key = format!("server {}: hostname", server.name);
+            vec![fault(
+                &key,
+                format!("is missing, and the name can't take its place: {error}"),
+            )]
+        })?,
+    };
+    let connectors = connectors(snapshot, server);
+    // RFC 3030 §3: content that can't be passed on must not be taken; routes change, so one way out is enough.
+    let binarymime = connectors.is_empty();
+    let virtual_servers = organisation.virtual_servers.iter();
+    let ours = virtual_servers.filter(|known| known.server.folded() == server.name.folded());
+    Ok(RoomSettings {
+        listener: listener::Settings {
+            hostname: hostname.clone(),
+            postmaster_domain: default_domain(snapshot, server),
+            virtual_servers: ours
+                .map(|ours| virtual_server(ours, server, data, binarymime))
+                .collect(),
+        },
+        routing: routing::Settings {
+            connectors: connectors.into_iter().filter_map(route).collect(),
+        },
+        transport: corridor(snapshot, server, hostname),
+    })
+}
+
+fn fault(key: &str, reason: String) -> Fault {
+    Fault {
+        file: "directory".to_owned(),
+        line: 0,
+        key: key.to_owned(),
+        reason,
+    }
+}
+
+fn default_domain(snapshot: &Snapshot, server: &Server) -> Option<Domain> {
+    let own = server.default_domain.as_ref();
+    own.or(snapshot.default_domain()).cloned()
+}
+
+/// The connectors out of the routing group of this server that lead to address spaces.
+fn connectors<'s>(snapshot: &'s Snapshot, server: &Server) -> Vec<&'s Connector> {
+    let organisation = snapshot.organisation();
+    let only = match organisation.routing_groups.as_slice() {
+        [only] => Some(&only.name),
+        _ => None,
+    };
+    let group = |name: Option<&Name>| name.or(only).map(Name::folded);
+    let here = group(server.routing_group.as_ref());
+    let connectors = organisation.connectors.iter();
+    connectors
+        .filter(|connector| connector.target_group.is_none())
+        .filter(|connector| group(connector.routing_group.as_ref()) == here)
+        .collect()
+}
+
+fn virtual_server(
+    written: &VirtualServer,
+    server: &Server,
+    data: &Path,
+    binarymime: bool,
+) -> listener::VirtualServer {
+    let role = match written.role.unwrap_or_default() {
+        Role::Mx => ListenerRole::Mx,
+        Role::Submission => ListenerRole::Submission,
+    };
+    let base = listener::VirtualServer::new(written.name.as_str(), role);
+    let own = certificate(written.certificate.as_ref(), written.key.as_ref(), data);
+    let servers = certificate(server.certificate.as_ref(), server.key.as_ref(), data);
+    listener::VirtualServer {
+        listen: written.listen.clone(),
+        hostname: written.hostname.clone(),
+        relay_from: written.relay_from.clone(),
+        tls: tls(written),
+        certificate: own.or(servers),
+        require_tls: written.require_tls.unwrap_or(base.require_tls),
+        auth: written
+            .auth
+            .unwrap_or(base.auth || written.require_auth == Some(true)),
+        require_auth: written.require_auth.unwrap_or(base.require_auth),
+        own_addresses_only: written.sender_must_match.unwrap_or(base.own_addresses_only),
+        bare_line_ends: match written.bare_line_ends.unwrap_or_default() {
+            BareLineEnds::Refuse => ListenerLineEnds::Refuse,
+            BareLineEnds::Normalise => ListenerLineEnds::Normalise,
+        },
+        binarymime,
+        max_message_size: written
+            .max_message_size
+            .map_or(base.max_message_size, |size| size.0),
+        max_recipients: written.max_recipients.map_or(base.max_recipients, count),
+        max_header_size: written
+            .max_header_size
+            .map_or(base.max_header_size, |size| size.0),
+        max_hops: server.max_hops.unwrap_or(HOPS_MAX),
+        max_errors: written.max_errors.unwrap_or(base.max_errors),
+        max_sessions: written.max_sessions.map_or(base.max_sessions, count),
+        max_sessions_per_client: written
+            .max_sessions_per_client
+            .map_or(CLIENT_SESSIONS_MAX, count),
+        command_timeout: written
+            .command_timeout
+            .map_or(base.command_timeout, |wait| wait.duration()),
+        data_timeout: written
+            .data_timeout
+            .map_or(base.data_timeout, |wait| wait.duration()),
+        ..base
+    }
+}
+
+const fn tls(written: &VirtualServer) -> TlsMode {
+    match (written.implicit_tls, written.starttls) {
+        (Some(true), _) => TlsMode::Implicit,
+        (_, Some(false)) => TlsMode::Off,
+        _ => TlsMode::StartTls,
+    }
+}
+
+fn certificate(
+    certificate: Option<&PathBuf>,
+    key: Option<&PathBuf>,
+    data: &Path,
+) -> Option<CertificateFiles> {
+    let (certificate, key) = certificate.zip(key)?;
+    Some(CertificateFiles {
+        certificate: data.join(certificate),
+        key: data.join(key),
+    })
+}
+
+fn count(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn route(connector: &Connector) -> Option<routing::Connector> {
+    let next_hop = match connector.smart_hosts.as_slice() {
+        [] => connector.next_hop.map(|_| routing::ConnectorHop::Mx)?,
+        hosts => {
+            let hosts = hosts.iter().map(|host| Host {
+                name: host.name.clone(),
+                port: host.port.unwrap_or_else(|| port(connector)),
+            });
+            routing::ConnectorHop::SmartHosts(hosts.collect())
+        }
+    };
+    let spaces = connector.address_space.iter();
+    Some(routing::Connector {
+        name: connector.name.as_str().into(),
+        address_spaces: spaces
+            .map(|space| routing::AddressSpace {
+                pattern: match &space.pattern {
+                    Pattern::Any => routing::Pattern::All,
+                    Pattern::Domain(domain) => routing::Pattern::Domain(domain.clone()),
+                    Pattern::Below(domain) => routing::Pattern::Below(domain.clone()),
+                },
+                cost: space.cost,
+            })
+            .collect(),
+        next_hop,
+    })
+}
+
+/// The port of next hops that don't name one.
+fn port(connector: &Connector) -> u16 {
+    use bridgehead_directory::ConnectorTls;
+    let usual = match connector.tls {
+        Some(ConnectorTls::Implicit) => SMTPS,
+        _ => SMTP,
+    };
+    connector.port.unwrap_or(usual)
+}
+
+fn corridor(snapshot: &Snapshot, server: &Server, hostname: Domain) -> transport::Settings {
+    let base = transport::Settings::for_host(hostname);
+    let schedule = server.retry_schedule.iter().map(|wait| wait.duration());
+    let schedule: Vec<_> = schedule.collect();
+    let retry = transport::Retry {
+        schedule: match schedule.is_empty() {
+            true => base.retry.schedule,
+            false => schedule,
+        },
+        expire_after: server
+            .expire_after
+            .map_or(base.retry.expire_after, |wait| wait.duration()),
+        delay_notice_after: server
+            .delay_notice_after
+            .map_or(base.retry.delay_notice_after, |wait| wait.duration()),
+    };
+    transport::Settings {
+        report_domain: default_domain(snapshot, server).unwrap_or(base.report_domain),
+        retry,
+        ..base
+    }
+}

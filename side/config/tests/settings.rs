@@ -1,0 +1,235 @@
+//! What the rooms are told of an organisation.
+#![allow(clippy::unwrap_used)]
+
+use bridgehead_config::{RoomSettings, settings};
+use bridgehead_directory::{Schema, Size, Snapshot, VirtualServer, Wait, parse_organisation};
+use bridgehead_listener::settings::{BareLineEnds, Role, TlsMode};
+use bridgehead_routing::settings::{ConnectorHop, Pattern};
+use bridgehead_transport::settings::Retry;
+use std::path::Path;
+use std::time::Duration;
+
+const HEAD: &str = r#"
+[organization]
+name = "Example"
+postmaster = "alice@example.test"
+[[accepted-domain]]
+name = "example.test"
+[[mailbox]]
+name = "alice"
+addresses = ["alice@example.test"]
+"#;
+
+const MAIL1: &str = r#"
+[[server]]
+name = "mail1"
+[[virtual-server]]
+name = "inbound"
+server = "MAIL1"
+listen = ["127.0.0.1:2525"]
+[[virtual-server]]
+name = "submission"
+server = "mail1"
+role = "submission"
+listen = ["127.0.0.1:2587"]
+"#;
+
+fn snapshot(objects: &str) -> Snapshot {
+    let (organisation, _) = parse_organisation(&format!("{HEAD}{objects}"), "org.toml").unwrap();
+    Snapshot::build(1, organisation)
+}
+
+fn of(objects: &str, server: &str) -> RoomSettings {
+    settings(&snapshot(objects), server, Path::new("/data")).unwrap()
+}
+
+#[test]
+fn a_server_serves_its_own_virtual_servers_with_the_defaults_of_their_roles() {
+    let other = "[[server]]\nname = \"mail2\"\n[[virtual-server]]\nname = \"v2\"\nserver = \"mail2\"\nlisten = [\"127.0.0.1:2525\"]\n";
+    let rooms = of(&format!("{MAIL1}{other}"), "Mail1");
+    assert_eq!(rooms.listener.hostname.as_str(), "mail1");
+    assert_eq!(rooms.transport.report_domain.as_str(), "example.test");
+    let [inbound, submission] = rooms.listener.virtual_servers.as_slice() else {
+        panic!("two virtual servers are expected");
+    };
+    assert_eq!((&*inbound.name, inbound.role), ("inbound", Role::Mx));
+    assert!(!inbound.auth && !inbound.require_auth && inbound.relay_from.is_empty());
+    assert_eq!(submission.role, Role::Submission);
+    assert!(submission.auth && submission.require_auth && submission.own_addresses_only);
+    assert_eq!(submission.tls, TlsMode::StartTls);
+    assert_eq!(rooms.transport.retry, Retry::default());
+}
+
+#[test]
+fn what_is_written_reaches_the_rooms() {
+    let objects = r#"
+[[server]]
+name = "mail1"
+hostname = "mx.example.test"
+certificate = "tls/cert.pem"
+key = "/etc/key.pem"
+retry-schedule = ["1s", "5m"]
+expire-after = "1m"
+delay-notice-after = "30s"
+max-hops = 50
+[[virtual-server]]
+name = "inbound"
+server = "mail1"
+listen = ["127.0.0.1:2525"]
+relay-from = ["10.0.0.0/8"]
+max-message-size = "150 MiB"
+max-recipients = 7
+max-errors = 8
+max-sessions = 9
+max-sessions-per-client = 10
+max-header-size = "64 KiB"
+command-timeout = "1s"
+data-timeout = "2s"
+bare-line-ends = "normalise"
+implicit-tls = true
+require-tls = true
+require-auth = true
+sender-must-match = false
+"#;
+    let rooms = of(objects, "mail1");
+    let inbound = &rooms.listener.virtual_servers[0];
+    assert_eq!(rooms.listener.hostname.as_str(), "mx.example.test");
+    assert_eq!(inbound.relay_from, ["10.0.0.0/8".parse().unwrap()]);
+    assert_eq!(inbound.max_message_size, 150 << 20);
+    assert_eq!((inbound.max_recipients, inbound.max_errors), (7, 8));
+    assert_eq!(
+        (inbound.max_sessions, inbound.max_sessions_per_client),
+        (9, 10)
+    );
+    assert_eq!((inbound.max_header_size, inbound.max_hops), (64 << 10, 50));
+    assert_eq!(inbound.command_timeout, Duration::from_secs(1));
+    assert_eq!(inbound.data_timeout, Duration::from_secs(2));
+    assert_eq!(inbound.bare_line_ends, BareLineEnds::Normalise);
+    assert_eq!(inbound.tls, TlsMode::Implicit);
+    assert!(inbound.require_tls && inbound.auth && inbound.require_auth);
+    assert!(!inbound.own_addresses_only);
+    let files = inbound.certificate.as_ref().unwrap();
+    assert_eq!(files.certificate, Path::new("/data/tls/cert.pem"));
+    assert_eq!(files.key, Path::new("/etc/key.pem"));
+    let retry = &rooms.transport.retry;
+    assert_eq!(retry.schedule, [1, 300].map(Duration::from_secs));
+    assert_eq!(retry.expire_after, Duration::from_secs(60));
+    assert_eq!(retry.delay_notice_after, Duration::from_secs(30));
+}
+
+#[test]
+fn connectors_of_the_servers_own_group_are_its_ways_out() {
+    let objects = format!(
+        r#"{}
+[[routing-group]]
+name = "ams"
+[[routing-group]]
+name = "nyc"
+[[connector]]
+name = "internet"
+routing-group = "AMS"
+address-space = [{{ pattern = "*", cost = 10 }}, {{ pattern = "*.example.net", cost = 3 }}]
+smart-hosts = ["relay.example.net:2526", "192.0.2.1"]
+tls = "implicit"
+[[connector]]
+name = "there"
+routing-group = "nyc"
+address-space = [{{ pattern = "*", cost = 10 }}]
+next-hop = "mx"
+[[connector]]
+name = "between"
+routing-group = "ams"
+target-group = "nyc"
+"#,
+        MAIL1.replace(
+            "name = \"mail1\"",
+            "name = \"mail1\"\nrouting-group = \"ams\""
+        )
+    );
+    let rooms = of(&objects, "mail1");
+    let [internet] = rooms.routing.connectors.as_slice() else {
+        panic!("one connector is expected");
+    };
+    assert_eq!(&*internet.name, "internet");
+    assert_eq!(internet.address_spaces[0].pattern, Pattern::All);
+    assert_eq!(
+        (
+            internet.address_spaces[1].cost,
+            internet.address_spaces.len()
+        ),
+        (3, 2)
+    );
+    let ConnectorHop::SmartHosts(hosts) = &internet.next_hop else {
+        panic!("smart hosts are expected");
+    };
+    let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["relay.example.net:2526", "[192.0.2.1]:465"]);
+}
+
+#[test]
+fn binarymime_is_offered_only_while_nothing_leaves() {
+    let offered = |rooms: RoomSettings| {
+        let all = rooms.listener.virtual_servers.iter();
+        all.map(|server| server.binarymime).collect::<Vec<_>>()
+    };
+    assert_eq!(offered(of(MAIL1, "mail1")), [true, true]);
+    let connector = "[[connector]]\nname = \"c\"\naddress-space = [{ pattern = \"*\", cost = 1 }]\nnext-hop = \"mx\"\n";
+    assert_eq!(
+        offered(of(&format!("{MAIL1}{connector}"), "mail1")),
+        [false, false]
+    );
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told() {
+    let faults = settings(&snapshot(MAIL1), "mail9", Path::new("")).unwrap_err();
+    assert_eq!(
+        faults[0].to_string(),
+        "directory: server mail9: the organisation has no server \"mail9\""
+    );
+}
+
+/// The default that the reference names for a key of virtual servers.
+fn documented(key: &str) -> &'static str {
+    let mut keys = VirtualServer::KEYS.iter();
+    keys.find(|known| known.name == key).unwrap().default
+}
+
+#[test]
+fn the_defaults_of_the_reference_are_those_in_force() {
+    let rooms = of(MAIL1, "mail1");
+    let server = &rooms.listener.virtual_servers[0];
+    for (key, size) in [
+        ("max-message-size", server.max_message_size),
+        ("max-header-size", server.max_header_size),
+    ] {
+        assert_eq!(Size::parse(documented(key)), Some(Size(size)), "{key}");
+    }
+    for (key, wait) in [
+        ("command-timeout", server.command_timeout),
+        ("data-timeout", server.data_timeout),
+    ] {
+        assert_eq!(
+            Wait::parse(documented(key)).unwrap().duration(),
+            wait,
+            "{key}"
+        );
+    }
+    for (key, number) in [
+        ("max-recipients", server.max_recipients),
+        ("max-errors", usize::try_from(server.max_errors).unwrap()),
+        ("max-sessions", server.max_sessions),
+        ("max-sessions-per-client", server.max_sessions_per_client),
+    ] {
+        assert_eq!(documented(key), number.to_string(), "{key}");
+    }
+    let mut keys = bridgehead_directory::Server::KEYS.iter();
+    let schedule = keys
+        .find(|key| key.name == "retry-schedule")
+        .unwrap()
+        .default;
+    let waits = schedule
+        .split(", ")
+        .map(|wait| Wait::parse(wait).unwrap().duration());
+    assert_eq!(waits.collect::<Vec<_>>(), rooms.transport.retry.schedule);
+}
