@@ -16,6 +16,7 @@
 
 pub mod binary;
 pub mod crash;
+pub mod measure;
 pub mod organization;
 pub mod postfix;
 pub mod process;

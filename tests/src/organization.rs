@@ -11,6 +11,7 @@ pub const PASSWORD: &str = "correct horse battery staple";
 #[derive(Clone, Debug)]
 pub struct Organization {
     server: String,
+    listen: String,
     inbound: String,
     more: String,
 }
@@ -19,6 +20,7 @@ impl Default for Organization {
     fn default() -> Self {
         Self {
             server: "name = \"mail1\"\nrouting-group = \"main\"\n".to_owned(),
+            listen: "127.0.0.1:0".to_owned(),
             inbound: "relay-from = [\"127.0.0.0/8\"]\n".to_owned(),
             more: String::new(),
         }
@@ -44,6 +46,13 @@ impl Organization {
         self
     }
 
+    /// Where `inbound` listens, instead of at a free port.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address.to_string();
+        self
+    }
+
     /// Further objects.
     #[must_use]
     pub fn with(mut self, objects: &str) -> Self {
@@ -57,9 +66,7 @@ impl Organization {
         self.with(&format!(
             "[[connector]]\nname = \"{name}\"\nrouting-group = \"main\"\n\
              address-space = [{{ pattern = \"{pattern}\", cost = 10 }}]\n\
-             smart-hosts = [\"[{}]:{}\"]\n",
-            host.ip(),
-            host.port()
+             smart-hosts = [\"{host}\"]\n"
         ))
     }
 
@@ -83,7 +90,7 @@ name = "main"
 name = "inbound"
 server = "mail1"
 role = "mx"
-listen = ["127.0.0.1:0"]
+listen = ["{listen}"]
 {inbound}
 [[virtual-server]]
 name = "strict"
@@ -109,6 +116,7 @@ password = "{PASSWORD}"
 
 {more}"#,
             server = self.server,
+            listen = self.listen,
             inbound = self.inbound,
             more = self.more,
         )

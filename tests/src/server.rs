@@ -63,8 +63,15 @@ impl Server {
         }
     }
 
-    /// Starts it; `wrapper` is a program to run it under, as `strace`.
+    /// Starts it and waits until it is ready; `wrapper` is a program to run it under, as `strace`.
     pub fn run(&mut self, wrapper: &[&str]) {
+        let output = self.spawn(wrapper);
+        self.await_ready(&output);
+        self.output = Some(output);
+    }
+
+    /// Starts it and waits for nothing; gives its lines.
+    pub fn spawn(&mut self, wrapper: &[&str]) -> mpsc::Receiver<String> {
         let log = File::options()
             .create(true)
             .append(true)
@@ -89,8 +96,7 @@ impl Server {
             .unwrap_or_else(|error| panic!("{} doesn't start: {error}", self.binary.display()));
         let output = follow(child.stdout.take().unwrap());
         self.process = Some(Guarded::new(child));
-        self.await_ready(&output);
-        self.output = Some(output);
+        output
     }
 
     /// Reads `listening NAME ADDRESS` until `ready`.

@@ -128,6 +128,12 @@ impl Sink {
         self.shared.received.lock().clone()
     }
 
+    /// Takes away what arrived so far.
+    #[must_use]
+    pub fn take(&self) -> Vec<Received> {
+        std::mem::take(&mut *self.shared.received.lock())
+    }
+
     /// How many messages arrived so far.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -2,6 +2,7 @@
 
 use bridgehead_testkit::client::Client;
 use bridgehead_testkit::sink::Sink;
+use bridgehead_tests::measure::{self, Cell, Scenario, SmtpSink};
 use bridgehead_tests::postfix::{Job, Postfix};
 use bridgehead_tests::skip::skip;
 use bridgehead_tests::{tools, wait};
@@ -45,4 +46,23 @@ fn the_generator_reaches_the_sink() {
     let sink = Sink::start().unwrap();
     tools::smtp_source(sink.address(), &["-s", "3", "-m", "30", "-d", "-l", "1024"]).good();
     assert_eq!(sink.count(), 30);
+}
+
+#[test]
+fn the_measurement_counts_what_postfix_relays() {
+    if let Err(reason) = Postfix::is_possible() {
+        return skip("the_measurement_counts_what_postfix_relays", reason);
+    }
+    let sink = SmtpSink::start();
+    let postfix = measure::postfix(Scenario::Relay, &sink);
+    let cell = Cell {
+        scenario: Scenario::Relay,
+        sessions: 2,
+        size: 1024,
+        messages: 40,
+    };
+    let figure = measure::measure(&postfix, &sink, &cell);
+    assert_eq!(sink.count(), 40);
+    assert!(figure.messages_per_second > 0.0);
+    assert!(figure.cpu_per_thousand > 0.0, "{figure:?}");
 }
