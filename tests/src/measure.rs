@@ -83,7 +83,12 @@ pub struct SmtpSink {
 impl SmtpSink {
     pub fn start() -> Self {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, tools::free_port()));
-        let mut child = Command::new(tools::sbin("smtp-sink"))
+        let mut command = Command::new(tools::sbin("smtp-sink"));
+        if crate::skip::is_root() {
+            // It refuses to stay root.
+            command.args(["-u", "nobody"]);
+        }
+        let mut child = command
             .args(["-c", &address.to_string(), "1000"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -2,9 +2,9 @@
 
 use crate::{client, id_in, message, send, trace_fields};
 use bridgehead_testkit::sink::{ALL_EXTENSIONS, Moment, Sink};
+use bridgehead_tests::measure::SmtpSink;
 use bridgehead_tests::organization::Organization;
 use bridgehead_tests::{Server, tools, wait};
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 #[test]
@@ -62,21 +62,8 @@ fn many_recipients_share_a_transaction_and_many_messages_a_connection() {
 
 #[test]
 fn smtp_sink_gets_what_smtp_source_sends() {
-    let server_sink = tools::free_port();
-    let mut sink = bridgehead_tests::process::Guarded::new(
-        Command::new(tools::sbin("smtp-sink"))
-            .args(["-c", &format!("127.0.0.1:{server_sink}"), "100"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap(),
-    );
-    let address = ([127, 0, 0, 1], server_sink).into();
-    wait::until("smtp-sink listens", || {
-        std::net::TcpStream::connect(address).ok()
-    });
-    let server = Server::start(&Organization::new().smart_host("out", "*", address));
+    let sink = SmtpSink::start();
+    let server = Server::start(&Organization::new().smart_host("out", "*", sink.address()));
     tools::smtp_source(
         server.inbound(),
         &[
@@ -93,8 +80,8 @@ fn smtp_sink_gets_what_smtp_source_sends() {
         ],
     )
     .good();
+    wait::until("all at smtp-sink", || (sink.count() == 200).then_some(()));
     server.await_empty_queue();
-    assert!(sink.is_running());
 }
 
 #[test]
