@@ -1,0 +1,364 @@
+//! One session: the loop between a connection, the session's state machine, the directory and the queue.
+//!
+//! Guards: the reply to a message is made from the queue's proof. Gathers: one read may hold many commands, and their
+//! replies go out in one write.
+
+use super::World;
+use super::accept::{Phase, Rules, Seat, ServerState};
+use super::stream::Stream;
+use crate::judge::{self, Asker};
+use crate::settings::TlsMode;
+use bridgehead_mail::{Envelope, Event, EventKind, MessageId, Refusal, SessionId, Timestamp};
+use bridgehead_queue::{Committed, Draft};
+use bridgehead_smtp::server::{Action, Ask, Client, Proof, Session, Taken, Verdict};
+use bytes::{Buf, BytesMut};
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpStream;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::watch;
+use tokio::time::{Sleep, sleep_until};
+use tokio_rustls::TlsAcceptor;
+
+/// Room for one read: commands and small messages; the content of a large one.
+const READ_OCTETS: usize = 16 * 1024;
+const READ_OCTETS_LARGE: usize = 128 * 1024;
+
+/// The proof that the queue has a message. Only the queue makes what is inside.
+struct Stored(Committed);
+
+impl Proof for Stored {
+    fn id(&self) -> MessageId {
+        self.0.id()
+    }
+}
+
+/// Why the loop woke up.
+enum Woken {
+    Input,
+    End,
+    Timer,
+    Phase,
+}
+
+/// What came of the session's wishes.
+enum Acted {
+    Nothing,
+    Something,
+    Closed,
+}
+
+/// What stands around the state machine.
+struct Conversation {
+    world: Arc<World>,
+    server: Arc<ServerState>,
+    rules: Arc<Rules>,
+    id: SessionId,
+    client: Client,
+    stream: Stream,
+    input: BytesMut,
+    draft: Option<Draft>,
+}
+
+/// Serves one client until either side has enough.
+pub(super) async fn converse(
+    world: Arc<World>,
+    server: Arc<ServerState>,
+    rules: Arc<Rules>,
+    stream: TcpStream,
+    address: IpAddr,
+    id: SessionId,
+    _seat: Seat,
+) {
+    // Replies are gathered by us; to hold them back any longer only costs time.
+    let _ = stream.set_nodelay(true);
+    let networks = &rules.settings.relay_from;
+    let client = Client {
+        address: Some(address),
+        trusted: networks.iter().any(|network| network.contains(address)),
+    };
+    let mut conversation = Conversation {
+        world,
+        server,
+        rules,
+        id,
+        client,
+        stream: Stream::Plain(stream),
+        input: BytesMut::new(),
+        draft: None,
+    };
+    tracing::debug!("connected");
+    match conversation.run().await {
+        Ok(()) => tracing::debug!("closed"),
+        Err(error) => tracing::debug!(%error, "connection lost"),
+    }
+    conversation.draft = None;
+    conversation.stream.close().await;
+}
+
+impl Conversation {
+    async fn run(&mut self) -> io::Result<()> {
+        let tls = match self.rules.settings.tls {
+            TlsMode::Implicit => Some(self.start_tls().await?),
+            _ => None,
+        };
+        let mut phase = self.server.phase.subscribe();
+        let mut now = Instant::now();
+        let policy = Arc::clone(&self.rules.policy);
+        let mut session = Session::<Stored>::new(policy, self.client, tls, now);
+        let deadline = session.deadline().unwrap_or(now);
+        let mut timer = std::pin::pin!(sleep_until(deadline.into()));
+        self.await_early_talk().await?;
+        if *phase.borrow_and_update() != Phase::Open {
+            session.shut_down();
+        }
+        loop {
+            let taken = session.receive(now, &self.input);
+            let idle = taken.is_nothing();
+            let stored = store(&mut self.draft, taken);
+            self.input.advance(taken.eaten);
+            if let Err(refusal) = stored {
+                session.answer(now, Verdict::Refuse(refusal));
+            }
+            match self.act(&mut session, &mut now).await? {
+                Acted::Closed => return Ok(()),
+                Acted::Something => continue,
+                Acted::Nothing if !idle => continue,
+                Acted::Nothing => {}
+            }
+            if let Some(deadline) = session.deadline() {
+                arm(timer.as_mut(), deadline);
+            }
+            let woken = self.wait(timer.as_mut(), &mut phase).await?;
+            now = Instant::now();
+            match woken {
+                Woken::Input => {}
+                Woken::End => return Ok(()),
+                Woken::Timer => {
+                    session.expire(now);
+                    let next = session.deadline().unwrap_or(now);
+                    timer.as_mut().reset(next.into());
+                }
+                Woken::Phase => match *phase.borrow_and_update() {
+                    Phase::Open => {}
+                    Phase::Ending => session.shut_down(),
+                    Phase::Over => session.abort(Refusal::ShuttingDown),
+                },
+            }
+        }
+    }
+
+    /// Does all that the session wants done now.
+    async fn act(&mut self, session: &mut Session<Stored>, now: &mut Instant) -> io::Result<Acted> {
+        let mut acted = Acted::Nothing;
+        while let Some(action) = session.poll() {
+            acted = Acted::Something;
+            match action {
+                Action::Close => return Ok(Acted::Closed),
+                Action::Write(octets) => self.write(&octets).await?,
+                Action::Discard => self.draft = None,
+                Action::StartTls => {
+                    let description = self.start_tls().await?;
+                    *now = Instant::now();
+                    session.tls_started(*now, description);
+                }
+                Action::Ask(ask) => {
+                    let verdict = self.answer(ask).await;
+                    *now = Instant::now();
+                    session.answer(*now, verdict);
+                }
+            }
+        }
+        Ok(acted)
+    }
+
+    /// Listens for a while before the greeting, if that is asked for (RFC 5321 §4.3.1).
+    async fn await_early_talk(&mut self) -> io::Result<()> {
+        let delay = self.rules.settings.greeting_delay;
+        if delay.is_zero() {
+            return Ok(());
+        }
+        let read = self.stream.read(&mut self.input, READ_OCTETS);
+        match tokio::time::timeout(delay, read).await {
+            Ok(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    async fn wait(
+        &mut self,
+        timer: Pin<&mut Sleep>,
+        phase: &mut watch::Receiver<Phase>,
+    ) -> io::Result<Woken> {
+        let large = self.draft.as_ref().is_some_and(Draft::is_large);
+        let room = if large {
+            READ_OCTETS_LARGE
+        } else {
+            READ_OCTETS
+        };
+        tokio::select! {
+            biased;
+            read = self.stream.read(&mut self.input, room) => match read? {
+                0 => Ok(Woken::End),
+                _ => Ok(Woken::Input),
+            },
+            () = timer => Ok(Woken::Timer),
+            // The sender lives as long as the virtual server, which we hold.
+            _ = phase.changed() => Ok(Woken::Phase),
+        }
+    }
+
+    async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+        let patience = self.rules.settings.write_timeout;
+        self.stream.write(octets, patience).await
+    }
+
+    async fn start_tls(&mut self) -> io::Result<Box<str>> {
+        let Some(config) = &self.rules.tls else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let acceptor = TlsAcceptor::from(Arc::clone(config));
+        let patience = self.rules.settings.handshake_timeout;
+        self.stream.start_tls(acceptor, patience).await
+    }
+
+    async fn answer(&mut self, ask: Ask<'_>) -> Verdict<Stored> {
+        let answer = match ask {
+            Ask::Sender(asked) => {
+                let own_only = self.rules.settings.own_addresses_only;
+                let snapshot = self.world.directory.snapshot();
+                let asker = self.asker(asked.user);
+                let judged = judge::sender(&snapshot, asker, own_only, asked.reverse_path);
+                judged.map(|()| Verdict::Admit)
+            }
+            Ask::Recipient(asked) => {
+                let snapshot = self.world.directory.snapshot();
+                let asker = self.asker(asked.user);
+                let judged = judge::recipient(&snapshot, asker, asked.address);
+                if let Err(refusal) = judged {
+                    let (recipient, why) = (asked.address, refusal.row().text);
+                    tracing::info!(%recipient, why, "recipient refused");
+                }
+                judged.map(|()| Verdict::Admit)
+            }
+            Ask::Begin { size } => self.begin(size),
+            Ask::Commit(envelope) => self.commit(*envelope).await,
+            Ask::Authenticate(credentials) => {
+                let snapshot = self.world.directory.snapshot();
+                let user = &credentials.user;
+                let passwords = &self.world.passwords;
+                let checked = passwords.check(snapshot, credentials.clone()).await;
+                tracing::info!(?user, right = checked.is_ok(), "authentication");
+                checked.map(Verdict::Authenticated)
+            }
+        };
+        answer.unwrap_or_else(|refusal| {
+            self.server.counters.refused.fetch_add(1, Ordering::Relaxed);
+            Verdict::Refuse(refusal)
+        })
+    }
+
+    const fn asker<'a>(&self, user: Option<&'a str>) -> Asker<'a> {
+        let trusted = self.client.trusted;
+        Asker { user, trusted }
+    }
+
+    fn begin(&mut self, size: Option<u64>) -> Result<Verdict<Stored>, Refusal> {
+        // An older draft must be gone before a new one takes space.
+        self.draft = None;
+        match self.world.queue.begin(wall_clock(), size) {
+            Ok(draft) => {
+                self.draft = Some(draft);
+                Ok(Verdict::Admit)
+            }
+            Err(refused) => {
+                tracing::warn!(%refused, "can't take mail");
+                Err(refused.refusal())
+            }
+        }
+    }
+
+    async fn commit(&mut self, mut envelope: Envelope) -> Result<Verdict<Stored>, Refusal> {
+        let draft = self.draft.take().ok_or(Refusal::Internal)?;
+        let (message, size) = (draft.id(), draft.size());
+        envelope.accepted = wall_clock();
+        envelope.origin.virtual_server = self.server.name.clone();
+        let event = self.accepted(&envelope, message, size);
+        match draft.commit(envelope).await {
+            Ok(committed) => {
+                let counters = &self.server.counters;
+                counters.messages.fetch_add(1, Ordering::Relaxed);
+                counters.octets.fetch_add(size, Ordering::Relaxed);
+                tracing::debug!(%message, size, "accepted");
+                self.world.track.track(event);
+                Ok(Verdict::Stored(Stored(committed)))
+            }
+            Err(refused) => {
+                tracing::error!(%message, %refused, "can't store a message");
+                Err(refused.refusal())
+            }
+        }
+    }
+
+    fn accepted(&self, envelope: &Envelope, message: MessageId, size: u64) -> Event {
+        let recipients = envelope.recipients.iter();
+        let client = self.client.address.map(|address| {
+            let helo = &envelope.origin.helo;
+            format!("{helo} [{address}]").into_boxed_str()
+        });
+        Event {
+            at: envelope.accepted,
+            message,
+            session: Some(self.id),
+            kind: EventKind::Accepted {
+                from: envelope.reverse_path.clone(),
+                recipients: recipients
+                    .map(|recipient| recipient.address.clone())
+                    .collect(),
+                size,
+                virtual_server: self.server.name.clone(),
+                client,
+            },
+        }
+    }
+}
+
+/// Writes content to the draft; what may wait for the disk doesn't hold up other sessions.
+fn store(draft: &mut Option<Draft>, taken: Taken<'_>) -> Result<(), Refusal> {
+    if taken.body.is_empty() {
+        return Ok(());
+    }
+    // Content only comes after a draft was begun.
+    let draft = draft.as_mut().ok_or(Refusal::Internal)?;
+    let written = if draft.is_large() && may_block() {
+        tokio::task::block_in_place(|| draft.write(taken.body))
+    } else {
+        draft.write(taken.body)
+    };
+    written.map_err(|refused| {
+        tracing::warn!(%refused, "can't store content");
+        refused.refusal()
+    })
+}
+
+fn may_block() -> bool {
+    Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread
+}
+
+/// The timer may fire early, never late: moving it for each command would cost more than a needless wake-up.
+fn arm(timer: Pin<&mut Sleep>, deadline: Instant) {
+    if deadline < timer.deadline().into_std() {
+        timer.reset(deadline.into());
+    }
+}
+
+fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = since.unwrap_or_default().as_millis();
+    Timestamp::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
+}

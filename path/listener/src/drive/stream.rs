@@ -1,0 +1,113 @@
+//! A client's connection, in clear or inside TLS.
+//!
+//! Guards: a session that waits holds no input buffer; a client that doesn't take our octets is left after a time.
+
+use bytes::BytesMut;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// Octets that are still read from a client after the last reply, so that the reply isn't lost to a reset.
+const LINGER_OCTETS_MAX: usize = 256 * 1024;
+/// How long the last octets are waited for.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// A connection.
+pub(super) enum Stream {
+    /// In clear.
+    Plain(TcpStream),
+    /// Inside TLS.
+    Tls(Box<TlsStream<TcpStream>>),
+    /// The handshake failed.
+    Gone,
+}
+
+impl Stream {
+    /// Reads what is there, up to `room` octets; 0 is the end. While it waits with an empty buffer, the buffer takes
+    /// no memory.
+    pub(super) async fn read(&mut self, input: &mut BytesMut, room: usize) -> io::Result<usize> {
+        poll_fn(|context| {
+            input.reserve(room);
+            let polled = match self {
+                Self::Plain(stream) => pin!(stream.read_buf(input)).poll(context),
+                Self::Tls(stream) => pin!(stream.read_buf(input)).poll(context),
+                Self::Gone => Poll::Ready(Ok(0)),
+            };
+            if polled.is_pending() && input.is_empty() {
+                *input = BytesMut::new();
+            }
+            polled
+        })
+        .await
+    }
+
+    /// Sends all of it in time.
+    pub(super) async fn write(&mut self, octets: &[u8], patience: Duration) -> io::Result<()> {
+        let sent = timeout(patience, async {
+            match self {
+                Self::Plain(stream) => stream.write_all(octets).await,
+                Self::Tls(stream) => {
+                    stream.write_all(octets).await?;
+                    stream.flush().await
+                }
+                Self::Gone => Err(io::ErrorKind::NotConnected.into()),
+            }
+        });
+        sent.await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Does the server's side of the handshake; gives the description for the trace field.
+    pub(super) async fn start_tls(
+        &mut self,
+        acceptor: TlsAcceptor,
+        patience: Duration,
+    ) -> io::Result<Box<str>> {
+        let Self::Plain(stream) = std::mem::replace(self, Self::Gone) else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let accepted = timeout(patience, acceptor.accept(stream)).await;
+        let stream = accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        let (_, connection) = stream.get_ref();
+        let version = match connection.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLS1_3",
+            _ => "TLS1_2",
+        };
+        let description = match connection.negotiated_cipher_suite() {
+            Some(suite) => format!("{version} {:?}", suite.suite()),
+            None => version.to_owned(),
+        };
+        *self = Self::Tls(Box::new(stream));
+        Ok(description.into())
+    }
+
+    /// Closes in order: our end first, then what the client still sends is read away for a moment.
+    pub(super) async fn close(mut self) {
+        // However it ends, it ends: there is nobody to tell.
+        let _ = timeout(LINGER, async {
+            match &mut self {
+                Self::Plain(stream) => stream.shutdown().await?,
+                Self::Tls(stream) => stream.shutdown().await?,
+                Self::Gone => {}
+            }
+            let mut seen = 0;
+            let mut input = BytesMut::new();
+            while seen < LINGER_OCTETS_MAX {
+                match self.read(&mut input, 4096).await? {
+                    0 => break,
+                    count => seen += count,
+                }
+                input.clear();
+            }
+            io::Result::Ok(())
+        })
+        .await;
+    }
+}
