@@ -3,8 +3,10 @@
 //! Guards: what isn't written gets the default of its room, or the one that the reference names. Faults found here
 //! are those no single object shows.
 
+use bridgehead_delivery::settings as delivery;
 use bridgehead_directory::{
-    BareLineEnds, Connector, Fault, Name, Pattern, Role, Server, Snapshot, VirtualServer,
+    BareLineEnds, Connector, ConnectorTls, EightBit, Fault, Name, Pattern, Role, Server, Snapshot,
+    VirtualServer, Wait,
 };
 use bridgehead_listener::settings::{
     self as listener, BareLineEnds as ListenerLineEnds, CertificateFiles, Role as ListenerRole,
@@ -21,8 +23,6 @@ const HOPS_MAX: u32 = 30;
 const CLIENT_SESSIONS_MAX: usize = 50;
 /// RFC 5321 §4.5.4.2.
 const SMTP: u16 = 25;
-/// RFC 8314 §7.3.
-const SMTPS: u16 = 465;
 
 /// What each room is to do on one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct RoomSettings {
     pub listener: listener::Settings,
     /// The ways out.
     pub routing: routing::Settings,
+    /// Connections to next hops, for each connector.
+    pub delivery: delivery::Settings,
     /// The corridor: names, retries, expiry.
     pub transport: transport::Settings,
 }
@@ -66,14 +68,16 @@ pub fn settings(
     let binarymime = connectors.is_empty();
     let virtual_servers = organisation.virtual_servers.iter();
     let ours = virtual_servers.filter(|known| known.server.folded() == server.name.folded());
+    let listener = listener::Settings {
+        hostname: hostname.clone(),
+        postmaster_domain: default_domain(snapshot, server),
+        virtual_servers: ours
+            .map(|ours| virtual_server(ours, server, data, binarymime))
+            .collect(),
+    };
     Ok(RoomSettings {
-        listener: listener::Settings {
-            hostname: hostname.clone(),
-            postmaster_domain: default_domain(snapshot, server),
-            virtual_servers: ours
-                .map(|ours| virtual_server(ours, server, data, binarymime))
-                .collect(),
-        },
+        delivery: handover(hostname.clone(), &listener, &connectors),
+        listener,
         routing: routing::Settings {
             connectors: connectors.into_iter().filter_map(route).collect(),
         },
@@ -194,7 +198,7 @@ fn route(connector: &Connector) -> Option<routing::Connector> {
         hosts => {
             let hosts = hosts.iter().map(|host| Host {
                 name: host.name.clone(),
-                port: host.port.unwrap_or_else(|| port(connector)),
+                port: host.port.or(connector.port).unwrap_or(SMTP),
             });
             routing::ConnectorHop::SmartHosts(hosts.collect())
         }
@@ -216,14 +220,61 @@ fn route(connector: &Connector) -> Option<routing::Connector> {
     })
 }
 
-/// The port of next hops that don't name one.
-fn port(connector: &Connector) -> u16 {
-    use bridgehead_directory::ConnectorTls;
-    let usual = match connector.tls {
-        Some(ConnectorTls::Implicit) => SMTPS,
-        _ => SMTP,
+fn handover(
+    hostname: Domain,
+    listener: &listener::Settings,
+    connectors: &[&Connector],
+) -> delivery::Settings {
+    let virtual_servers = listener.virtual_servers.iter();
+    let own = virtual_servers.flat_map(|server| server.listen.iter().copied());
+    let each = connectors.iter().map(|connector| {
+        let name = connector.name.as_str().into();
+        (name, connection(connector))
+    });
+    delivery::Settings {
+        hostname,
+        own_addresses: own.collect(),
+        connectors: each.collect(),
+    }
+}
+
+fn connection(written: &Connector) -> delivery::ConnectorSettings {
+    let base = delivery::ConnectorSettings::default();
+    let credentials = written.username.as_ref().zip(written.password.as_ref());
+    let tls = match written.tls {
+        Some(ConnectorTls::Off) => delivery::Tls::Never,
+        Some(ConnectorTls::Opportunistic) => delivery::Tls::Opportunistic,
+        Some(ConnectorTls::Required) => delivery::Tls::Required,
+        Some(ConnectorTls::Verify) => delivery::Tls::Verify,
+        // A password is only for the host it is meant for.
+        None if credentials.is_some() => delivery::Tls::Verify,
+        None => base.tls,
     };
-    connector.port.unwrap_or(usual)
+    let seconds = |wait: Option<Wait>, base| wait.map_or(base, Wait::duration);
+    delivery::ConnectorSettings {
+        tls,
+        mx_port: written.port.unwrap_or(SMTP),
+        credentials: credentials.map(|(user, password)| delivery::Credentials {
+            user: user.0.clone(),
+            password: password.0.clone(),
+        }),
+        eight_bit: match written.eight_bit.unwrap_or_default() {
+            EightBit::Send => delivery::EightBit::Send,
+            EightBit::Fail => delivery::EightBit::Fail,
+        },
+        connect_timeout: seconds(written.connect_timeout, base.connect_timeout),
+        command_timeout: seconds(written.command_timeout, base.command_timeout),
+        data_timeout: seconds(written.data_timeout, base.data_timeout),
+        connections_max: written.max_connections.map_or(base.connections_max, count),
+        messages_per_connection: written
+            .max_messages_per_connection
+            .map_or(base.messages_per_connection, count),
+        recipients_per_transaction: written
+            .max_recipients_per_transaction
+            .map_or(base.recipients_per_transaction, count),
+        nameservers: written.nameservers.iter().map(|server| server.0).collect(),
+        ..base
+    }
 }
 
 fn corridor(snapshot: &Snapshot, server: &Server, hostname: Domain) -> transport::Settings {

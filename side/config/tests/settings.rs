@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use bridgehead_config::{RoomSettings, settings};
+use bridgehead_delivery::settings::{ConnectorSettings, Credentials, EightBit, Tls};
 use bridgehead_directory::{Schema, Size, Snapshot, VirtualServer, Wait, parse_organisation};
 use bridgehead_listener::settings::{BareLineEnds, Role, TlsMode};
 use bridgehead_routing::settings::{ConnectorHop, Pattern};
@@ -130,7 +131,7 @@ name = "internet"
 routing-group = "AMS"
 address-space = [{{ pattern = "*", cost = 10 }}, {{ pattern = "*.example.net", cost = 3 }}]
 smart-hosts = ["relay.example.net:2526", "192.0.2.1"]
-tls = "implicit"
+port = 26
 [[connector]]
 name = "there"
 routing-group = "nyc"
@@ -163,7 +164,54 @@ target-group = "nyc"
         panic!("smart hosts are expected");
     };
     let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
-    assert_eq!(hosts, ["relay.example.net:2526", "[192.0.2.1]:465"]);
+    assert_eq!(hosts, ["relay.example.net:2526", "[192.0.2.1]:26"]);
+}
+
+#[test]
+fn delivery_knows_its_own_addresses_and_each_connector() {
+    let connector = |more: &str| {
+        let text = format!(
+            "{MAIL1}[[connector]]\nname = \"c\"\naddress-space = [{{ pattern = \"*\", cost = 1 }}]\nnext-hop = \"mx\"\n{more}"
+        );
+        let delivery = of(&text, "mail1").delivery;
+        let own: Vec<u16> = delivery
+            .own_addresses
+            .iter()
+            .map(|own| own.port())
+            .collect();
+        assert_eq!(
+            (own, delivery.hostname.as_str()),
+            (vec![2525, 2587], "mail1")
+        );
+        delivery.connectors["c"].clone()
+    };
+    assert_eq!(connector(""), ConnectorSettings::default());
+    let login = "username = \"u\"\npassword = \"p\"\n";
+    assert_eq!(connector(login).tls, Tls::Verify);
+    let all = connector(&format!(
+        "{login}tls = \"required\"\nport = 2500\neight-bit = \"fail\"\nconnect-timeout = \"1s\"\n\
+         command-timeout = \"2s\"\ndata-timeout = \"3s\"\nmax-connections = 4\n\
+         max-messages-per-connection = 5\nmax-recipients-per-transaction = 6\n\
+         nameservers = [\"127.0.0.1:5353\"]\n"
+    ));
+    let expected = ConnectorSettings {
+        tls: Tls::Required,
+        mx_port: 2500,
+        credentials: Some(Credentials {
+            user: "u".into(),
+            password: "p".into(),
+        }),
+        eight_bit: EightBit::Fail,
+        connect_timeout: Duration::from_secs(1),
+        command_timeout: Duration::from_secs(2),
+        data_timeout: Duration::from_secs(3),
+        connections_max: 4,
+        messages_per_connection: 5,
+        recipients_per_transaction: 6,
+        nameservers: vec!["127.0.0.1:5353".parse().unwrap()],
+        dns_timeout: ConnectorSettings::default().dns_timeout,
+    };
+    assert_eq!(all, expected);
 }
 
 #[test]

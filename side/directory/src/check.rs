@@ -6,8 +6,8 @@
 use crate::organisation::{Named, Places};
 use crate::snapshot::{Table, fold};
 use crate::{
-    Connector, Contact, DomainKind, Group, Mailbox, Member, Name, Organisation, Organization,
-    Place, Report, Role, RoutingGroup, Schema, Server, VirtualServer,
+    Connector, ConnectorTls, Contact, DomainKind, Group, Mailbox, Member, Name, Organisation,
+    Organization, Place, Report, Role, RoutingGroup, Schema, Server, VirtualServer,
 };
 use bridgehead_mail::{Address, IpNetwork};
 use std::collections::{HashMap, HashSet};
@@ -344,6 +344,15 @@ impl Check<'_> {
                 self.report
                     .fault(place.key("username"), place.name("username"), reason);
             }
+            self.clear_password(connector, place);
+        }
+    }
+
+    fn clear_password(&mut self, connector: &Connector, place: &Place) {
+        if connector.username.is_some() && connector.tls == Some(ConnectorTls::Off) {
+            let reason = "the password goes over the line in clear text";
+            self.report
+                .warn(place.key("tls"), place.name("tls"), reason);
         }
     }
 

@@ -39,7 +39,7 @@ pub use snapshot::{Acceptance, Found, How, Login, Resolution, Snapshot};
 pub use units::{Size, Wait};
 pub use value::{RawValue, Value, quote, string};
 pub use words::{
-    AddressSpace, BareLineEnds, ConnectorTls, DomainKind, Member, Name, NameServer, NextHopKind,
-    Pattern, Role, Secret, SmartHost, Words,
+    AddressSpace, BareLineEnds, ConnectorTls, DomainKind, EightBit, Member, Name, NameServer,
+    NextHopKind, Pattern, Role, Secret, SmartHost, Words,
 };
 pub use writer::TableWriter;

@@ -5,8 +5,8 @@
 
 use crate::object;
 use crate::{
-    AddressSpace, BareLineEnds, ConnectorTls, DomainKind, Member, Name, NameServer, NextHopKind,
-    Password, Role, Secret, Size, SmartHost, Wait, Words,
+    AddressSpace, BareLineEnds, ConnectorTls, DomainKind, EightBit, Member, Name, NameServer,
+    NextHopKind, Password, Role, Secret, Size, SmartHost, Wait, Words,
 };
 use bridgehead_mail::{Address, Domain, IpNetwork};
 use std::net::SocketAddr;
@@ -140,16 +140,16 @@ object! {
         cost: optional u32 = "cost", "10", 1..=100;
         /// The servers that may use it. Kept, not yet used.
         source_bridgeheads: list Name = "source-bridgeheads", "all of its routing group";
-        /// TLS towards the next hop.
-        tls: optional ConnectorTls = "tls", "opportunistic, required with username";
+        /// TLS towards the next hop: off, opportunistic, required with any certificate, or verify.
+        tls: optional ConnectorTls = "tls", "opportunistic; verify with username";
         /// The port of next hops that don't name one.
-        port: optional u16 = "port", "25, 465 with implicit TLS";
+        port: optional u16 = "port", "25";
         /// Authenticate at the next hop as this user.
         username: optional Words = "username", "don't authenticate";
         /// The password for it. Kept and exported as written: the next hop wants it in clear text.
         password: optional Secret = "password", "none";
-        /// Whether content with 8-bit octets may go to a next hop without 8BITMIME as it is.
-        eight_bit: optional bool = "eight-bit", "true";
+        /// What to do with 8-bit content where the next hop doesn't offer 8BITMIME: send or fail.
+        eight_bit: optional EightBit = "eight-bit", "send";
         /// How long to wait for a connection.
         connect_timeout: optional Wait = "connect-timeout", "30s", 1..=600;
         /// How long to wait for a reply (RFC 5321 §4.5.3.2).

@@ -403,15 +403,26 @@ choice! {
 
 choice! {
     /// TLS towards the next hop.
-    ConnectorTls = "\"off\", \"opportunistic\", \"required\" or \"implicit\"" {
+    ConnectorTls = "\"off\", \"opportunistic\", \"required\" or \"verify\"" {
         /// Never.
         Off = "off",
-        /// If the next hop offers it; its certificate isn't checked (RFC 7435).
+        /// If the next hop offers it, with whatever certificate it has (RFC 7435).
         #[default]
         Opportunistic = "opportunistic",
-        /// With a valid certificate, or not at all.
+        /// Always, with whatever certificate it has.
         Required = "required",
-        /// From the first octet, with a valid certificate.
-        Implicit = "implicit",
+        /// Always, and the certificate must be valid for the host's name.
+        Verify = "verify",
+    }
+}
+
+choice! {
+    /// What to do with 8-bit content where the next hop doesn't offer 8BITMIME.
+    EightBit = "\"send\" or \"fail\"" {
+        /// Send it as it is.
+        #[default]
+        Send = "send",
+        /// Return it to its sender (RFC 6152 §3).
+        Fail = "fail",
     }
 }

@@ -156,6 +156,26 @@ fn each_fault_is_told_with_line_key_and_reason() {
 }
 
 #[test]
+fn what_can_be_lived_with_is_a_warning() {
+    let more = "[[connector]]\nname = \"c\"\naddress-space = [{ pattern = \"*\", cost = 1 }]\nsmart-hosts = [\"a.test\"]\n\
+                username = \"u\"\npassword = \"p\"\ntls = \"off\"\n\
+                [[virtual-server]]\nname = \"open\"\nserver = \"mail1\"\nlisten = [\"127.0.0.1:0\"]\nrelay-from = [\"0.0.0.0/0\"]\n";
+    let (_, warnings) = parse_organisation(&format!("{GOOD}{more}"), "org.toml").unwrap();
+    let texts: Vec<String> = warnings
+        .iter()
+        .map(|one| format!("{}: {}", one.key, one.reason))
+        .collect();
+    assert_eq!(
+        texts,
+        [
+            "group nobody: members: has no members, so its mail can't be delivered",
+            "connector c: tls: the password goes over the line in clear text",
+            "virtual-server open: relay-from: the whole Internet may send to anywhere through this server",
+        ]
+    );
+}
+
+#[test]
 fn an_organisation_needs_itself_and_a_postmaster_who_exists() {
     assert_eq!(
         faults("[[routing-group]]\nname = \"a\"\n"),
