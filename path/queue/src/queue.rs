@@ -241,7 +241,8 @@ impl Queue {
     }
 
     /// Records what became of a part: one settlement for each addressee, in their order. The records ride along with a later
-    /// commit; reports stand before the settlement, so that a crash repeats and never loses.
+    /// commit; reports stand before the settlement, so that a crash repeats and never loses. Returns whether nothing is
+    /// left to do for the message.
     ///
     /// # Errors
     /// If a report can't be stored: then nothing is changed, and the part is lent again.
@@ -251,7 +252,7 @@ impl Queue {
         settlements: Vec<Settlement>,
         mut reports: Vec<Report>,
         delay_told: bool,
-    ) -> Result<(), Refused> {
+    ) -> Result<bool, Refused> {
         prepare(&mut reports)?;
         let mut left = Vec::new();
         let mut done = Vec::new();
@@ -278,8 +279,7 @@ impl Queue {
             failure: last.map(|(_, failure)| Arc::new(failure)),
         };
         lease.open = false;
-        self.record(lease.id, lease.part, &done, left, carried, reports);
-        Ok(())
+        Ok(self.record(lease.id, lease.part, &done, left, carried, reports))
     }
 
     fn record(
@@ -290,13 +290,14 @@ impl Queue {
         left: Vec<u32>,
         carried: Carried,
         reports: Vec<Report>,
-    ) {
+    ) -> bool {
         let mut state = self.shared.state.lock();
         let mut gather = self.shared.gather.lock();
         add_reports(reports, &mut gather);
         let deferred = deferred_record(&left, &carried).filter(|_| !left.is_empty());
         state.settle(id, part, left, carried);
-        if state.entries.get(&id).is_some_and(Entry::is_done) {
+        let finished = state.entries.get(&id).is_some_and(Entry::is_done);
+        if finished {
             gather.add(id, &Record::Done, Meaning::Other);
             if let Some(entry) = state.remove(id) {
                 self.shared.throw_away(id, &entry, &mut gather);
@@ -313,6 +314,7 @@ impl Queue {
         drop(gather);
         drop(state);
         self.shared.wake.notify_one();
+        finished
     }
 
     /// Holds a link back until a time, because of a failure that concerns all of it.
@@ -326,10 +328,10 @@ impl Queue {
         self.shared.changed.notify_one();
     }
 
-    /// When a retry, an expiry or the end of a hold is next.
+    /// When a retry, an expiry or the end of a hold is next; holds that have ended don't count.
     #[must_use]
-    pub fn next_due(&self) -> Option<Timestamp> {
-        self.shared.state.lock().schedule.next_due()
+    pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        self.shared.state.lock().schedule.next_due(now)
     }
 }
 

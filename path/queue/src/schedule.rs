@@ -147,7 +147,7 @@ impl Schedule {
     }
 
     /// When the clock must be looked at next.
-    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+    pub(crate) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         let due = self.due.peek().map(|Reverse((at, _, _))| *at);
         let expiry = self.expiry.peek().map(|Reverse((at, _))| *at);
         let held = self
@@ -155,6 +155,7 @@ impl Schedule {
             .iter()
             .filter_map(|number| self.link(*number)?.held.as_ref())
             .map(|held| held.until)
+            .filter(|until| *until > now)
             .min();
         [due, expiry, held].into_iter().flatten().min()
     }

@@ -1,9 +1,17 @@
 //! Step six: what the sender is told, and who tells it (RFC 3461 §6).
 //!
 //! Guards: nothing is ever reported to the null reverse-path (RFC 5321 §4.5.5), so that no report causes a
-//! report; one report tells of all recipients of one kind.
+//! report; one report tells of all recipients of one kind; a report is stored with what it tells of or not at all.
 
-use bridgehead_mail::{Addressee, Envelope, Failure, Recipient, RemoteReply, Timestamp};
+use crate::settings::Settings;
+use bridgehead_mail::{
+    Addressee, BodyKind, Content, Envelope, EventKind, Failure, MessageId, Notify, Origin,
+    Protocol, Recipient, RemoteReply, Ret, ReversePath, Timestamp,
+};
+use bridgehead_mime::{Action, Report, Reported, Returned, read_headers};
+use bridgehead_queue::{Inlet, Refused};
+use std::io;
+use std::sync::Arc;
 
 /// What happened to a recipient that its sender is to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +49,140 @@ impl Notice {
     }
 }
 
-/// Whether anything may be reported about a message.
-pub(crate) const fn may_report(envelope: &Envelope) -> bool {
-    envelope.reverse_path.address().is_some()
+/// The message that is reported about.
+pub(crate) struct Subject<'a> {
+    pub(crate) id: MessageId,
+    pub(crate) envelope: &'a Envelope,
+    pub(crate) content: &'a Arc<dyn Content>,
+}
+
+/// Reports ready for the queue, with what tracking is told of them.
+#[derive(Default)]
+pub(crate) struct Reports {
+    pub(crate) reports: Vec<bridgehead_queue::Report>,
+    pub(crate) events: Vec<EventKind>,
+}
+
+/// Why a report can't be made now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReportError {
+    /// The message can't be read.
+    #[error("the message can't be read: {0}")]
+    Read(#[from] io::Error),
+    /// The queue doesn't take the report.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+/// The kinds of report, in the order in which they are made.
+const KINDS: [&str; 5] = ["failed", "delayed", "delivered", "relayed", "expanded"];
+
+const fn kind(told: &Told) -> &'static str {
+    match told {
+        Told::Failed(_) => "failed",
+        Told::Delayed(..) => "delayed",
+        Told::Delivered => "delivered",
+        Told::Relayed(_) => "relayed",
+        Told::Expanded => "expanded",
+    }
+}
+
+/// Makes the reports for all notices about one message.
+pub(crate) fn compose(
+    subject: &Subject<'_>,
+    notices: &[Notice],
+    settings: &Settings,
+    inlet: &Inlet,
+    now: Timestamp,
+) -> Result<Reports, ReportError> {
+    let mut made = Reports::default();
+    // RFC 5321 §4.5.5: never about what has nobody to be told.
+    let Some(sender) = subject.envelope.reverse_path.address() else {
+        return Ok(made);
+    };
+    for action in KINDS {
+        let of_kind = notices.iter().filter(|notice| kind(&notice.told) == action);
+        let recipients: Vec<Reported> = of_kind.map(reported).collect();
+        if recipients.is_empty() {
+            continue;
+        }
+        let mut draft = inlet.begin(now, None)?;
+        let report = Report {
+            id: draft.id(),
+            at: now,
+            server: &settings.hostname,
+            from_domain: &settings.report_domain,
+            to: sender,
+            about: subject.id,
+            accepted: subject.envelope.accepted,
+            envid: subject.envelope.envid.as_ref(),
+            recipients: &recipients,
+            returned: returned(subject, action, settings)?,
+        };
+        report.write(|piece| draft.write(piece).map_err(ReportError::from))?;
+        made.events.push(EventKind::Reported {
+            report: draft.id(),
+            action,
+        });
+        let envelope = envelope(sender.clone(), subject.envelope.smtputf8, now);
+        made.reports
+            .push(bridgehead_queue::Report { draft, envelope });
+    }
+    Ok(made)
+}
+
+fn reported(notice: &Notice) -> Reported {
+    Reported {
+        recipient: notice.recipient.clone(),
+        action: match notice.told.clone() {
+            Told::Failed(failure) => Action::Failed(failure),
+            Told::Delayed(failure, until) => Action::Delayed(failure, until),
+            Told::Delivered => Action::Delivered,
+            Told::Relayed(reply) => Action::Relayed(reply),
+            Told::Expanded => Action::Expanded,
+        },
+    }
+}
+
+/// RFC 3461 §4.3: RET concerns failures; everything else comes back as headers. So does what is too large.
+fn returned<'a>(
+    subject: &Subject<'a>,
+    action: &str,
+    settings: &Settings,
+) -> Result<Returned<'a>, io::Error> {
+    let small = subject.content.size() <= settings.return_full_octets_max;
+    if action == "failed" && subject.envelope.ret == Some(Ret::Full) && small {
+        return Ok(Returned::Full(&**subject.content));
+    }
+    Ok(Returned::Headers(read_headers(&**subject.content)?))
+}
+
+/// The envelope of a report: from nobody, and nobody is told of its fate (RFC 3461 §6.2).
+fn envelope(to: bridgehead_mail::Address, smtputf8: bool, now: Timestamp) -> Envelope {
+    let recipient = Recipient {
+        notify: Notify::Never,
+        ..Recipient::plain(to)
+    };
+    Envelope {
+        reverse_path: ReversePath::Null,
+        smtputf8: smtputf8 || recipient.address.needs_smtputf8(),
+        recipients: vec![recipient],
+        body: BodyKind::EightBitMime,
+        ret: None,
+        envid: None,
+        origin: Origin {
+            virtual_server: "report".into(),
+            client: None,
+            helo: "".into(),
+            protocol: Protocol {
+                extended: false,
+                tls: false,
+                authenticated: false,
+                utf8: false,
+            },
+            tls: None,
+            user: None,
+        },
+        accepted: now,
+    }
 }

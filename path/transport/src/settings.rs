@@ -59,8 +59,6 @@ pub struct Settings {
     pub report_domain: Domain,
     /// When delivery is tried again.
     pub retry: Retry,
-    /// How many messages are categorized and routed at once. Default: 2. Bound: 1 to 64.
-    pub categorizers: usize,
     /// How many local deliveries are under way at once; they share syncs. Default: 64. Bound: 1 to 1,000.
     pub local_deliveries: usize,
     /// How many messages must wait on a link for each further connection to it, up to the connector's own
@@ -81,7 +79,6 @@ impl Settings {
             report_domain: hostname.clone(),
             hostname,
             retry: Retry::default(),
-            categorizers: 2,
             local_deliveries: 64,
             messages_per_further_connection: 5,
             idle_connection: Duration::from_secs(5),

@@ -120,7 +120,8 @@ impl Settled {
             failure: failure.clone(),
             until,
         });
-        self.settlements.push(Settlement::Deferred { until, failure });
+        self.settlements
+            .push(Settlement::Deferred { until, failure });
     }
 }
 
@@ -259,6 +260,9 @@ mod tests {
             0.0,
             at(1),
         );
-        assert!(matches!(settled.settlements[1], Settlement::Deferred { .. }));
+        assert!(matches!(
+            settled.settlements[1],
+            Settlement::Deferred { .. }
+        ));
     }
 }
