@@ -25,7 +25,8 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<impl Future<Output = ()> + Send, StartError> {
     let listener = bind(&path).await?;
-    let served = axum::serve(AdminListener { listener }, router(rooms)).with_graceful_shutdown(stop);
+    let served =
+        axum::serve(AdminListener { listener }, router(rooms)).with_graceful_shutdown(stop);
     Ok(async move {
         if let Err(error) = served.await {
             tracing::error!(%error, "the management interface stopped");

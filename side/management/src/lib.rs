@@ -1,1 +1,62 @@
-//! The management interface: HTTP over the local admin socket
+//! The management interface: HTTP over the local admin socket.
+//!
+//! What it is: requests and answers of `management-api`, asked of the rooms' pictures and controls. What it guards: only the
+//! server's own user and root get in; every control is logged with who asked for it; requests are bounded. What it may
+//! refuse: what isn't there, and files with faults. Deliberately absent: any state of its own.
+
+mod changes;
+mod drive;
+mod error;
+mod mailboxes;
+mod queue;
+mod router;
+
+pub use drive::serve;
+pub use error::StartError;
+
+use bridgehead_directory::Directory;
+use bridgehead_mail::{Address, Timestamp};
+use bridgehead_management_api::{RecipientExplanation, RouteExplanation, Status};
+use bridgehead_queue::Queue;
+use bridgehead_store::Store;
+use bridgehead_tracking::Tracker;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What is in force on this server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InForce {
+    /// The version of the organisation.
+    pub version: u64,
+    /// What of it could not be put in force.
+    pub faults: Vec<String>,
+}
+
+/// Questions that only the composition root can answer, because they concern several rooms.
+pub trait Explain: Send + Sync {
+    /// Where mail for an address goes, and why.
+    fn route(&self, address: &Address) -> RouteExplanation;
+    /// Who an address is, and by which objects.
+    fn recipient(&self, address: &Address) -> RecipientExplanation;
+    /// The server as a whole.
+    fn status(&self) -> Status;
+    /// The time of day.
+    fn now(&self) -> Timestamp;
+}
+
+/// The rooms that management looks into.
+#[derive(Clone)]
+pub struct Rooms {
+    /// The queue.
+    pub queue: Queue,
+    /// The store.
+    pub store: Store,
+    /// The directory.
+    pub directory: Directory,
+    /// The message-tracking log.
+    pub tracker: Tracker,
+    /// Everything that concerns several rooms.
+    pub explain: Arc<dyn Explain>,
+    /// What is in force.
+    pub in_force: watch::Receiver<InForce>,
+}

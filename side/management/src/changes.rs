@@ -1,0 +1,82 @@
+//! The organisation: shown as a file, and made what a file says.
+
+use crate::router::No;
+use crate::{InForce, Rooms};
+use axum::Json;
+use axum::extract::State;
+use bridgehead_directory::Fault as DirectoryFault;
+use bridgehead_management_api::{ApplyRequest, ApplyResult, Export, Fault};
+use std::time::Duration;
+
+/// How long an answer waits for a change to come into force on this server.
+const IN_FORCE_WITHIN: Duration = Duration::from_secs(30);
+
+pub(crate) async fn export(State(rooms): State<Rooms>) -> Json<Export> {
+    let (version, text) = rooms.directory.export();
+    Json(Export { version, text })
+}
+
+pub(crate) async fn apply(
+    State(rooms): State<Rooms>,
+    Json(request): Json<ApplyRequest>,
+) -> Result<Json<ApplyResult>, No> {
+    let directory = rooms.directory.clone();
+    let now = rooms.explain.now();
+    let dry_run = request.dry_run;
+    let applied = tokio::task::spawn_blocking(move || {
+        let who = "administrator at the admin socket";
+        directory.apply(&request.text, &request.file, who, now, request.dry_run)
+    });
+    let change = match applied.await.map_err(|error| No::broken(&error))? {
+        Ok(change) => change,
+        Err(faults) => {
+            let version = rooms.directory.snapshot().version();
+            return Ok(Json(ApplyResult {
+                version,
+                faults: faults.into_iter().map(|one| fault(one, false)).collect(),
+                ..ApplyResult::default()
+            }));
+        }
+    };
+    let mut result = ApplyResult {
+        version: change.version,
+        created: change.created,
+        changed: change.changed,
+        deleted: change.deleted,
+        unchanged: change.unchanged,
+        faults: change
+            .warnings
+            .into_iter()
+            .map(|one| fault(one, true))
+            .collect(),
+        not_in_force: Vec::new(),
+    };
+    if !dry_run {
+        result.not_in_force = in_force(&rooms, change.version).await;
+        tracing::info!(
+            version = change.version,
+            "an operator applied an organisation file"
+        );
+    }
+    Ok(Json(result))
+}
+
+/// Waits until the version is in force here; returns what of it isn't.
+async fn in_force(rooms: &Rooms, version: u64) -> Vec<String> {
+    let mut watched = rooms.in_force.clone();
+    let reached = watched.wait_for(|now: &InForce| now.version >= version);
+    match tokio::time::timeout(IN_FORCE_WITHIN, reached).await {
+        Ok(Ok(now)) => now.faults.clone(),
+        _ => vec!["it is stored, but not in force on this server yet".to_owned()],
+    }
+}
+
+fn fault(fault: DirectoryFault, warning: bool) -> Fault {
+    Fault {
+        file: fault.file,
+        line: fault.line,
+        key: fault.key,
+        reason: fault.reason,
+        warning,
+    }
+}

@@ -1,0 +1,107 @@
+//! Which request goes where, and how no is said.
+
+use crate::{Rooms, changes, mailboxes, queue};
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use bridgehead_mail::{Address, MessageId};
+use bridgehead_management_api::{
+    PATH_PREFIX, Problem, RecipientExplanation, RouteExplanation, Status,
+};
+use serde::Deserialize;
+
+/// An organisation file of 100,000 objects is far below this.
+const BODY_OCTETS_MAX: usize = 64 * 1024 * 1024;
+
+/// The paths of the interface.
+pub(crate) fn router(rooms: Rooms) -> Router {
+    let paths = Router::new()
+        .route("/status", get(status))
+        .route("/queue", get(queue::list))
+        .route("/queue/retry", post(queue::retry))
+        .route("/queue/resume", post(queue::resume))
+        .route(
+            "/messages/{id}",
+            get(queue::show).merge(delete(queue::remove)),
+        )
+        .route("/messages/{id}/trace", get(queue::trace))
+        .route("/routes/explain", get(route))
+        .route("/recipients/explain", get(recipient))
+        .route("/mailboxes", get(mailboxes::list))
+        .route("/mailboxes/{name}/messages", get(mailboxes::messages))
+        .route("/mailboxes/{name}/messages/{uid}", get(mailboxes::read))
+        .route(
+            "/organization",
+            get(changes::export).merge(post(changes::apply)),
+        )
+        .fallback(unknown)
+        .layer(DefaultBodyLimit::max(BODY_OCTETS_MAX))
+        .with_state(rooms);
+    Router::new().nest(PATH_PREFIX, paths)
+}
+
+/// A request that can't be served: the status and a sentence.
+pub(crate) struct No(pub(crate) StatusCode, pub(crate) String);
+
+impl IntoResponse for No {
+    fn into_response(self) -> Response {
+        (self.0, Json(Problem { reason: self.1 })).into_response()
+    }
+}
+
+impl No {
+    pub(crate) fn not_found(what: &impl std::fmt::Display) -> Self {
+        Self(StatusCode::NOT_FOUND, what.to_string())
+    }
+
+    pub(crate) fn bad(why: &impl std::fmt::Display) -> Self {
+        Self(StatusCode::BAD_REQUEST, why.to_string())
+    }
+
+    pub(crate) fn broken(why: &impl std::fmt::Display) -> Self {
+        Self(StatusCode::INTERNAL_SERVER_ERROR, why.to_string())
+    }
+}
+
+/// A message id from a path.
+pub(crate) fn message_id(text: &str) -> Result<MessageId, No> {
+    text.parse()
+        .map_err(|error| No::bad(&format!("\"{text}\" is {error}")))
+}
+
+async fn unknown() -> No {
+    No::not_found(&"there is no such path in this interface")
+}
+
+async fn status(State(rooms): State<Rooms>) -> Json<Status> {
+    Json(rooms.explain.status())
+}
+
+/// The address that is asked about.
+#[derive(Deserialize)]
+struct About {
+    address: String,
+}
+
+impl About {
+    fn parsed(&self) -> Result<Address, No> {
+        Address::parse(&self.address)
+            .map_err(|error| No::bad(&format!("\"{}\" is no address: {error}", self.address)))
+    }
+}
+
+async fn route(
+    State(rooms): State<Rooms>,
+    Query(about): Query<About>,
+) -> Result<Json<RouteExplanation>, No> {
+    Ok(Json(rooms.explain.route(&about.parsed()?)))
+}
+
+async fn recipient(
+    State(rooms): State<Rooms>,
+    Query(about): Query<About>,
+) -> Result<Json<RecipientExplanation>, No> {
+    Ok(Json(rooms.explain.recipient(&about.parsed()?)))
+}
