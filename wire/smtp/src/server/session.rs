@@ -138,9 +138,8 @@ impl<P: Proof> Session<P> {
             return nothing(0);
         }
         if end > most || found.is_none() {
-            self.skipping = whole.is_none();
             self.refuse_line(now, Refusal::CommandTooLong);
-            return nothing(end);
+            return self.skip(head, whole.is_some());
         }
         let line = match (whole, self.policy.normalise_line_ends) {
             (Some(line), _) => line,
@@ -169,7 +168,7 @@ impl<P: Proof> Session<P> {
         let eaten = head.len() - kept;
         self.skipping = !ends;
         self.tally.discarded = self.tally.discarded.saturating_add(eaten as u64);
-        if self.tally.discarded > self.policy.max_discarded {
+        if self.tally.discarded > self.policy.max_discarded && self.is_open() {
             self.refuse(Refusal::TooManyErrors);
         }
         nothing(eaten)
