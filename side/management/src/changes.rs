@@ -1,5 +1,6 @@
 //! The organisation: shown as a file, and made what a file says.
 
+use crate::drive::{blocking, within};
 use crate::router::No;
 use crate::{InForce, Rooms};
 use axum::Json;
@@ -23,11 +24,11 @@ pub(crate) async fn apply(
     let directory = rooms.directory.clone();
     let now = rooms.explain.now();
     let dry_run = request.dry_run;
-    let applied = tokio::task::spawn_blocking(move || {
+    let applied = blocking(move || {
         let who = "administrator at the admin socket";
         directory.apply(&request.text, &request.file, who, now, request.dry_run)
     });
-    let change = match applied.await.map_err(|error| No::broken(&error))? {
+    let change = match applied.await? {
         Ok(change) => change,
         Err(faults) => {
             let version = rooms.directory.snapshot().version();
@@ -65,8 +66,8 @@ pub(crate) async fn apply(
 async fn in_force(rooms: &Rooms, version: u64) -> Vec<String> {
     let mut watched = rooms.in_force.clone();
     let reached = watched.wait_for(|now: &InForce| now.version >= version);
-    match tokio::time::timeout(IN_FORCE_WITHIN, reached).await {
-        Ok(Ok(now)) => now.faults.clone(),
+    match within(IN_FORCE_WITHIN, reached).await {
+        Some(Ok(now)) => now.faults.clone(),
         _ => vec!["it is stored, but not in force on this server yet".to_owned()],
     }
 }

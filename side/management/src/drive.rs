@@ -5,7 +5,7 @@
 
 use crate::Rooms;
 use crate::error::StartError;
-use crate::router::router;
+use crate::router::{No, router};
 use axum::serve::Listener;
 use std::future::Future;
 use std::io;
@@ -34,6 +34,19 @@ pub async fn serve(
         // Gone already, or not ours to mind: the next start replaces it.
         let _ = std::fs::remove_file(&path);
     })
+}
+
+/// Does work that may wait for a disk, or take long, where it holds nobody else up.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, No> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| No::broken(&error))
+}
+
+/// What comes of it, if it comes in time.
+pub(crate) async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
+    tokio::time::timeout(limit, work).await.ok()
 }
 
 async fn bind(path: &Path) -> Result<UnixListener, StartError> {

@@ -1,6 +1,7 @@
 //! Mailboxes and what is in them.
 
 use crate::Rooms;
+use crate::drive::blocking;
 use crate::router::No;
 use axum::Json;
 use axum::body::Body;
@@ -63,10 +64,8 @@ pub(crate) async fn messages(
     known(&rooms, &name)?;
     let store = rooms.store.clone();
     let mailbox = name.clone();
-    let listed = tokio::task::spawn_blocking(move || store.messages(&mailbox)).await;
-    let listed = listed
-        .map_err(|error| No::broken(&error))?
-        .map_err(|error| no(&error))?;
+    let listed = blocking(move || store.messages(&mailbox)).await?;
+    let listed = listed.map_err(|error| no(&error))?;
     let messages = listed.into_iter().map(|message| MailboxMessage {
         uid: message.uid,
         id: message.id.to_string(),

@@ -1,6 +1,7 @@
 //! The queue and its messages: pictures, controls, traces.
 
 use crate::Rooms;
+use crate::drive::blocking;
 use crate::router::{No, message_id};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -81,8 +82,7 @@ fn controlled(rooms: &Rooms, message: MessageId, action: &'static str) {
 
 pub(crate) async fn resume(State(rooms): State<Rooms>) -> Result<Json<QueueList>, No> {
     let queue = rooms.queue.clone();
-    let resumed = tokio::task::spawn_blocking(move || queue.resume()).await;
-    match resumed.map_err(|error| No::broken(&error))? {
+    match blocking(move || queue.resume()).await? {
         None => {
             tracing::info!("an operator resumed storing");
             Ok(Json(picture(&rooms)))
@@ -157,10 +157,8 @@ pub(crate) async fn trace(
 ) -> Result<Json<Trace>, No> {
     let id = message_id(&id)?;
     let tracker = rooms.tracker.clone();
-    let found = tokio::task::spawn_blocking(move || tracker.trace(id)).await;
-    let lines = found
-        .map_err(|error| No::broken(&error))?
-        .map_err(|error| No::broken(&error))?;
+    let found = blocking(move || tracker.trace(id)).await?;
+    let lines = found.map_err(|error| No::broken(&error))?;
     if lines.is_empty() {
         return Err(No::not_found(&format!("nothing is known of message {id}")));
     }
