@@ -28,6 +28,9 @@ struct Map {
 struct Only {
     module: String,
     of: Vec<String>,
+    /// Names at the door of a room that are free too: the handles that the module's methods stand on.
+    #[serde(default)]
+    also: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -153,23 +156,42 @@ fn check_modules(dir: &Path, only: &Only, faults: &mut Vec<String>) -> Result<()
     Ok(())
 }
 
-/// The paths in a text that are not `bridgehead_room::module::..`. Braces after the room count as stray too.
+/// The paths in a text that are neither `bridgehead_room::module::..` nor free.
 fn strays(text: &str, only: &Only) -> Vec<String> {
     let mut strays = Vec::new();
     for room in &only.of {
         let start = format!("bridgehead_{}::", room.replace('-', "_"));
         for (at, _) in text.match_indices(&start) {
             let rest = text.get(at + start.len()..).unwrap_or_default();
-            let word: String = rest
-                .chars()
-                .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
-                .collect();
-            if word != only.module {
-                strays.push(format!("{start}{word}"));
+            for word in first_words(rest) {
+                if word != only.module && !only.also.contains(&word) {
+                    strays.push(format!("{start}{word}"));
+                }
             }
         }
     }
     strays
+}
+
+/// The first segment of a path, or of each path in braces.
+fn first_words(path: &str) -> Vec<String> {
+    let word = |text: &str| -> String {
+        text.trim_start()
+            .chars()
+            .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+            .collect()
+    };
+    match path
+        .strip_prefix('{')
+        .and_then(|inside| inside.split_once('}'))
+    {
+        Some((inside, _)) => inside
+            .split(',')
+            .map(word)
+            .filter(|word| !word.is_empty())
+            .collect(),
+        None => vec![word(path)],
+    }
 }
 
 #[cfg(test)]
@@ -227,12 +249,19 @@ mod tests {
         let only = Only {
             module: "settings".to_owned(),
             of: vec!["queue".to_owned()],
+            also: vec!["Handle".to_owned()],
         };
         assert!(strays("use bridgehead_queue::settings::Settings;", &only).is_empty());
         assert_eq!(
             strays("bridgehead_queue::Queue::open()", &only),
             ["bridgehead_queue::Queue"]
         );
-        assert_eq!(strays("use bridgehead_queue::{Queue};", &only).len(), 1);
+        assert_eq!(
+            strays(
+                "use bridgehead_queue::{Handle, settings::Settings, Queue};",
+                &only
+            ),
+            ["bridgehead_queue::Queue"]
+        );
     }
 }
