@@ -12,6 +12,8 @@ enum Place {
     LineStart,
     /// In the name of a field; so many of its octets were those of `Received`, or none any more.
     Name(Option<usize>),
+    /// After white space behind a name; whether that was `Received`.
+    Colon(bool),
     /// After the name or in a folded line: the rest of the line.
     Rest,
     /// After the header.
@@ -77,6 +79,7 @@ impl HeaderWatch {
             Place::LineStart if matches!(first, b' ' | b'\t') => self.place = Place::Rest,
             Place::LineStart => self.name(first, Some(0)),
             Place::Name(matched) => self.name(first, matched),
+            Place::Colon(received) => self.colon(first, received),
             Place::Body => {}
         }
         1
@@ -85,23 +88,26 @@ impl HeaderWatch {
     /// One octet of a name (RFC 5322 §2.2: printable ASCII but the colon). A line that doesn't begin like a field
     /// ends the header, be it empty or not.
     fn name(&mut self, octet: u8, matched: Option<usize>) {
+        let received = matched == Some(RECEIVED.len());
+        let goes_on = |at: &usize| {
+            let letter = RECEIVED.get(*at);
+            letter.is_some_and(|letter| octet.eq_ignore_ascii_case(letter))
+        };
+        match octet {
+            b':' | b' ' | b'\t' => self.colon(octet, received),
+            b'!'..=b'~' => self.place = Place::Name(matched.filter(goes_on).map(|at| at + 1)),
+            _ => self.place = Place::Body,
+        }
+    }
+
+    /// RFC 5322 §4.5.3: white space before the colon is obsolete and must be understood.
+    fn colon(&mut self, octet: u8, received: bool) {
         self.place = match octet {
-            // RFC 5322 §4.5.3: white space before the colon is obsolete and must be understood.
-            b':' | b' ' | b'\t' => {
-                if matched == Some(RECEIVED.len()) {
-                    self.hops = self.hops.saturating_add(1);
-                }
+            b':' => {
+                self.hops = self.hops.saturating_add(u32::from(received));
                 Place::Rest
             }
-            b'!'..=b'~' => Place::Name(
-                matched
-                    .filter(|at| {
-                        RECEIVED
-                            .get(*at)
-                            .is_some_and(|letter| octet.eq_ignore_ascii_case(letter))
-                    })
-                    .map(|at| at + 1),
-            ),
+            b' ' | b'\t' => Place::Colon(received),
             _ => Place::Body,
         };
     }
@@ -137,8 +143,13 @@ mod tests {
 
     #[test]
     fn a_message_without_a_header_has_none() {
-        let body = "\u{e4} no field\r\n".repeat(10);
-        assert_eq!(watch(&[&body]), (0, 1));
+        for (line, seen) in [
+            ("\u{e4} no field\r\n", 1),
+            ("no field\r\n", 4),
+            ("Received x: y\r\n", 10),
+        ] {
+            assert_eq!(watch(&[&line.repeat(10)]), (0, seen));
+        }
     }
 
     #[test]
