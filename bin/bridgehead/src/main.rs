@@ -3,11 +3,13 @@
 mod admin_client;
 mod cli;
 mod command;
+mod server;
 
 use clap::Parser;
 use cli::{Cli, Command};
 use std::error::Error;
 use std::process::ExitCode;
+use tokio::runtime::{Builder, Runtime};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -33,10 +35,21 @@ fn chain(error: &dyn Error) -> String {
 }
 
 fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(ask(&cli.command))
+    match &cli.command {
+        Command::Init { dir } => command::init(dir),
+        Command::Check { files } => command::check(files),
+        Command::Serve { config } => server_runtime()?.block_on(command::serve(config)),
+        Command::Quickstart(options) => server_runtime()?.block_on(command::quickstart(options)),
+        asking => {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(ask(asking))
+        }
+    }
+}
+
+/// The runtime of a server: one worker for each core.
+fn server_runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().build()
 }
 
 /// The commands that ask a running server.
@@ -53,9 +66,7 @@ async fn ask(command: &Command) -> Result<(), Box<dyn Error>> {
         Command::Quickstart(_)
         | Command::Init { .. }
         | Command::Check { .. }
-        | Command::Serve { .. } => {
-            return Err("not wired yet".into());
-        }
+        | Command::Serve { .. } => {}
     }
     Ok(())
 }

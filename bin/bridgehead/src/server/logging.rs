@@ -1,5 +1,6 @@
 //! Log lines: text for people or JSON for programs, on standard error.
 
+use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
@@ -8,7 +9,10 @@ use tracing_subscriber::fmt;
 ///
 /// # Errors
 /// If logging was started before.
-pub(crate) fn start(filter: &str, json: bool) -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn start(
+    filter: &str,
+    json: bool,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let filter = match std::env::var("BRIDGEHEAD_LOG") {
         Ok(from_environment) => EnvFilter::try_new(from_environment)?,
         Err(_) => EnvFilter::try_new(filter)?,
@@ -16,11 +20,12 @@ pub(crate) fn start(filter: &str, json: bool) -> Result<(), Box<dyn std::error::
     let lines = fmt()
         .with_env_filter(filter)
         .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
-    let started: Result<(), _> = if json {
-        lines.json().flatten_event(true).try_init()
+    if json {
+        lines.json().flatten_event(true).try_init()?;
     } else {
-        lines.try_init()
-    };
-    Ok(started?)
+        lines.try_init()?;
+    }
+    Ok(())
 }

@@ -5,14 +5,18 @@ mod mailbox;
 mod message;
 mod organization;
 mod queue;
+mod quickstart;
 mod route;
+mod serve;
 mod status;
 
 pub(crate) use mailbox::mailbox;
 pub(crate) use message::message;
 pub(crate) use organization::{apply, export};
 pub(crate) use queue::queue;
+pub(crate) use quickstart::quickstart;
 pub(crate) use route::{recipient, route};
+pub(crate) use serve::{check, init, serve};
 pub(crate) use status::status;
 
 use crate::admin_client::AdminError;

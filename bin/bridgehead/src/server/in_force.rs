@@ -1,0 +1,82 @@
+//! Follows the directory: each new version becomes settings of the rooms, and is put in force without a restart.
+//!
+//! Guards: what is wrong with a version is said, and the last good settings stay.
+
+use super::explain::Wiring;
+use bridgehead_config::RoomSettings;
+use bridgehead_delivery::Delivery;
+use bridgehead_directory::{Directory, Snapshot};
+use bridgehead_listener::Listener;
+use bridgehead_management::InForce;
+use bridgehead_routing::Table;
+use bridgehead_transport::{Transport, World};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What is needed to put a version in force.
+pub(super) struct Follower {
+    pub(super) server: String,
+    pub(super) data: PathBuf,
+    pub(super) directory: Directory,
+    pub(super) delivery: Delivery,
+    pub(super) transport: Transport,
+    pub(super) listener: Listener,
+    pub(super) wiring: Arc<Wiring>,
+    pub(super) said: watch::Sender<InForce>,
+}
+
+impl Follower {
+    /// Puts the present version in force, then follows the directory.
+    pub(super) async fn start(self) -> JoinHandle<()> {
+        let mut versions = self.directory.watch();
+        versions.mark_unchanged();
+        self.put_in_force().await;
+        tokio::spawn(async move {
+            while versions.changed().await.is_ok() {
+                self.put_in_force().await;
+            }
+        })
+    }
+
+    async fn put_in_force(&self) {
+        let snapshot = self.directory.snapshot();
+        let version = snapshot.version();
+        let faults = self.apply(snapshot).await;
+        for fault in &faults {
+            tracing::warn!(version, fault, "not in force");
+        }
+        tracing::info!(version, "the organisation is in force");
+        self.said.send_replace(InForce { version, faults });
+    }
+
+    async fn apply(&self, snapshot: Arc<Snapshot>) -> Vec<String> {
+        if snapshot.version() == 0 {
+            // A new server before its first apply: nothing to put in force, and nothing wrong.
+            return Vec::new();
+        }
+        let settings = bridgehead_config::settings(&snapshot, &self.server, &self.data);
+        let RoomSettings {
+            listener,
+            routing,
+            delivery,
+            transport,
+        } = match settings {
+            Ok(settings) => settings,
+            Err(faults) => return faults.iter().map(ToString::to_string).collect(),
+        };
+        let routing = Arc::new(Table::build(&routing));
+        self.wiring.set_routing(Arc::clone(&routing));
+        self.delivery.apply(delivery);
+        self.transport.apply(World {
+            snapshot,
+            routing,
+            settings: Arc::new(transport),
+        });
+        match self.listener.apply(listener).await {
+            Ok(()) => Vec::new(),
+            Err(error) => vec![crate::chain(&error)],
+        }
+    }
+}
