@@ -2,4 +2,5 @@
 
 pub mod client;
 pub mod corpus;
+pub mod dns;
 pub mod sink;

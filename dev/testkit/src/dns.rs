@@ -1,0 +1,234 @@
+//! A DNS server that knows exactly what a test tells it: MX, A, nothing, or trouble. UDP only, on a free loopback port; it
+//! ends when it is dropped.
+
+use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::rr::rdata::{A, MX, SOA};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+/// Short, so that a test that changes its mind isn't answered from a cache.
+const TTL: u32 = 1;
+const DATAGRAM_OCTETS_MAX: usize = 4096;
+
+/// What is known about a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Its mail exchangers with their preferences; `.` with preference 0 alone is the null MX (RFC 7505).
+    Mx(Vec<(u16, String)>),
+    /// Its addresses.
+    A(Vec<Ipv4Addr>),
+    /// The server can't say.
+    Trouble,
+}
+
+/// The server; dropping it stops it.
+#[derive(Debug)]
+pub struct DnsServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    zone: Mutex<HashMap<String, Vec<Answer>>>,
+    asked: Mutex<Vec<String>>,
+    closing: AtomicBool,
+}
+
+impl DnsServer {
+    /// Starts one that knows nothing.
+    ///
+    /// # Errors
+    /// No port could be had.
+    pub fn start() -> io::Result<Self> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = socket.local_addr()?;
+        let shared = Arc::new(Shared::default());
+        let in_thread = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || serve(&socket, &in_thread));
+        Ok(Self {
+            address,
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// Tells it something about a name, in addition to what it knows. A name that it was told nothing about doesn't
+    /// exist.
+    pub fn know(&self, name: &str, answer: Answer) {
+        let mut zone = self.shared.zone.lock();
+        zone.entry(fold(name)).or_default().push(answer);
+    }
+
+    /// Mail exchangers for a domain.
+    pub fn mx(&self, domain: &str, exchangers: &[(u16, &str)]) {
+        let exchangers = exchangers
+            .iter()
+            .map(|(preference, host)| (*preference, (*host).to_owned()));
+        self.know(domain, Answer::Mx(exchangers.collect()));
+    }
+
+    /// An address for a host.
+    pub fn a(&self, host: &str, address: Ipv4Addr) {
+        self.know(host, Answer::A(vec![address]));
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it was asked, as `example.net MX`.
+    #[must_use]
+    pub fn asked(&self) -> Vec<String> {
+        self.shared.asked.lock().clone()
+    }
+}
+
+impl Drop for DnsServer {
+    fn drop(&mut self) {
+        self.shared.closing.store(true, Ordering::SeqCst);
+        if let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)) {
+            // Wakes the thread that waits.
+            let _ = socket.send_to(b"", self.address);
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn fold(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
+}
+
+fn serve(socket: &UdpSocket, shared: &Shared) {
+    let mut buffer = vec![0; DATAGRAM_OCTETS_MAX];
+    while let Ok((count, from)) = socket.recv_from(&mut buffer) {
+        if shared.closing.load(Ordering::SeqCst) {
+            return;
+        }
+        let answer = buffer
+            .get(..count)
+            .and_then(|octets| answer(octets, shared));
+        if let Some(octets) = answer {
+            // A resolver that has gone away asks again.
+            let _ = socket.send_to(&octets, from);
+        }
+    }
+}
+
+fn answer(octets: &[u8], shared: &Shared) -> Option<Vec<u8>> {
+    let question = Message::from_vec(octets).ok()?;
+    let query = question.queries.first()?.clone();
+    let (name, kind) = (query.name().clone(), query.query_type());
+    shared
+        .asked
+        .lock()
+        .push(format!("{} {kind}", fold(&name.to_ascii())));
+    let mut reply = Message::response(question.metadata.id, question.metadata.op_code);
+    reply.metadata.recursion_desired = question.metadata.recursion_desired;
+    reply.metadata.recursion_available = true;
+    reply.add_query(query);
+    let zone = shared.zone.lock();
+    let known = zone.get(&fold(&name.to_ascii()));
+    match known {
+        Some(answers) if answers.contains(&Answer::Trouble) => {
+            reply.metadata.response_code = ResponseCode::ServFail;
+        }
+        Some(answers) => {
+            for data in answers.iter().flat_map(|answer| records(answer, kind)) {
+                reply.add_answer(Record::from_rdata(name.clone(), TTL, data));
+            }
+        }
+        None => reply.metadata.response_code = ResponseCode::NXDomain,
+    }
+    if reply.answers.is_empty() && reply.metadata.response_code != ResponseCode::ServFail {
+        // RFC 2308 §2: a denial is only believed with the start of authority.
+        let start = SOA::new(name.clone(), name.clone(), 1, 60, 60, 60, TTL);
+        reply.add_authority(Record::from_rdata(name, TTL, RData::SOA(start)));
+    }
+    reply.to_vec().ok()
+}
+
+fn records(answer: &Answer, kind: RecordType) -> Vec<RData> {
+    match (answer, kind) {
+        (Answer::Mx(exchangers), RecordType::MX) => exchangers
+            .iter()
+            .filter_map(|(preference, host)| {
+                let host = Name::from_ascii(format!("{}.", host.trim_end_matches('.'))).ok()?;
+                Some(RData::MX(MX::new(*preference, host)))
+            })
+            .collect(),
+        (Answer::A(addresses), RecordType::A) => addresses
+            .iter()
+            .map(|address| RData::A(A(*address)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hickory_proto::op::{MessageType, OpCode, Query};
+
+    fn ask(server: &DnsServer, name: &str, kind: RecordType) -> Message {
+        let mut question = Message::new(7, MessageType::Query, OpCode::Query);
+        question.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket
+            .send_to(&question.to_vec().unwrap(), server.address())
+            .unwrap();
+        let mut buffer = [0; DATAGRAM_OCTETS_MAX];
+        let count = socket.recv(&mut buffer).unwrap();
+        Message::from_vec(&buffer[..count]).unwrap()
+    }
+
+    #[test]
+    fn it_says_what_it_was_told() {
+        let server = DnsServer::start().unwrap();
+        server.mx(
+            "Example.NET",
+            &[(10, "mx1.example.net"), (20, "mx2.example.net")],
+        );
+        server.a("mx1.example.net", Ipv4Addr::new(127, 0, 0, 2));
+        let reply = ask(&server, "example.net.", RecordType::MX);
+        assert_eq!(reply.answers.len(), 2);
+        let reply = ask(&server, "mx1.example.net.", RecordType::A);
+        assert_eq!(reply.answers.len(), 1);
+        let reply = ask(&server, "mx1.example.net.", RecordType::AAAA);
+        assert!(reply.answers.is_empty());
+        assert_eq!(reply.metadata.response_code, ResponseCode::NoError);
+        assert_eq!(server.asked().len(), 3);
+    }
+
+    #[test]
+    fn it_knows_nothing_else_and_has_trouble_on_request() {
+        let server = DnsServer::start().unwrap();
+        server.know("sick.example", Answer::Trouble);
+        let reply = ask(&server, "other.example.", RecordType::MX);
+        assert_eq!(reply.metadata.response_code, ResponseCode::NXDomain);
+        let reply = ask(&server, "sick.example.", RecordType::MX);
+        assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
+    }
+
+    #[test]
+    fn the_null_mx_is_the_root() {
+        let server = DnsServer::start().unwrap();
+        server.mx("null.example", &[(0, ".")]);
+        let reply = ask(&server, "null.example.", RecordType::MX);
+        let RData::MX(mx) = &reply.answers[0].data else {
+            panic!("{reply:?}");
+        };
+        assert!(mx.exchange.is_root());
+    }
+}
