@@ -160,6 +160,14 @@ impl Server {
     }
 }
 
+/// Makes the data directory, if need be, and opens the directory in it.
+fn open_directory(file: &ServerFile) -> Result<Directory, Box<dyn Error>> {
+    let data = &file.data;
+    std::fs::create_dir_all(data)
+        .map_err(|error| format!("can't make the data directory {}: {error}", data.display()))?;
+    Ok(Directory::open_embedded(data.join("directory"))?)
+}
+
 /// Opens the queue and says what recovery found.
 fn open_queue(file: &ServerFile) -> Result<Queue, Box<dyn Error>> {
     let settings = bridgehead_queue::Settings::for_directory(file.queue.clone());
