@@ -48,10 +48,7 @@ impl Server {
     /// Starts everything that a server file names, and puts the organisation in force.
     pub(crate) async fn start(file: &ServerFile) -> Result<Self, Box<dyn Error>> {
         let data = &file.data;
-        std::fs::create_dir_all(data).map_err(|error| {
-            format!("can't make the data directory {}: {error}", data.display())
-        })?;
-        let directory = Directory::open_embedded(data.join("directory"))?;
+        let directory = open_directory(file)?;
         let tracker = Tracker::open(
             &data.join("tracking"),
             bridgehead_tracking::Settings::default(),
