@@ -84,6 +84,7 @@ impl Server {
             server: file.name.to_string(),
             data: data.clone(),
             directory: directory.clone(),
+            queue: queue.clone(),
             delivery,
             transport: transport.clone(),
             listener: listener.clone(),

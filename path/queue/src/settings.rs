@@ -3,6 +3,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// What can be changed while the queue runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Below this much free space on the queue's disk, mail is refused with 452. Unit: octets. Default: 256 MiB.
+    pub free_space_floor: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            free_space_floor: 256 * 1024 * 1024,
+        }
+    }
+}
+
 /// All settings of the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -13,8 +28,8 @@ pub struct Settings {
     pub inline_octets_max: usize,
     /// How long a segment grows, in octets. Default: 64 MiB. Bound: 1 MiB to 1 GiB.
     pub segment_octets: u64,
-    /// Below this much free space on the queue's disk, mail is refused with 452. Default: 256 MiB.
-    pub free_space_floor: u64,
+    /// The limits to begin with.
+    pub limits: Limits,
     /// How long a settlement may wait for a commit to ride along with. A crash in this time repeats a delivery, it
     /// never loses one. Default: 20 ms.
     pub ride_along: Duration,
@@ -34,7 +49,7 @@ impl Settings {
             directory,
             inline_octets_max: 64 * 1024,
             segment_octets: 64 * 1024 * 1024,
-            free_space_floor: 256 * 1024 * 1024,
+            limits: Limits::default(),
             ride_along: Duration::from_millis(20),
             hot_messages: 2_000,
             segments_before_compaction: 4,

@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) failing: AtomicBool,
     /// The active segment when old messages were last copied forward.
     pub(crate) compacted: AtomicU64,
+    /// Free space below which mail is refused.
+    pub(crate) floor: AtomicU64,
     space_seen: AtomicU64,
     space_free: AtomicU64,
     pub(crate) _lock: Box<dyn Lock>,
@@ -51,6 +53,7 @@ impl Shared {
         log: Log,
         lock: Box<dyn Lock>,
     ) -> Self {
+        let floor = settings.limits.free_space_floor;
         Self {
             settings,
             disk,
@@ -61,6 +64,7 @@ impl Shared {
             changed: Notify::new(),
             failing: AtomicBool::new(false),
             compacted: AtomicU64::new(0),
+            floor: AtomicU64::new(floor),
             space_seen: AtomicU64::new(0),
             space_free: AtomicU64::new(u64::MAX),
             _lock: lock,
@@ -81,7 +85,7 @@ impl Shared {
             }
         }
         let free = self.free_space(now);
-        let floor = self.settings.free_space_floor;
+        let floor = self.floor.load(Ordering::Relaxed);
         if free < floor.saturating_add(size) {
             return Err(Refused::DiskFull {
                 directory: self.settings.directory.clone(),

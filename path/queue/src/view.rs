@@ -4,6 +4,7 @@ use crate::Queue;
 use crate::entry::{Entry, Part, PartState, Stage};
 use crate::gather::Meaning;
 use crate::record::Record;
+use crate::settings::Limits;
 use crate::shared::{Snapshot, all_but};
 use bridgehead_mail::{Addressee, Envelope, Failure, LinkName, MessageId, Timestamp};
 use std::collections::BTreeMap;
@@ -223,6 +224,12 @@ impl Queue {
         drop(state);
         self.shared.wake.notify_one();
         true
+    }
+
+    /// New limits, in force from the next message on.
+    pub fn apply(&self, limits: Limits) {
+        let floor = limits.free_space_floor;
+        self.shared.floor.store(floor, Ordering::Relaxed);
     }
 
     /// The operator says that the disk is well again. Returns why mail is still refused, if it is.

@@ -7,6 +7,7 @@ use bridgehead_mail::{
     Address, Addressee, Content, Destination, Envelope, Failure, NextHop, Notify, Origin, Protocol,
     Recipient, ReversePath, StatusCode, Timestamp,
 };
+use bridgehead_queue::settings::Limits;
 use bridgehead_queue::{
     Assignment, Committed, Part, PartLease, Queue, Refused, Settings, Settlement, Work,
 };
@@ -51,7 +52,9 @@ fn envelope(recipients: &[&str]) -> Envelope {
 
 fn open(dir: &std::path::Path) -> Queue {
     let settings = Settings {
-        free_space_floor: 0,
+        limits: Limits {
+            free_space_floor: 0,
+        },
         segment_octets: 1024 * 1024,
         ..Settings::for_directory(dir.to_owned())
     };
@@ -276,7 +279,9 @@ fn a_new_routing_keeps_attempts() {
 fn old_segments_go_although_one_old_message_stays() {
     let dir = tempfile::tempdir().unwrap();
     let settings = Settings {
-        free_space_floor: 0,
+        limits: Limits {
+            free_space_floor: 0,
+        },
         segment_octets: 64 * 1024,
         segments_before_compaction: 2,
         ride_along: Duration::ZERO,
@@ -334,10 +339,16 @@ fn two_servers_cannot_share_a_spool() {
 fn too_little_space_is_refused_before_anything_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let settings = Settings {
-        free_space_floor: u64::MAX / 2,
+        limits: Limits {
+            free_space_floor: u64::MAX / 2,
+        },
         ..Settings::for_directory(dir.path().to_owned())
     };
     let (queue, _) = Queue::open_without_committer(settings, Arc::new(RealDisk), at(0)).unwrap();
     let refused = queue.inlet().begin(at(0), None).map(|_| ());
     assert!(matches!(refused, Err(Refused::DiskFull { .. })));
+    queue.apply(Limits {
+        free_space_floor: 0,
+    });
+    assert!(queue.inlet().begin(at(0), None).is_ok());
 }

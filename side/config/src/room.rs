@@ -13,6 +13,7 @@ use bridgehead_listener::settings::{
     TlsMode,
 };
 use bridgehead_mail::{Domain, Host};
+use bridgehead_queue::settings as queue;
 use bridgehead_routing::settings as routing;
 use bridgehead_transport::settings as transport;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,8 @@ pub struct RoomSettings {
     pub delivery: delivery::Settings,
     /// The corridor: names, retries, expiry.
     pub transport: transport::Settings,
+    /// What can be changed of the queue while it runs.
+    pub queue: queue::Limits,
 }
 
 /// What each room is to do on the server of this name. Relative paths of certificates start at `data`.
@@ -82,6 +85,11 @@ pub fn settings(
             connectors: connectors.into_iter().filter_map(route).collect(),
         },
         transport: corridor(snapshot, server, hostname),
+        queue: server
+            .free_space_floor
+            .map_or_else(queue::Limits::default, |size| queue::Limits {
+                free_space_floor: size.0,
+            }),
     })
 }
 

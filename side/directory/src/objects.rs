@@ -66,6 +66,8 @@ object! {
         max_hops: optional u32 = "max-hops", "30", 5..=1000;
         /// The domain that `RCPT TO:<postmaster>` without a domain means.
         default_domain: optional Domain = "default-domain", "the domain of the organisation's postmaster";
+        /// Below this much free space on the queue's disk, mail is refused with `452 4.3.1`.
+        free_space_floor: optional Size = "free-space-floor", "256 MiB", 0..=1099511627776;
     }
 }
 

@@ -8,6 +8,7 @@ use bridgehead_delivery::Delivery;
 use bridgehead_directory::{Directory, Snapshot};
 use bridgehead_listener::Listener;
 use bridgehead_management::InForce;
+use bridgehead_queue::Queue;
 use bridgehead_routing::Table;
 use bridgehead_transport::{Transport, World};
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(super) struct Follower {
     pub(super) server: String,
     pub(super) data: PathBuf,
     pub(super) directory: Directory,
+    pub(super) queue: Queue,
     pub(super) delivery: Delivery,
     pub(super) transport: Transport,
     pub(super) listener: Listener,
@@ -62,12 +64,14 @@ impl Follower {
             routing,
             delivery,
             transport,
+            queue,
         } = match settings {
             Ok(settings) => settings,
             Err(faults) => return faults.iter().map(ToString::to_string).collect(),
         };
         let routing = Arc::new(Table::build(&routing));
         self.wiring.set_routing(Arc::clone(&routing));
+        self.queue.apply(queue);
         self.delivery.apply(delivery);
         self.transport.apply(World {
             snapshot,

@@ -65,7 +65,7 @@ impl Room {
         let applied = directory.apply(ORGANISATION, "org.toml", "test", now, false);
         assert!(applied.is_ok(), "{:?}", applied.err());
         let mut settings = bridgehead_queue::Settings::for_directory(folder.path().join("queue"));
-        settings.free_space_floor = 0;
+        settings.limits.free_space_floor = 0;
         let (queue, _) = Queue::open(settings, Arc::new(RealDisk), now).unwrap();
         let events = Arc::new(Events::default());
         let tls = Tls::new(folder.path().join("tls"));
