@@ -49,8 +49,10 @@ struct Shared {
 #[derive(Default)]
 struct LinkState {
     couriers: usize,
-    /// Connections in a row that couldn't be made.
+    /// Connections in a row that couldn't be made; several at once count as one.
     failures: u32,
+    /// When the last of them failed.
+    failed_at: Option<Instant>,
     /// Connections that wait for another message, with the time they were left.
     idle: Vec<(Carrier, Instant)>,
 }
@@ -338,10 +340,15 @@ impl Shared {
     }
 
     /// All mail of a link waits after a failure that concerns the link.
-    fn link_failed(&self, number: u32, hop: &NextHop, failure: &Failure) {
+    fn link_failed(&self, number: u32, hop: &NextHop, failure: &Failure, began: Instant) {
         let failures = {
             let mut links = self.links.lock();
             let link = links.entry(number).or_default();
+            // Others that began before that failure learn nothing new.
+            if link.failed_at.is_some_and(|failed| failed > began) {
+                return;
+            }
+            link.failed_at = Some(Instant::now());
             link.failures = link.failures.saturating_add(1);
             link.failures
         };
@@ -439,6 +446,7 @@ impl Ending {
                 return outcomes;
             }
         }
+        let began = Instant::now();
         match shared.delivery.connect(hop).await {
             Ok(mut carrier) => {
                 shared.link_works(self.number);
@@ -449,7 +457,7 @@ impl Ending {
             Err(failure) => {
                 // Held before the part comes back, so that it isn't tried at once.
                 if !failure.is_permanent() {
-                    shared.link_failed(self.number, hop, &failure);
+                    shared.link_failed(self.number, hop, &failure, began);
                 }
                 vec![failure.into_outcome(); lease.addressees.len()]
             }

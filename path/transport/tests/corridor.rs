@@ -1,0 +1,226 @@
+//! Messages through the whole corridor: real queue, real store, a directory, and no next hop at all.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use bridgehead_categorizer::Snapshot;
+use bridgehead_delivery::Delivery;
+use bridgehead_directory::parse_organisation;
+use bridgehead_disk::RealDisk;
+use bridgehead_mail::{
+    Address, BodyKind, Domain, Envelope, Event, Notify, Origin, Protocol, Recipient, ReversePath,
+    Timestamp, Track,
+};
+use bridgehead_queue::Queue;
+use bridgehead_routing::settings::{AddressSpace, Connector, ConnectorHop, Pattern};
+use bridgehead_store::Store;
+use bridgehead_transport::{Settings, Transport, World};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const ORGANISATION: &str = r#"
+[organization]
+name = "Example"
+postmaster = "alice@example.test"
+[[accepted-domain]]
+name = "example.test"
+kind = "authoritative"
+[[server]]
+name = "mail1"
+[[mailbox]]
+name = "alice"
+addresses = ["alice@example.test"]
+[[mailbox]]
+name = "bob"
+addresses = ["bob@example.test"]
+[[group]]
+name = "staff"
+addresses = ["staff@example.test"]
+members = ["alice", "bob"]
+"#;
+
+/// Keeps the steps.
+#[derive(Default)]
+struct Steps(Mutex<Vec<Event>>);
+
+impl Track for Steps {
+    fn track(&self, event: Event) {
+        self.0.lock().push(event);
+    }
+}
+
+struct Corridor {
+    queue: Queue,
+    store: Store,
+    transport: Transport,
+    _folder: tempfile::TempDir,
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap())
+}
+
+/// A corridor whose only way out leads to a port where nobody listens.
+fn corridor(expire_after: Duration) -> Corridor {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = bridgehead_queue::Settings::for_directory(folder.path().join("queue"));
+    settings.limits.free_space_floor = 0;
+    let (queue, _) = Queue::open(settings, Arc::new(RealDisk), now()).unwrap();
+    let mut settings = bridgehead_store::Settings::for_directory(folder.path().join("store"));
+    settings.free_space_floor = 0;
+    let store = Store::open(settings, Arc::new(RealDisk)).unwrap();
+    let hostname = Domain::parse("mail1.example.test").unwrap();
+    let delivery = bridgehead_delivery::Settings::for_host(hostname.clone());
+    let delivery = Delivery::new(delivery, store.clone());
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = bridgehead_mail::Host {
+        name: Domain::parse("[127.0.0.1]").unwrap(),
+        port: closed.local_addr().unwrap().port(),
+    };
+    drop(closed);
+    let connector = Connector {
+        name: "dead".into(),
+        address_spaces: vec![AddressSpace {
+            pattern: Pattern::Domain(Domain::parse("dead.example").unwrap()),
+            cost: 1,
+        }],
+        next_hop: ConnectorHop::SmartHosts([host].into()),
+    };
+    let routing = bridgehead_routing::Settings {
+        connectors: vec![connector],
+    };
+    let mut settings = Settings::for_host(hostname);
+    settings.retry.expire_after = expire_after;
+    settings.retry.schedule = vec![Duration::from_millis(50)];
+    let (organisation, _) = parse_organisation(ORGANISATION, "org.toml").unwrap();
+    let world = World {
+        snapshot: Arc::new(Snapshot::build(1, organisation)),
+        routing: Arc::new(bridgehead_routing::Table::build(&routing)),
+        settings: Arc::new(settings),
+    };
+    let track = Arc::new(Steps::default());
+    let transport = Transport::start(queue.clone(), delivery, track, world);
+    Corridor {
+        queue,
+        store,
+        transport,
+        _folder: folder,
+    }
+}
+
+impl Corridor {
+    async fn submit(&self, to: &str, notify: Notify) {
+        let mut draft = self.queue.inlet().begin(now(), None).unwrap();
+        draft.write(b"Subject: hello\r\n\r\nbody\r\n").unwrap();
+        let recipient = Recipient {
+            notify,
+            ..Recipient::plain(Address::parse(to).unwrap())
+        };
+        let envelope = Envelope {
+            reverse_path: ReversePath::Address(Address::parse("alice@example.test").unwrap()),
+            recipients: vec![recipient],
+            body: BodyKind::SevenBit,
+            smtputf8: false,
+            ret: None,
+            envid: None,
+            origin: Origin {
+                virtual_server: "inbound".into(),
+                client: None,
+                helo: "".into(),
+                protocol: Protocol {
+                    extended: true,
+                    tls: false,
+                    authenticated: false,
+                    utf8: false,
+                },
+                tls: None,
+                user: None,
+            },
+            accepted: now(),
+        };
+        draft.commit(envelope).await.unwrap();
+    }
+
+    /// Waits until a mailbox has so many messages; gives the newest, whole.
+    async fn newest(&self, mailbox: &str, count: usize) -> String {
+        let arrived = async {
+            while self.store.messages(mailbox).unwrap().len() < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(60), arrived).await;
+        assert!(waited.is_ok(), "{mailbox} has no {count} messages");
+        let uid = u64::try_from(count).unwrap();
+        let message = self.store.read(mailbox, uid).unwrap();
+        let mut octets = vec![0; usize::try_from(message.content.size()).unwrap()];
+        message.content.read_at(0, &mut octets).unwrap();
+        String::from_utf8([message.prefix, octets].concat()).unwrap()
+    }
+
+    async fn end(self) {
+        assert!(self.transport.stop(Duration::from_secs(30)).await);
+        self.queue.close();
+        self.store.close();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_reaches_each_mailbox_with_its_trace_fields() {
+    let corridor = corridor(Duration::from_secs(60));
+    corridor.submit("staff@example.test", Notify::Unsaid).await;
+    for mailbox in ["alice", "bob"] {
+        let text = corridor.newest(mailbox, 1).await;
+        assert!(
+            text.starts_with(
+                "Return-Path: <alice@example.test>\r\nReceived: by mail1.example.test"
+            ),
+            "{text}"
+        );
+        assert!(text.ends_with("Subject: hello\r\n\r\nbody\r\n"));
+    }
+    corridor.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recipient_without_a_way_is_reported_to_the_sender() {
+    let corridor = corridor(Duration::from_secs(60));
+    corridor.submit("x@nowhere.example", Notify::Unsaid).await;
+    let report = corridor.newest("alice", 1).await;
+    assert!(report.starts_with("Return-Path: <>\r\n"), "{report}");
+    assert!(report.contains("Status: 5.4.4\r\n"), "{report}");
+    assert!(report.contains("Final-Recipient: rfc822; x@nowhere.example\r\n"));
+    corridor.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_expires_is_reported_with_the_last_failure() {
+    let corridor = corridor(Duration::from_millis(300));
+    corridor.submit("x@dead.example", Notify::Unsaid).await;
+    let report = corridor.newest("alice", 1).await;
+    assert!(report.contains("Status: 5.4.7\r\n"), "{report}");
+    assert!(report.contains("could be made"), "{report}");
+    assert!(corridor.queue.picture().groups.len() <= 1);
+    corridor.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wanted_success_is_reported_and_never_stops_failure_reports() {
+    let corridor = corridor(Duration::from_secs(60));
+    let success = Notify::On {
+        success: true,
+        failure: false,
+        delay: false,
+    };
+    corridor.submit("x@nowhere.example", success).await;
+    corridor.submit("bob@example.test", success).await;
+    corridor.newest("bob", 1).await;
+    let report = corridor.newest("alice", 1).await;
+    assert!(report.contains("Action: delivered\r\n"), "{report}");
+    assert_eq!(
+        corridor.store.messages("alice").unwrap().len(),
+        1,
+        "a failure nobody asked for was reported"
+    );
+    corridor.end().await;
+}
