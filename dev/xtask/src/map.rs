@@ -18,6 +18,9 @@ const IN_TESTS: &[&str] = &["testkit", "disk", "mail"];
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Map {
     arrows: BTreeMap<String, Vec<String>>,
+    /// What a crate's tests may import beyond its arrows.
+    #[serde(default)]
+    in_tests: BTreeMap<String, Vec<String>>,
     only: BTreeMap<String, Only>,
     free: Group,
     without_runtime: Group,
@@ -130,8 +133,14 @@ fn check(map: &Map, manifest: &Manifest, faults: &mut Vec<String>) {
         }
     }
     let in_tests = of_tables(&[&manifest.dev_dependencies]);
+    let more = map
+        .in_tests
+        .get(name)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     for to in in_tests.iter().filter_map(|key| key.strip_prefix(PREFIX)) {
-        if !is_allowed(to) && !IN_TESTS.contains(&to) {
+        let is_more = more.iter().any(|may| may == to);
+        if !is_allowed(to) && !is_more && !IN_TESTS.contains(&to) {
             faults.push(format!("{name} -> {to} (in tests)"));
         }
     }
