@@ -56,7 +56,7 @@ fn envelope() -> Envelope {
 
 fn open(folder: &TempDir) -> Queue {
     let mut settings = Settings::for_directory(folder.path().join("spool"));
-    settings.free_space_floor = 0;
+    settings.limits.free_space_floor = 0;
     let (queue, _) = Queue::open(settings, Arc::new(RealDisk), NOW).unwrap();
     queue
 }

@@ -52,6 +52,12 @@ enum Acted {
     Closed,
 }
 
+/// Who ended the session. A client that didn't may still be sending, and must be able to read why.
+enum Ended {
+    ByClient,
+    ByServer,
+}
+
 /// What stands around the state machine.
 struct Conversation {
     world: Arc<World>,
@@ -92,16 +98,23 @@ pub(super) async fn converse(
         draft: None,
     };
     tracing::debug!("connected");
-    match conversation.run().await {
-        Ok(()) => tracing::debug!("closed"),
-        Err(error) => tracing::debug!(%error, "connection lost"),
-    }
+    let last_word = match conversation.run().await {
+        Ok(ended) => {
+            tracing::debug!("closed");
+            ended
+        }
+        Err(error) => {
+            tracing::debug!(%error, "connection lost");
+            Ended::ByClient
+        }
+    };
     conversation.draft = None;
-    conversation.stream.close().await;
+    let linger = matches!(last_word, Ended::ByServer);
+    conversation.stream.close(linger).await;
 }
 
 impl Conversation {
-    async fn run(&mut self) -> io::Result<()> {
+    async fn run(&mut self) -> io::Result<Ended> {
         let tls = match self.rules.settings.tls {
             TlsMode::Implicit => Some(self.start_tls().await?),
             _ => None,
@@ -125,7 +138,8 @@ impl Conversation {
                 session.answer(now, Verdict::Refuse(refusal));
             }
             match self.act(&mut session, &mut now).await? {
-                Acted::Closed => return Ok(()),
+                Acted::Closed if session.has_quit() => return Ok(Ended::ByClient),
+                Acted::Closed => return Ok(Ended::ByServer),
                 Acted::Something => continue,
                 Acted::Nothing if !idle => continue,
                 Acted::Nothing => {}
@@ -137,7 +151,7 @@ impl Conversation {
             now = Instant::now();
             match woken {
                 Woken::Input => {}
-                Woken::End => return Ok(()),
+                Woken::End => return Ok(Ended::ByClient),
                 Woken::Timer => {
                     session.expire(now);
                     let next = session.deadline().unwrap_or(now);

@@ -88,8 +88,11 @@ impl Stream {
         Ok(description.into())
     }
 
-    /// Closes in order: our end first, then what the client still sends is read away for a moment.
-    pub(super) async fn close(mut self) {
+    /// Closes. To linger is to close our end first and to read away what the client still sends for a moment.
+    pub(super) async fn close(mut self, linger: bool) {
+        if !linger && matches!(self, Self::Plain(_) | Self::Gone) {
+            return;
+        }
         // However it ends, it ends: there is nobody to tell.
         let _ = timeout(LINGER, async {
             match &mut self {
@@ -97,7 +100,7 @@ impl Stream {
                 Self::Tls(stream) => stream.shutdown().await?,
                 Self::Gone => {}
             }
-            let mut seen = 0;
+            let mut seen = if linger { 0 } else { LINGER_OCTETS_MAX };
             let mut input = BytesMut::new();
             while seen < LINGER_OCTETS_MAX {
                 match self.read(&mut input, 4096).await? {

@@ -31,6 +31,7 @@ impl<P: Proof> Session<P> {
             }
             Command::Quit => {
                 self.say(Assent::Bye);
+                self.quit = true;
                 self.close();
             }
             Command::Ehlo(name) => self.hello(name, true),

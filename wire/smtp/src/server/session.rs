@@ -55,6 +55,8 @@ pub struct Session<P> {
     stalled: bool,
     /// Whether the session ends with the transaction.
     ending: bool,
+    /// Whether the client said QUIT.
+    pub(super) quit: bool,
     proof: PhantomData<fn(P)>,
 }
 
@@ -83,6 +85,7 @@ impl<P: Proof> Session<P> {
             skipping: false,
             stalled: false,
             ending: false,
+            quit: false,
             proof: PhantomData,
         }
     }
@@ -283,6 +286,12 @@ impl<P: Proof> Session<P> {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         !matches!(self.state, State::Closing | State::Closed)
+    }
+
+    /// Whether the client said QUIT: then it has nothing more to say, and its octets needn't be waited for.
+    #[must_use]
+    pub const fn has_quit(&self) -> bool {
+        self.quit
     }
 
     /// The authenticated user.
