@@ -342,7 +342,7 @@ fn verify(arrived: &[u8]) -> Result<String, String> {
         .lines()
         .find_map(|line| line.strip_prefix("Subject: "))
         .ok_or("a message without its subject")?;
-    let (name, size) = read_subject(subject).ok_or_else(|| format!("subject {subject:?}"))?;
+    let (name, size) = read_subject(subject).ok_or_else(|| format!("never sent: {text}"))?;
     if arrived.ends_with(&content(&name, size)) {
         Ok(name)
     } else {

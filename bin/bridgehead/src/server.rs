@@ -15,7 +15,7 @@ use bridgehead_management::{InForce, Rooms};
 use bridgehead_queue::Queue;
 use bridgehead_store::Store;
 use bridgehead_tracking::Tracker;
-use bridgehead_transport::{Transport, World};
+use bridgehead_transport::Transport;
 use explain::Wiring;
 use std::error::Error;
 use std::net::SocketAddr;
@@ -59,27 +59,14 @@ impl Server {
         let store = Store::open(store_settings, Arc::new(RealDisk))?;
         let hostname = own_name(file);
         let delivery = Delivery::new(
-            bridgehead_delivery::Settings::for_host(hostname.clone()),
+            bridgehead_delivery::Settings::for_host(hostname),
             store.clone(),
         );
-        let routing = Arc::default();
-        let world = World {
-            snapshot: directory.snapshot(),
-            routing: Arc::clone(&routing),
-            settings: Arc::new(bridgehead_transport::Settings::for_host(hostname)),
-        };
-        let transport = Transport::start(queue.clone(), delivery.clone(), track.clone(), world);
+        let transport = Transport::new(queue.clone(), delivery.clone(), track.clone());
         let tls = Tls::new(data.join("certificates"));
         let listener = Listener::new(queue.inlet(), directory.clone(), tls, track);
         let (said, in_force) = watch::channel(InForce::default());
-        let wiring = Wiring::new(
-            file,
-            &directory,
-            &queue,
-            &listener,
-            routing,
-            in_force.clone(),
-        );
+        let wiring = Wiring::new(file, &directory, &queue, &listener, in_force.clone());
         let follower = in_force::Follower {
             server: file.name.to_string(),
             data: data.clone(),

@@ -1,24 +1,25 @@
 //! Walks messages through the corridor: one dispatcher takes and sends out, couriers carry.
 //!
-//! A courier serves one link over one connection until nothing waits there; the connection is kept for a while for
-//! the next one. A link whose hosts can't be reached is held as a whole, and then tried by one courier first.
+//! It stands still until it is told by what to decide.
 
-use crate::hand_over::handover;
+mod courier;
+
 use crate::plan::{Plan, plan};
 use crate::report::{Notice, Reports, Subject, Told, compose};
 use crate::settle::{Facts, Settled, settle};
 use crate::{Settings, World};
 use arc_swap::ArcSwap;
-use bridgehead_delivery::{Carrier, Delivery};
+use bridgehead_delivery::Delivery;
 use bridgehead_mail::{
-    Addressee, Event, EventKind, Failure, MessageId, NextHop, Outcome, StatusCode, Timestamp, Track,
+    Addressee, Event, EventKind, Failure, MessageId, Outcome, StatusCode, Timestamp, Track,
 };
-use bridgehead_queue::{Assignment, Lease, PartLease, Queue, ReadyLink, Settlement};
+use bridgehead_queue::{Assignment, Lease, PartLease, Queue, Settlement};
+use courier::{LinkState, close_all};
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -31,7 +32,17 @@ const ROUND_MIN: Duration = Duration::from_millis(20);
 /// The corridor. Cheap to copy.
 #[derive(Clone)]
 pub struct Transport {
-    shared: Arc<Shared>,
+    rooms: Rooms,
+    /// Empty until the first picture of the world is there.
+    shared: Arc<OnceLock<Arc<Shared>>>,
+}
+
+/// The rooms that the corridor connects.
+#[derive(Clone)]
+struct Rooms {
+    queue: Queue,
+    delivery: Delivery,
+    track: Arc<dyn Track>,
 }
 
 struct Shared {
@@ -45,60 +56,53 @@ struct Shared {
     wake: Notify,
 }
 
-/// What the corridor remembers of a link.
-#[derive(Default)]
-struct LinkState {
-    couriers: usize,
-    /// Connections in a row that couldn't be made; several at once count as one.
-    failures: u32,
-    /// When the last of them failed.
-    failed_at: Option<Instant>,
-    /// Connections that wait for another message, with the time they were left.
-    idle: Vec<(Carrier, Instant)>,
-}
-
 impl Transport {
-    /// Starts walking messages through the corridor.
+    /// A corridor that stands still: what a message needs is decided by a [`World`], so nothing is taken from the queue
+    /// before the first one is applied. A server that knows no connectors yet would otherwise refuse the mail that
+    /// it finds in its queue.
     #[must_use]
-    pub fn start(queue: Queue, delivery: Delivery, track: Arc<dyn Track>, world: World) -> Self {
-        let shared = Arc::new(Shared {
-            queue,
-            delivery,
-            track,
-            world: ArcSwap::from_pointee(world),
-            links: Mutex::default(),
-            couriers: AtomicUsize::new(0),
-            stopping: AtomicBool::new(false),
-            wake: Notify::new(),
-        });
-        tokio::spawn(dispatch(Arc::clone(&shared)));
-        Self { shared }
+    pub fn new(queue: Queue, delivery: Delivery, track: Arc<dyn Track>) -> Self {
+        Self {
+            rooms: Rooms {
+                queue,
+                delivery,
+                track,
+            },
+            shared: Arc::default(),
+        }
     }
 
-    /// A new picture of directory, ways and settings. What waits is routed again by it.
+    /// A new picture of directory, ways and settings. What waits is routed again by it. With the first one the
+    /// walk begins.
     pub fn apply(&self, world: World) {
-        self.shared.world.store(Arc::new(world));
-        let idle: Vec<_> = {
-            let mut links = self.shared.links.lock();
-            links
-                .values_mut()
-                .flat_map(|link| link.idle.drain(..))
-                .collect()
-        };
-        close_all(idle);
-        let moved = self.shared.queue.reroute();
+        let world = Arc::new(world);
+        let mut begins = false;
+        let shared = self.shared.get_or_init(|| {
+            begins = true;
+            Arc::new(Shared::new(self.rooms.clone(), Arc::clone(&world)))
+        });
+        if begins {
+            tokio::spawn(dispatch(Arc::clone(shared)));
+            return;
+        }
+        shared.world.store(world);
+        close_all(shared.take_idle());
+        let moved = shared.queue.reroute();
         if moved > 0 {
             tracing::info!(messages = moved, "queued mail is routed again");
         }
-        self.shared.wake.notify_one();
+        shared.wake.notify_one();
     }
 
     /// Takes nothing more, and waits for what is being handed over, at most this long. Returns whether all of it ended.
     pub async fn stop(&self, grace: Duration) -> bool {
-        self.shared.stopping.store(true, Ordering::Release);
-        self.shared.wake.notify_one();
+        let Some(shared) = self.shared.get() else {
+            return true;
+        };
+        shared.stopping.store(true, Ordering::Release);
+        shared.wake.notify_one();
         let ended = async {
-            while self.shared.couriers.load(Ordering::Acquire) > 0 {
+            while shared.couriers.load(Ordering::Acquire) > 0 {
                 sleep(ROUND_MIN).await;
             }
         };
@@ -148,6 +152,19 @@ async fn dispatch(shared: Arc<Shared>) {
 }
 
 impl Shared {
+    fn new(rooms: Rooms, world: Arc<World>) -> Self {
+        Self {
+            queue: rooms.queue,
+            delivery: rooms.delivery,
+            track: rooms.track,
+            world: ArcSwap::new(world),
+            links: Mutex::default(),
+            couriers: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
+            wake: Notify::new(),
+        }
+    }
+
     fn track(&self, message: MessageId, events: Vec<EventKind>) {
         let at = now();
         for kind in events {
@@ -287,94 +304,6 @@ impl Shared {
             }
         }
     }
-
-    /// Sends couriers to links with work.
-    fn send_couriers(self: &Arc<Self>) {
-        let world = self.world.load();
-        for ready in self.queue.ready_links(now()) {
-            let most = self.couriers_for(&ready, &world.settings);
-            let mut links = self.links.lock();
-            let link = links.entry(ready.number).or_default();
-            // A link that failed is tried by one first.
-            let most = if link.failures > 0 { 1 } else { most };
-            while link.couriers < most {
-                link.couriers += 1;
-                self.couriers.fetch_add(1, Ordering::AcqRel);
-                tokio::spawn(carry(Arc::clone(self), ready.number, ready.hop.clone()));
-            }
-        }
-    }
-
-    fn couriers_for(&self, ready: &ReadyLink, settings: &Settings) -> usize {
-        match ready.hop {
-            NextHop::Local => ready.waiting.min(settings.local_deliveries.max(1)),
-            NextHop::SmartHosts { .. } | NextHop::Mx { .. } => {
-                let each = settings.messages_per_further_connection.max(1);
-                let wanted = ready.waiting.div_ceil(each);
-                wanted.min(self.delivery.connections_max(&ready.hop))
-            }
-        }
-    }
-
-    /// Closes connections that nobody needed for a while.
-    fn close_idle(&self) {
-        let patience = self.world.load().settings.idle_connection;
-        let mut old = Vec::new();
-        let mut links = self.links.lock();
-        for link in links.values_mut() {
-            let (stale, fresh) = std::mem::take(&mut link.idle)
-                .into_iter()
-                .partition(|(_, left)| left.elapsed() >= patience);
-            link.idle = fresh;
-            old.extend::<Vec<_>>(stale);
-        }
-        links.retain(|_, link| link.couriers > 0 || link.failures > 0 || !link.idle.is_empty());
-        drop(links);
-        close_all(old);
-    }
-
-    fn idle_carrier(&self, number: u32) -> Option<Carrier> {
-        let mut links = self.links.lock();
-        let (carrier, _) = links.get_mut(&number)?.idle.pop()?;
-        Some(carrier)
-    }
-
-    /// All mail of a link waits after a failure that concerns the link.
-    fn link_failed(&self, number: u32, hop: &NextHop, failure: &Failure, began: Instant) {
-        let failures = {
-            let mut links = self.links.lock();
-            let link = links.entry(number).or_default();
-            // Others that began before that failure learn nothing new.
-            if link.failed_at.is_some_and(|failed| failed > began) {
-                return;
-            }
-            link.failed_at = Some(Instant::now());
-            link.failures = link.failures.saturating_add(1);
-            link.failures
-        };
-        let wait = self.world.load().settings.retry.wait_after(failures);
-        let link = hop.link();
-        tracing::warn!(%link, %failure, wait_s = wait.as_secs(), "a link failed; its mail waits");
-        self.queue.hold_link(&link, now().after(wait), failure);
-    }
-
-    fn link_works(&self, number: u32) {
-        if let Some(link) = self.links.lock().get_mut(&number) {
-            link.failures = 0;
-        }
-    }
-
-    fn courier_ends(&self, number: u32, carrier: Option<Carrier>) {
-        let mut links = self.links.lock();
-        let link = links.entry(number).or_default();
-        link.couriers = link.couriers.saturating_sub(1);
-        if let Some(carrier) = carrier {
-            link.idle.push((carrier, Instant::now()));
-        }
-        drop(links);
-        self.couriers.fetch_sub(1, Ordering::AcqRel);
-        self.wake.notify_one();
-    }
 }
 
 /// Turns failures that can't be told into another try.
@@ -398,83 +327,4 @@ fn keep_failed(settled: &mut Settled, addressees: &[Addressee], until: Timestamp
     settled
         .events
         .retain(|event| !matches!(event, EventKind::Failed { .. }));
-}
-
-fn close_all(carriers: Vec<(Carrier, Instant)>) {
-    for (carrier, _) in carriers {
-        tokio::spawn(carrier.close());
-    }
-}
-
-/// A courier: serves one link until nothing waits there.
-async fn carry(shared: Arc<Shared>, number: u32, hop: NextHop) {
-    let mut ending = Ending {
-        shared: Arc::clone(&shared),
-        number,
-        carrier: shared.idle_carrier(number),
-    };
-    while !shared.stopping.load(Ordering::Acquire) {
-        let Some(lease) = shared.queue.next(number, now()) else {
-            break;
-        };
-        let outcomes = ending.hand_over(&hop, &lease).await;
-        shared.settle(lease, outcomes);
-    }
-}
-
-/// What a courier leaves behind, also when it panics.
-struct Ending {
-    shared: Arc<Shared>,
-    number: u32,
-    carrier: Option<Carrier>,
-}
-
-impl Ending {
-    /// Hands a part over, on the connection that is there or on a new one.
-    async fn hand_over(&mut self, hop: &NextHop, lease: &PartLease) -> Vec<Outcome> {
-        let shared = Arc::clone(&self.shared);
-        let handover = handover(lease, &shared.world.load().settings, now());
-        if let Some(mut carrier) = self.carrier.take() {
-            let outcomes = carrier.deliver(&handover).await;
-            let all_late = outcomes
-                .iter()
-                .all(|one| matches!(one, Outcome::Deferred(_)));
-            let stale = all_late && !carrier.is_usable();
-            self.keep(carrier);
-            // The other side had closed it meanwhile: that is no failure of the message.
-            if !stale {
-                return outcomes;
-            }
-        }
-        let began = Instant::now();
-        match shared.delivery.connect(hop).await {
-            Ok(mut carrier) => {
-                shared.link_works(self.number);
-                let outcomes = carrier.deliver(&handover).await;
-                self.keep(carrier);
-                outcomes
-            }
-            Err(failure) => {
-                // Held before the part comes back, so that it isn't tried at once.
-                if !failure.is_permanent() {
-                    shared.link_failed(self.number, hop, &failure, began);
-                }
-                vec![failure.into_outcome(); lease.addressees.len()]
-            }
-        }
-    }
-
-    fn keep(&mut self, carrier: Carrier) {
-        if carrier.is_usable() {
-            self.carrier = Some(carrier);
-        } else {
-            tokio::spawn(carrier.close());
-        }
-    }
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.shared.courier_ends(self.number, self.carrier.take());
-    }
 }

@@ -63,6 +63,13 @@ fn now() -> Timestamp {
 
 /// A corridor whose only way out leads to a port where nobody listens.
 fn corridor(expire_after: Duration) -> Corridor {
+    let (corridor, world) = standing(expire_after);
+    corridor.transport.apply(world);
+    corridor
+}
+
+/// One that wasn't told its world yet.
+fn standing(expire_after: Duration) -> (Corridor, World) {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = bridgehead_queue::Settings::for_directory(folder.path().join("queue"));
     settings.limits.free_space_floor = 0;
@@ -100,13 +107,14 @@ fn corridor(expire_after: Duration) -> Corridor {
         settings: Arc::new(settings),
     };
     let track = Arc::new(Steps::default());
-    let transport = Transport::start(queue.clone(), delivery, track, world);
-    Corridor {
+    let transport = Transport::new(queue.clone(), delivery, track);
+    let corridor = Corridor {
         queue,
         store,
         transport,
         _folder: folder,
-    }
+    };
+    (corridor, world)
 }
 
 impl Corridor {
@@ -179,6 +187,20 @@ async fn a_group_reaches_each_mailbox_with_its_trace_fields() {
         );
         assert!(text.ends_with("Subject: hello\r\n\r\nbody\r\n"));
     }
+    corridor.end().await;
+}
+
+#[tokio::test]
+async fn nothing_is_decided_before_the_world_is_known() {
+    let (corridor, world) = standing(Duration::from_secs(60));
+    corridor.submit("bob@example.test", Notify::Unsaid).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let lease = corridor.queue.take();
+    assert!(lease.is_some(), "it was taken before");
+    drop(lease);
+    corridor.transport.apply(world);
+    corridor.newest("bob", 1).await;
+    assert!(corridor.store.messages("alice").unwrap().is_empty());
     corridor.end().await;
 }
 

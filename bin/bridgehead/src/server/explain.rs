@@ -33,7 +33,6 @@ impl Wiring {
         directory: &Directory,
         queue: &Queue,
         listener: &Listener,
-        routing: Arc<Table>,
         in_force: watch::Receiver<InForce>,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -42,7 +41,7 @@ impl Wiring {
             directory: directory.clone(),
             queue: queue.clone(),
             listener: listener.clone(),
-            routing: RwLock::new(routing),
+            routing: RwLock::default(),
             in_force,
         })
     }
