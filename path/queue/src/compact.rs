@@ -33,7 +33,7 @@ impl Shared {
                 return;
             }
             if let Err(error) = copy(id, entry, &mut gather) {
-                tracing::error!(message = %id, %error, "a queued message can't be copied forward");
+                tracing::error!(id = %id, %error, "a queued message can't be copied forward");
             }
         }
         self.wake.notify_one();

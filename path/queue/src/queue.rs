@@ -59,7 +59,7 @@ impl Queue {
                 }
                 // It stays taken: visible, not tried in a circle. A restart looks again.
                 Err(error) => {
-                    tracing::error!(message = %id, %error, "a queued message can't be read")
+                    tracing::error!(id = %id, %error, "a queued message can't be read")
                 }
             }
         }
@@ -224,7 +224,7 @@ impl Queue {
                 last_failure: carried.failure,
             }),
             Err(error) => {
-                tracing::error!(message = %id, %error, "a queued message can't be read");
+                tracing::error!(id = %id, %error, "a queued message can't be read");
                 let until = now.after(std::time::Duration::from_secs(3600));
                 let failure = Failure::new(StatusCode::transient(3, 0), "the queue can't read it")
                     .because(&error);

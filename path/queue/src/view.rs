@@ -37,7 +37,7 @@ pub struct Group {
     pub octets: u64,
     /// Parts being handed over.
     pub active: u64,
-    /// Parts that wait for their next try.
+    /// Parts that wait for their next try, or for that of their link.
     pub deferred: u64,
     /// Acceptance of the oldest.
     pub oldest: Option<Timestamp>,
@@ -104,10 +104,9 @@ impl Queue {
                     .or_default();
                 group.link = name;
                 group.domain = part.domain.to_string();
-                group.add(entry, Some(part));
+                group.add(entry, Some((part, held.as_ref().map(|held| held.until))));
                 if let Some(held) = held {
                     group.last_failure.get_or_insert(held.failure);
-                    group.next_try.get_or_insert(held.until);
                 }
             }
         }
@@ -245,23 +244,29 @@ impl Queue {
 }
 
 impl Group {
-    fn add(&mut self, entry: &Entry, part: Option<&Part>) {
+    /// Adds a message, or a part of it with the time until which its link is held.
+    fn add(&mut self, entry: &Entry, part: Option<(&Part, Option<Timestamp>)>) {
         self.count += 1;
         self.octets += entry.size;
         self.oldest = Some(
             self.oldest
                 .map_or(entry.accepted, |at| at.min(entry.accepted)),
         );
-        let Some(part) = part else {
+        let Some((part, held)) = part else {
             return;
         };
-        match part.state {
-            PartState::Active => self.active += 1,
-            PartState::Retry(at) => {
-                self.deferred += 1;
-                self.next_try = Some(self.next_try.map_or(at, |next| next.min(at)));
+        let waits_until = match (part.state, held) {
+            (PartState::Active, _) => {
+                self.active += 1;
+                None
             }
-            PartState::Ready | PartState::Done => {}
+            (PartState::Retry(at), held) => Some(held.map_or(at, |until| until.max(at))),
+            (PartState::Ready, held) => held,
+            (PartState::Done, _) => None,
+        };
+        if let Some(at) = waits_until {
+            self.deferred += 1;
+            self.next_try = Some(self.next_try.map_or(at, |next| next.min(at)));
         }
         if let Some(failure) = &part.carried.failure {
             self.last_failure = Some(Arc::clone(failure));
@@ -287,7 +292,9 @@ fn part_pictures(state: &crate::state::State, entry: &Entry) -> Vec<(PartPicture
         let held = link.held();
         let (phase, next_try) = match (part.state, held) {
             (PartState::Active, _) => ("active", None),
-            (PartState::Retry(at), _) => ("retry", Some(at)),
+            (PartState::Retry(at), held) => {
+                ("retry", Some(held.map_or(at, |held| held.until.max(at))))
+            }
             (_, Some(held)) => ("held", Some(held.until)),
             _ => ("ready", None),
         };

@@ -199,7 +199,7 @@ impl Shared {
             Ok(reports) => reports,
             Err(error) => {
                 // The message stays where it is and is taken again; mail is being refused meanwhile.
-                tracing::error!(message = %id, %error, "a report can't be stored");
+                tracing::error!(id = %id, %error, "a report can't be stored");
                 drop(lease);
                 return false;
             }
@@ -220,7 +220,7 @@ impl Shared {
                 true
             }
             Err(error) => {
-                tracing::error!(message = %id, %error, "a message can't be assigned");
+                tracing::error!(id = %id, %error, "a message can't be assigned");
                 false
             }
         }
@@ -273,7 +273,7 @@ impl Shared {
                 }
                 self.track(id, events);
             }
-            Err(error) => tracing::error!(message = %id, %error, "a settlement can't be recorded"),
+            Err(error) => tracing::error!(id = %id, %error, "a settlement can't be recorded"),
         }
     }
 
@@ -294,7 +294,7 @@ impl Shared {
         match compose(&subject, &settled.notices, settings, &inlet, at) {
             Ok(reports) => reports,
             Err(error) => {
-                tracing::error!(message = %lease.id(), %error, "a report can't be stored");
+                tracing::error!(id = %lease.id(), %error, "a report can't be stored");
                 keep_failed(
                     settled,
                     &lease.addressees,

@@ -68,7 +68,6 @@ fn not_waiting(id: MessageId) -> No {
 
 /// What an operator did is tracked with the message.
 fn controlled(rooms: &Rooms, message: MessageId, action: &'static str) {
-    tracing::info!(%message, action, "an operator acted");
     rooms.tracker.track(Event {
         at: rooms.explain.now(),
         message,

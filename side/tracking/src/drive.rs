@@ -1,7 +1,7 @@
 //! The only file of this room with a thread in it: the writer takes events from a bounded channel, many at a time.
 
 use crate::files::{Files, search};
-use crate::line::{TraceLine, append};
+use crate::line::TraceLine;
 use crate::settings::Settings;
 use bridgehead_mail::{Event, MessageId, Timestamp, Track};
 use std::io;
@@ -90,7 +90,9 @@ fn run(mut files: Files, orders: &Receiver<Order>) {
             match order {
                 Order::Write(event) => {
                     at = at.max(event.at);
-                    append(&event, &mut lines);
+                    let line = TraceLine::of(&event);
+                    line.append(&mut lines);
+                    line.log(&event.kind);
                 }
                 Order::Flush(answer) => answers.push(answer),
             }

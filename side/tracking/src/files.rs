@@ -101,6 +101,8 @@ pub(crate) fn search(directory: &Path, id: MessageId) -> io::Result<Vec<TraceLin
         search_file(&path, text.as_bytes(), &mut found)?;
     }
     found.retain(|line| line.id == text);
+    // Rooms write when they come to it: the next may be quicker than the one that accepted.
+    found.sort_by_key(|line| (line.at, line.step != "accepted"));
     Ok(found)
 }
 

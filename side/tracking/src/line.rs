@@ -1,6 +1,6 @@
 //! A tracking event as one line of JSON, for people and programs alike.
 
-use bridgehead_mail::{Address, Event, EventKind, LinkName};
+use bridgehead_mail::{Address, Event, EventKind, LinkName, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
@@ -23,22 +23,47 @@ pub struct TraceLine {
     pub text: String,
 }
 
-/// Appends an event as a line. A text that isn't whole JSON is never written.
-pub(crate) fn append(event: &Event, to: &mut Vec<u8>) {
-    let (step, recipient, text) = words(&event.kind);
-    let line = TraceLine {
-        at: event.at.as_millis(),
-        id: event.message.to_string(),
-        session: event.session.map(|session| session.to_string()),
-        step: step.to_owned(),
-        recipient: recipient.map(Address::to_string),
-        text,
-    };
-    let start = to.len();
-    if serde_json::to_writer(&mut *to, &line).is_ok() {
-        to.push(b'\n');
-    } else {
-        to.truncate(start);
+impl TraceLine {
+    /// An event in words.
+    pub(crate) fn of(event: &Event) -> Self {
+        let (step, recipient, text) = words(&event.kind);
+        Self {
+            at: event.at.as_millis(),
+            id: event.message.to_string(),
+            session: event.session.map(|session| session.to_string()),
+            step: step.to_owned(),
+            recipient: recipient.map(Address::to_string),
+            text,
+        }
+    }
+
+    /// Appends the line. A text that isn't whole JSON is never written.
+    pub(crate) fn append(&self, to: &mut Vec<u8>) {
+        let start = to.len();
+        if serde_json::to_writer(&mut *to, self).is_ok() {
+            to.push(b'\n');
+        } else {
+            to.truncate(start);
+        }
+    }
+
+    /// Says it in the server's log: what an administrator follows mail by at level `info`, the steps between at
+    /// `debug`.
+    pub(crate) fn log(&self, kind: &EventKind) {
+        let Self {
+            id,
+            session,
+            step,
+            text,
+            ..
+        } = self;
+        match kind {
+            EventKind::Categorized { .. }
+            | EventKind::Expanded { .. }
+            | EventKind::Routed { .. }
+            | EventKind::Done => tracing::debug!(id, session, "{step} {text}"),
+            _ => tracing::info!(id, session, "{step} {text}"),
+        }
     }
 }
 
@@ -90,7 +115,7 @@ fn words(kind: &EventKind) -> (&'static str, Option<&Address>, String) {
             failure,
             until,
         } => {
-            let text = format!("{recipient}: {failure}; next try at {}", until.as_millis());
+            let text = format!("{recipient}: {failure}; next try at {}", clock(*until));
             ("deferred", Some(recipient), text)
         }
         EventKind::Failed { recipient, failure } => {
@@ -108,6 +133,13 @@ fn words(kind: &EventKind) -> (&'static str, Option<&Address>, String) {
 
 fn routed(recipient: &Address, link: &LinkName) -> String {
     format!("{recipient} over {link}")
+}
+
+/// RFC 3339, in UTC, to the second.
+fn clock(at: Timestamp) -> String {
+    let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
+    let at = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The first recipients, and how many more.

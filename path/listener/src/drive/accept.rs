@@ -194,7 +194,7 @@ impl Door {
         };
         let id = self.world.next_session();
         let name = &*self.server.name;
-        let span = tracing::info_span!("session", %id, virtual_server = name, %client);
+        let span = tracing::info_span!("session", session = %id, virtual_server = name, %client);
         let (world, server) = (Arc::clone(&self.world), Arc::clone(&self.server));
         let session = converse(world, server, rules, stream, client, id, seat);
         tokio::spawn(session.instrument(span));

@@ -308,12 +308,12 @@ impl Conversation {
                 let counters = &self.server.counters;
                 counters.messages.fetch_add(1, Ordering::Relaxed);
                 counters.octets.fetch_add(size, Ordering::Relaxed);
-                tracing::debug!(%message, size, "accepted");
+
                 self.world.track.track(event);
                 Ok(Verdict::Stored(Stored(committed)))
             }
             Err(refused) => {
-                tracing::error!(%message, %refused, "can't store a message");
+                tracing::error!(id = %message, %refused, "can't store a message");
                 Err(refused.refusal())
             }
         }
