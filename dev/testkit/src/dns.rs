@@ -2,12 +2,12 @@
 //! ends when it is dropped.
 
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::rdata::{A, MX, SOA};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -23,8 +23,16 @@ pub enum Answer {
     Mx(Vec<(u16, String)>),
     /// Its addresses.
     A(Vec<Ipv4Addr>),
+    /// Its IPv6 addresses.
+    Aaaa(Vec<Ipv6Addr>),
+    /// Its canonical name; what is known about that one is added to the answer.
+    Cname(String),
     /// The server can't say.
     Trouble,
+    /// The server says nothing at all.
+    Silence,
+    /// What the server says is no DNS message.
+    Garbage,
 }
 
 /// The server; dropping it stops it.
@@ -141,12 +149,27 @@ fn answer(octets: &[u8], shared: &Shared) -> Option<Vec<u8>> {
     let zone = shared.zone.lock();
     let known = zone.get(&fold(&name.to_ascii()));
     match known {
+        Some(answers) if answers.contains(&Answer::Silence) => return None,
+        Some(answers) if answers.contains(&Answer::Garbage) => return Some(b"no DNS".to_vec()),
         Some(answers) if answers.contains(&Answer::Trouble) => {
             reply.metadata.response_code = ResponseCode::ServFail;
         }
         Some(answers) => {
             for data in answers.iter().flat_map(|answer| records(answer, kind)) {
+                let canonical = match &data {
+                    RData::CNAME(canonical) => Some(canonical.0.clone()),
+                    _ => None,
+                };
                 reply.add_answer(Record::from_rdata(name.clone(), TTL, data));
+                let Some(canonical) = canonical else { continue };
+                let behind = zone.get(&fold(&canonical.to_ascii()));
+                for data in behind
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|answer| records(answer, kind))
+                {
+                    reply.add_answer(Record::from_rdata(canonical.clone(), TTL, data));
+                }
             }
         }
         None => reply.metadata.response_code = ResponseCode::NXDomain,
@@ -171,6 +194,14 @@ fn records(answer: &Answer, kind: RecordType) -> Vec<RData> {
         (Answer::A(addresses), RecordType::A) => addresses
             .iter()
             .map(|address| RData::A(A(*address)))
+            .collect(),
+        (Answer::Aaaa(addresses), RecordType::AAAA) => addresses
+            .iter()
+            .map(|address| RData::AAAA(AAAA(*address)))
+            .collect(),
+        (Answer::Cname(canonical), _) => Name::from_ascii(format!("{canonical}."))
+            .map(|name| RData::CNAME(CNAME(name)))
+            .into_iter()
             .collect(),
         _ => Vec::new(),
     }

@@ -3,4 +3,5 @@
 pub mod client;
 pub mod corpus;
 pub mod dns;
+pub mod script;
 pub mod sink;
