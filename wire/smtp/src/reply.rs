@@ -52,11 +52,13 @@ impl ServerReply {
         (u16::from(class) == self.code / 100).then_some(status)
     }
 
-    /// All lines in one, bounded.
+    /// All lines in one, of at most 1,000 octets.
     #[must_use]
     pub fn text(&self) -> String {
-        const LETTERS_MAX: usize = 1000;
-        self.lines.join(" ").chars().take(LETTERS_MAX).collect()
+        const OCTETS_MAX: usize = 1000;
+        let mut text = self.lines.join(" ");
+        text.truncate(text.floor_char_boundary(OCTETS_MAX));
+        text
     }
 }
 
@@ -191,6 +193,13 @@ mod tests {
         assert_eq!(read(b"250-a\r\n550 b\r\n"), Err(ReplyFault::Mixed));
         assert_eq!(read(&[b'2'; 5000]), Err(ReplyFault::LongLine));
         assert_eq!(read(&b"250-a\r\n".repeat(101)), Err(ReplyFault::ManyLines));
+    }
+
+    #[test]
+    fn the_text_is_bounded_in_octets() {
+        let line = format!("250-{}\r\n", "\u{e9}".repeat(900));
+        let replies = read(format!("{line}{line}250 x\r\n").as_bytes()).unwrap();
+        assert_eq!(replies[0].text().len(), 1000);
     }
 
     proptest! {

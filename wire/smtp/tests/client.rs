@@ -257,3 +257,83 @@ fn binary_content_goes_in_one_chunk_after_the_recipients() {
     );
     assert_eq!(kinds(&transaction.receive(&reply("250 ok"))), "R");
 }
+
+#[test]
+fn an_address_that_needs_smtputf8_asks_for_it() {
+    let one = [to("jörg@x.example")];
+    let offered = Extensions {
+        smtputf8: true,
+        ..pipelining()
+    };
+    let (_, first) = start(&order(&one), &offered);
+    assert!(sent(&first).starts_with("MAIL FROM:<> SMTPUTF8\r\n"));
+}
+
+/// The status of one recipient's refusal.
+fn refused_with(line: &str) -> String {
+    let one = [to("a@x.example")];
+    let (mut transaction, _) = start(&order(&one), &Extensions::default());
+    transaction.receive(&reply("250 ok"));
+    match transaction.receive(&reply(line)) {
+        Next::Done(outcomes) => match &outcomes[0] {
+            Outcome::Failed(failure) | Outcome::Deferred(failure) => failure.status.to_string(),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn too_many_recipients_is_temporary_however_it_is_said() {
+    assert_eq!(refused_with("552 too many recipients"), "4.5.3");
+    assert_eq!(refused_with("552 5.5.3 too many recipients"), "4.5.3");
+    assert_eq!(refused_with("452 too many recipients"), "4.5.3");
+    assert_eq!(refused_with("452 4.2.2 mailbox full"), "4.2.2");
+    assert_eq!(refused_with("552 5.2.2 mailbox full"), "5.2.2");
+}
+
+#[test]
+fn content_is_not_sent_to_a_server_that_refused_the_sender() {
+    let one = [to("a@x.example")];
+    let (mut transaction, _) = start(&order(&one), &pipelining());
+    transaction.receive(&reply("550 no"));
+    transaction.receive(&reply("250 ok"));
+    assert_eq!(kinds(&transaction.receive(&reply("354 go"))), "F");
+    assert!(transaction.must_close());
+}
+
+#[test]
+fn a_temporary_refusal_of_the_sender_is_the_hosts_trouble() {
+    let trouble = |line: &str| {
+        let one = [to("a@x.example")];
+        let (mut transaction, _) = start(&order(&one), &Extensions::default());
+        transaction.receive(&reply(line));
+        transaction.is_hosts_trouble()
+    };
+    assert!(trouble("451 4.3.0 no space"));
+    assert!(trouble("421 4.3.2 going down"));
+    assert!(!trouble("550 5.7.1 not you"));
+}
+
+#[test]
+fn many_commands_leave_in_several_writes() {
+    let many: Vec<_> = (0..1000).map(|n| to(&format!("{n}@x.example"))).collect();
+    let (mut transaction, first) = start(&order(&many), &pipelining());
+    let mut most = sent(&first).len();
+    let mut lines = sent(&first).lines().count();
+    let mut answered = 0;
+    while answered < 1001 {
+        match transaction.receive(&reply("250 ok")) {
+            Next::Send(more) => {
+                most = most.max(more.len());
+                lines += more.iter().filter(|octet| **octet == b'\n').count();
+            }
+            Next::Read => {}
+            other => panic!("{other:?}"),
+        }
+        answered += 1;
+    }
+    assert_eq!(lines, 1002);
+    assert!(most < 20 * 1024);
+    assert_eq!(transaction.receive(&reply("354 go")), Next::Content);
+}

@@ -72,7 +72,13 @@ pub struct Transaction {
     binary_octets: Option<u64>,
     mail_accepted: bool,
     finished: bool,
+    hosts_trouble: bool,
+    lost_in_step: bool,
 }
+
+/// Commands that leave in one write: small enough for the buffers of both sides, so that neither waits for the other to
+/// read (RFC 2920 §3.1).
+const BATCH_OCTETS_MAX: usize = 16 * 1024;
 
 impl Transaction {
     /// Prepares a transaction; the first thing to do comes with it. `host` names the server in outcomes.
@@ -94,6 +100,8 @@ impl Transaction {
             binary_octets: (order.body == BodyKind::BinaryMime).then_some(order.size),
             mail_accepted: false,
             finished: false,
+            hosts_trouble: false,
+            lost_in_step: false,
         };
         if let Some(failure) = cannot_carry(order, offered, eight_bit) {
             let outcomes = transaction.broken(&failure);
@@ -123,6 +131,19 @@ impl Transaction {
         self.mail_accepted && !self.finished
     }
 
+    /// Whether what went wrong is temporary and about the host, not about sender, recipients or content: another host may
+    /// be asked at once (RFC 5321 §5.1).
+    #[must_use]
+    pub const fn is_hosts_trouble(&self) -> bool {
+        self.hosts_trouble
+    }
+
+    /// Whether the two sides no longer mean the same, so that the connection is of no further use.
+    #[must_use]
+    pub const fn must_close(&self) -> bool {
+        self.lost_in_step
+    }
+
     /// Takes the reply to the oldest command that has none.
     pub fn receive(&mut self, reply: &ServerReply) -> Next {
         let Some(step) = self.awaited.pop_front() else {
@@ -130,7 +151,10 @@ impl Transaction {
         };
         match step {
             Step::Mail if reply.is_success() => self.mail_accepted = true,
-            Step::Mail => self.all_not_decided(reply),
+            Step::Mail => {
+                self.hosts_trouble = reply.code / 100 != 5;
+                self.all_not_decided(reply);
+            }
             Step::Recipient(number) => self.recipient(number, reply),
             Step::Data => return self.data(reply),
             Step::Final => {
@@ -141,6 +165,7 @@ impl Transaction {
         }
         // RFC 5321 §3.8: 421 means that the server closes the connection.
         if reply.code == 421 {
+            self.hosts_trouble = true;
             self.all_not_decided(reply);
             return self.done();
         }
@@ -182,7 +207,7 @@ impl Transaction {
         while let Some((step, command)) = self.unsent.pop_front() {
             octets.extend_from_slice(&command);
             self.awaited.push_back(step);
-            if !self.pipelining {
+            if !self.pipelining || octets.len() >= BATCH_OCTETS_MAX {
                 break;
             }
         }
@@ -193,16 +218,43 @@ impl Transaction {
         if reply.is_success() {
             self.accepted.push(number);
         } else {
-            let outcome = self.refused(reply);
+            let outcome = self.recipient_refused(reply);
             self.decide(number, outcome);
         }
     }
 
+    fn recipient_refused(&self, reply: &ServerReply) -> Outcome {
+        const TOO_MANY: StatusCode = StatusCode::transient(5, 3);
+        let status = reply.status();
+        let too_many = match reply.code {
+            452 => status.is_none(),
+            // RFC 5321 §4.5.3.1.10: 552 was said for too many recipients and is taken as 452. An enhanced code that
+            // speaks of something else, as 5.2.2 does of a full mailbox, is believed.
+            552 => {
+                status.is_none_or(|status| status.with_class(StatusClass::Transient) == TOO_MANY)
+            }
+            _ => false,
+        };
+        if !too_many {
+            return self.refused(reply);
+        }
+        let text = "The other server takes no more recipients at once";
+        Failure::new(TOO_MANY, text)
+            .said(self.said(reply))
+            .into_outcome()
+    }
+
     fn data(&mut self, reply: &ServerReply) -> Next {
         if reply.code != 354 {
+            self.hosts_trouble |= reply.code == 421;
             let outcome = self.refused(reply);
             self.accepted_are(&outcome);
             self.all_not_decided(reply);
+            return self.done();
+        }
+        if !self.mail_accepted {
+            // It refused the sender and wants the content all the same: whatever it has in mind, nothing is sent.
+            self.lost_in_step = true;
             return self.done();
         }
         self.awaited.push_back(Step::Final);
@@ -262,8 +314,6 @@ impl Transaction {
     }
 
     fn refused(&self, reply: &ServerReply) -> Outcome {
-        // 552 to RCPT means too many recipients in old servers (RFC 5321 §4.5.3.1.10), but with an enhanced code it
-        // means what it says.
         let class = match reply.code / 100 {
             5 => StatusClass::Permanent,
             _ => StatusClass::Transient,
@@ -284,14 +334,7 @@ impl Transaction {
 
 /// Why the server can't carry the message, if it can't.
 fn cannot_carry(order: &Order<'_>, offered: &Extensions, eight_bit: EightBit) -> Option<Failure> {
-    let addresses = order.addressees.iter().map(|one| &one.address);
-    let international = order
-        .reverse_path
-        .address()
-        .into_iter()
-        .chain(addresses)
-        .any(bridgehead_mail::Address::needs_smtputf8);
-    if (international || order.smtputf8) && !offered.smtputf8 {
+    if needs_smtputf8(order) && !offered.smtputf8 {
         // RFC 6531 §3.5, with the code of §3.6.
         let text = "The next server does not take internationalised mail (SMTPUTF8)";
         return Some(Failure::new(StatusCode::permanent(6, 7), text));
@@ -319,6 +362,13 @@ fn cannot_carry(order: &Order<'_>, offered: &Extensions, eight_bit: EightBit) ->
     }
 }
 
+/// RFC 6531 §3.4: asked for by the sender, or made necessary since by an address.
+fn needs_smtputf8(order: &Order<'_>) -> bool {
+    let recipients = order.addressees.iter().map(|one| &one.address);
+    let mut all = order.reverse_path.address().into_iter().chain(recipients);
+    order.smtputf8 || all.any(bridgehead_mail::Address::needs_smtputf8)
+}
+
 fn mail_command(order: &Order<'_>, offered: &Extensions) -> Vec<u8> {
     let mut line = format!("MAIL FROM:{}", order.reverse_path);
     if offered.size.is_some() {
@@ -329,7 +379,7 @@ fn mail_command(order: &Order<'_>, offered: &Extensions) -> Vec<u8> {
         BodyKind::BinaryMime => line.push_str(" BODY=BINARYMIME"),
         _ => {}
     }
-    if order.smtputf8 {
+    if needs_smtputf8(order) {
         line.push_str(" SMTPUTF8");
     }
     if offered.dsn {
