@@ -148,7 +148,8 @@ fn parse_code(digits: &[u8]) -> Option<u16> {
 fn plain(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
-    text.trim_end().chars().map(plain).collect()
+    let text: String = text.chars().map(plain).collect();
+    text.trim_end().to_owned()
 }
 
 #[cfg(test)]
