@@ -4,7 +4,9 @@
 mod connection;
 mod dns;
 mod local;
+mod opening;
 mod reach;
+mod remote;
 mod stream;
 mod tls;
 
@@ -12,9 +14,9 @@ use crate::handover::Handover;
 use crate::settings::{ConnectorSettings, Settings};
 use bridgehead_mail::{Failure, LinkName, NextHop, Outcome};
 use bridgehead_store::Store;
-use connection::Connection;
 use dns::Resolvers;
 use parking_lot::{Mutex, RwLock};
+use remote::Remote;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -59,7 +61,11 @@ impl Delivery {
         match hop {
             NextHop::Local => usize::MAX,
             NextHop::SmartHosts { connector, .. } | NextHop::Mx { connector, .. } => {
-                self.connector(connector).connections_max.max(1)
+                let settings = self.shared.settings.read();
+                let connector = settings.connectors.get(connector);
+                let most = connector.map(|connector| connector.connections_max);
+                let most = most.unwrap_or(ConnectorSettings::default().connections_max);
+                most.max(1)
             }
         }
     }
@@ -85,25 +91,8 @@ impl Delivery {
             NextHop::Local => return Ok(Carrier(Way::Local(self.shared.store.clone()))),
             NextHop::SmartHosts { connector, .. } | NextHop::Mx { connector, .. } => connector,
         };
-        let settings = Arc::clone(&self.shared.settings.read());
-        let connector = self.connector(connector);
-        let reach = reach::Reach {
-            settings: &settings,
-            connector: &connector,
-            resolvers: &self.shared.resolvers,
-            tls: &self.shared.tls,
-        };
-        let connection = reach.connect(hop).await?;
-        let counted = Counted::new(Arc::clone(&self.shared), hop.link());
-        Ok(Carrier(Way::Remote {
-            connection: Box::new(connection),
-            _counted: counted,
-        }))
-    }
-
-    fn connector(&self, name: &str) -> ConnectorSettings {
-        let settings = self.shared.settings.read();
-        settings.connectors.get(name).cloned().unwrap_or_default()
+        let remote = Remote::connect(Arc::clone(&self.shared), connector, hop).await?;
+        Ok(Carrier(Way::Remote(Box::new(remote))))
     }
 }
 
@@ -112,10 +101,7 @@ pub struct Carrier(Way);
 
 enum Way {
     Local(Store),
-    Remote {
-        connection: Box<Connection>,
-        _counted: Counted,
-    },
+    Remote(Box<Remote>),
 }
 
 impl Carrier {
@@ -123,7 +109,7 @@ impl Carrier {
     pub async fn deliver(&mut self, handover: &Handover) -> Vec<Outcome> {
         match &mut self.0 {
             Way::Local(store) => local::deliver(store, handover).await,
-            Way::Remote { connection, .. } => connection.deliver(handover).await,
+            Way::Remote(remote) => remote.deliver(handover).await,
         }
     }
 
@@ -132,14 +118,24 @@ impl Carrier {
     pub fn is_usable(&self) -> bool {
         match &self.0 {
             Way::Local(_) => true,
-            Way::Remote { connection, .. } => connection.is_usable(),
+            Way::Remote(remote) => remote.is_usable(),
+        }
+    }
+
+    /// Whether the other side had given up a connection that was used before, before any content of the last message
+    /// left: that is no failure of the message, which may go over a new connection at once.
+    #[must_use]
+    pub const fn was_stale(&self) -> bool {
+        match &self.0 {
+            Way::Local(_) => false,
+            Way::Remote(remote) => remote.was_stale(),
         }
     }
 
     /// Takes leave politely.
     pub async fn close(self) {
-        if let Way::Remote { connection, .. } = self.0 {
-            connection.quit().await;
+        if let Way::Remote(remote) = self.0 {
+            remote.close().await;
         }
     }
 }

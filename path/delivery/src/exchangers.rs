@@ -6,6 +6,8 @@ use bridgehead_mail::{Domain, Failure, StatusCode};
 pub(crate) const HOSTS_MAX: usize = 20;
 /// Addresses that are tried for one host at the most.
 pub(crate) const ADDRESSES_MAX: usize = 10;
+/// Addresses that are tried in one attempt at the most.
+pub(crate) const ADDRESSES_TRIED_MAX: usize = 30;
 
 /// A mail exchanger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,40 +23,39 @@ pub(crate) fn order(
     mut found: Vec<Exchanger>,
     mut shuffle: impl FnMut() -> u32,
     is_self: impl Fn(&Domain) -> bool,
-) -> Result<Vec<(u16, Domain)>, Failure> {
-    found.sort_by_cached_key(|exchanger| (exchanger.preference, shuffle()));
-    found.truncate(HOSTS_MAX);
-    let mut hosts = Vec::new();
-    for Exchanger { preference, host } in found {
-        match host {
-            None => {
-                if hosts.is_empty() {
-                    return Err(null_mx());
-                }
-            }
-            // RFC 5321 §5.1: this server and all of no better preference are left out.
-            Some(host) if is_self(&host) => {
-                return if better_than(&hosts, preference).is_empty() {
-                    Err(loops_back())
-                } else {
-                    Ok(better_than(&hosts, preference))
-                };
-            }
-            Some(host) => hosts.push((preference, host)),
-        }
+) -> Result<Vec<Domain>, Failure> {
+    let nulls = found.iter().filter(|one| one.host.is_none()).count();
+    // RFC 7505 §3: a null MX stands alone. Beside others it says nothing.
+    if nulls > 0 && nulls == found.len() {
+        return Err(null_mx());
     }
-    Ok(hosts)
-}
-
-fn better_than(hosts: &[(u16, Domain)], preference: u16) -> Vec<(u16, Domain)> {
-    let better = hosts.iter().filter(|(own, _)| *own < preference);
-    better.cloned().collect()
+    found.sort_by_cached_key(|exchanger| (exchanger.preference, shuffle()));
+    let this_server = found
+        .iter()
+        .find(|one| one.host.as_ref().is_some_and(&is_self));
+    // RFC 5321 §5.1: this server and all of no better preference are left out.
+    let limit = this_server.map_or(u32::MAX, |this| this.preference.into());
+    let better = found
+        .into_iter()
+        .filter(|one| u32::from(one.preference) < limit);
+    let hosts: Vec<Domain> = better.filter_map(|one| one.host).take(HOSTS_MAX).collect();
+    match (hosts.is_empty(), limit) {
+        (false, _) => Ok(hosts),
+        (true, u32::MAX) => Err(none_usable()),
+        (true, _) => Err(loops_back()),
+    }
 }
 
 /// RFC 7505 §4.2.
-pub(crate) fn null_mx() -> Failure {
+fn null_mx() -> Failure {
     let text = "The recipient's domain says that it takes no mail";
     Failure::new(StatusCode::permanent(1, 10), text)
+}
+
+/// RFC 5321 §5.1: mail exchangers of which none can be used are an error.
+fn none_usable() -> Failure {
+    let text = "The mail exchangers of the recipient's domain are no host names";
+    Failure::new(StatusCode::permanent(4, 4), text)
 }
 
 pub(crate) fn loops_back() -> Failure {
@@ -75,7 +76,7 @@ mod tests {
         let own = Domain::parse("self.example").unwrap();
         let hosts = order(found, || 0, |host| *host == own);
         hosts
-            .map(|hosts| hosts.iter().map(|(_, host)| host.to_string()).collect())
+            .map(|hosts| hosts.iter().map(ToString::to_string).collect())
             .map_err(|failure| failure.status.to_string())
     }
 
@@ -103,6 +104,26 @@ mod tests {
     #[test]
     fn the_null_mx_takes_no_mail() {
         assert_eq!(ordered(vec![exchanger(0, ".")]).unwrap_err(), "5.1.10");
+    }
+
+    #[test]
+    fn a_null_mx_beside_others_says_nothing() {
+        let found = vec![exchanger(0, "."), exchanger(10, "a.example")];
+        assert_eq!(ordered(found).unwrap(), ["a.example"]);
+    }
+
+    #[test]
+    fn no_usable_exchanger_is_an_error() {
+        assert_eq!(ordered(Vec::new()).unwrap_err(), "5.4.4");
+    }
+
+    #[test]
+    fn this_server_is_found_behind_a_flood_of_equals() {
+        let mut found: Vec<_> = (0..50)
+            .map(|n| exchanger(10, &format!("h{n}.example")))
+            .collect();
+        found.push(exchanger(10, "self.example"));
+        assert_eq!(ordered(found).unwrap_err(), "5.4.6");
     }
 
     #[test]

@@ -74,10 +74,15 @@ pub struct ConnectorSettings {
     pub eight_bit: EightBit,
     /// For the connection to be made. Default: 30 s.
     pub connect_timeout: Duration,
+    /// For finding a host that takes mail: all hosts of a next hop and all their addresses together, each of which gets
+    /// its share. Default: 15 minutes.
+    pub hosts_timeout: Duration,
     /// For a reply, and for the other side to take what is written. Default: 5 minutes (RFC 5321 §4.5.3.2).
     pub command_timeout: Duration,
     /// For the reply after the content. Default: 10 minutes (RFC 5321 §4.5.3.2.6).
     pub data_timeout: Duration,
+    /// For one message with all its recipients, from MAIL to the last reply. Default: 2 hours.
+    pub message_timeout: Duration,
     /// Connections to one next hop at once. Default: 10. Bound: 1 to 1,000.
     pub connections_max: usize,
     /// Messages over one connection. Default: 100.
@@ -98,8 +103,10 @@ impl Default for ConnectorSettings {
             credentials: None,
             eight_bit: EightBit::default(),
             connect_timeout: Duration::from_secs(30),
+            hosts_timeout: Duration::from_secs(15 * 60),
             command_timeout: Duration::from_secs(300),
             data_timeout: Duration::from_secs(600),
+            message_timeout: Duration::from_secs(2 * 60 * 60),
             connections_max: 10,
             messages_per_connection: 100,
             recipients_per_transaction: 100,

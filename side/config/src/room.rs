@@ -271,8 +271,11 @@ fn connection(written: &Connector) -> delivery::ConnectorSettings {
             EightBit::Fail => delivery::EightBit::Fail,
         },
         connect_timeout: seconds(written.connect_timeout, base.connect_timeout),
+        hosts_timeout: seconds(written.hosts_timeout, base.hosts_timeout),
         command_timeout: seconds(written.command_timeout, base.command_timeout),
         data_timeout: seconds(written.data_timeout, base.data_timeout),
+        message_timeout: seconds(written.message_timeout, base.message_timeout),
+        dns_timeout: seconds(written.dns_timeout, base.dns_timeout),
         connections_max: written.max_connections.map_or(base.connections_max, count),
         messages_per_connection: written
             .max_messages_per_connection
@@ -281,7 +284,6 @@ fn connection(written: &Connector) -> delivery::ConnectorSettings {
             .max_recipients_per_transaction
             .map_or(base.recipients_per_transaction, count),
         nameservers: written.nameservers.iter().map(|server| server.0).collect(),
-        ..base
     }
 }
 

@@ -191,6 +191,7 @@ fn delivery_knows_its_own_addresses_and_each_connector() {
     let all = connector(&format!(
         "{login}tls = \"required\"\nport = 2500\neight-bit = \"fail\"\nconnect-timeout = \"1s\"\n\
          command-timeout = \"2s\"\ndata-timeout = \"3s\"\nmax-connections = 4\n\
+         hosts-timeout = \"4s\"\nmessage-timeout = \"5s\"\ndns-timeout = \"6s\"\n\
          max-messages-per-connection = 5\nmax-recipients-per-transaction = 6\n\
          nameservers = [\"127.0.0.1:5353\"]\n"
     ));
@@ -204,12 +205,14 @@ fn delivery_knows_its_own_addresses_and_each_connector() {
         eight_bit: EightBit::Fail,
         connect_timeout: Duration::from_secs(1),
         command_timeout: Duration::from_secs(2),
+        hosts_timeout: Duration::from_secs(4),
         data_timeout: Duration::from_secs(3),
+        message_timeout: Duration::from_secs(5),
         connections_max: 4,
         messages_per_connection: 5,
         recipients_per_transaction: 6,
         nameservers: vec!["127.0.0.1:5353".parse().unwrap()],
-        dns_timeout: ConnectorSettings::default().dns_timeout,
+        dns_timeout: Duration::from_secs(6),
     };
     assert_eq!(all, expected);
 }

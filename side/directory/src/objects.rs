@@ -154,10 +154,16 @@ object! {
         eight_bit: optional EightBit = "eight-bit", "send";
         /// How long to wait for a connection.
         connect_timeout: optional Wait = "connect-timeout", "30s", 1..=600;
+        /// How long to look for a host that takes mail, all hosts of a next hop together.
+        hosts_timeout: optional Wait = "hosts-timeout", "15m", 1..=7200;
         /// How long to wait for a reply (RFC 5321 §4.5.3.2).
         command_timeout: optional Wait = "command-timeout", "5m", 1..=3600;
         /// How long to wait for the reply to the end of a message (RFC 5321 §4.5.3.2.6).
         data_timeout: optional Wait = "data-timeout", "10m", 1..=3600;
+        /// How long one message with all its recipients may take.
+        message_timeout: optional Wait = "message-timeout", "2h", 1..=86400;
+        /// How long to wait for an answer from DNS, each time it is asked.
+        dns_timeout: optional Wait = "dns-timeout", "10s", 1..=60;
         /// Connections at once to one next hop.
         max_connections: optional u32 = "max-connections", "10", 1..=1000;
         /// Messages over one connection before it is closed.

@@ -8,6 +8,7 @@ use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfi
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
+use hickory_resolver::proto::rr::rdata::MX;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -57,15 +58,20 @@ impl Resolvers {
         let answer = timeout(total(connector.dns_timeout), asked).await;
         match answer.map_err(|_| unanswered(&"DNS did not answer in time"))? {
             Ok(answer) => {
-                let records = answer.answers().iter();
-                let found = records.filter_map(|record| match &record.data {
-                    RData::MX(mx) => Some(Exchanger {
-                        preference: mx.preference,
-                        host: host(&mx.exchange.to_ascii()),
-                    }),
-                    _ => None,
+                let mut records = 0;
+                let exchangers = answer.answers().iter().filter_map(|record| {
+                    let RData::MX(mx) = &record.data else {
+                        return None;
+                    };
+                    records += 1;
+                    exchanger(mx)
                 });
-                Ok(Exchangers::Found(found.collect()))
+                let found = exchangers.collect();
+                // A canonical name without mail exchangers is one that exists and has none.
+                match records {
+                    0 => Ok(Exchangers::Implicit),
+                    _ => Ok(Exchangers::Found(found)),
+                }
             }
             Err(error) if error.is_nx_domain() => Err(no_such_domain(domain)),
             Err(error) if error.is_no_records_found() => Ok(Exchangers::Implicit),
@@ -125,9 +131,21 @@ fn absolute(domain: &Domain) -> String {
     format!("{domain}.")
 }
 
-/// The name of an exchanger; none for the root, which is the null MX.
-fn host(name: &str) -> Option<Domain> {
-    Domain::parse(name.trim_end_matches('.')).ok()
+/// A mail exchanger, unless its name is no host name.
+fn exchanger(mx: &MX) -> Option<Exchanger> {
+    let host = match mx.exchange.is_root() {
+        true => None,
+        false => {
+            let name = mx.exchange.to_ascii();
+            let host = Domain::parse(name.trim_end_matches('.')).ok()?;
+            // An address has no place in DNS.
+            Some(host).filter(|host| host.literal().is_none())?.into()
+        }
+    };
+    Some(Exchanger {
+        preference: mx.preference,
+        host,
+    })
 }
 
 fn no_such_domain(domain: &Domain) -> Failure {
@@ -135,9 +153,10 @@ fn no_such_domain(domain: &Domain) -> Failure {
     Failure::new(StatusCode::permanent(1, 2), &text)
 }
 
+/// DNS knows for sure that there is none (RFC 5321 §5.1: an exchanger that can't be used is an error).
 fn no_address(host: &Domain) -> Failure {
     let text = format!("The host {host} has no address");
-    Failure::new(StatusCode::transient(4, 4), &text)
+    Failure::new(StatusCode::permanent(4, 4), &text)
 }
 
 fn unanswered(error: &impl std::fmt::Display) -> Failure {

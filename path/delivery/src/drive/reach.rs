@@ -1,48 +1,149 @@
-//! From a next hop to an open connection: hosts in order, their addresses in order, until one can be used.
+//! From a next hop to an open connection: hosts in order, their addresses in order, until one can be used (RFC 5321 §5.1).
+//!
+//! Guards: the number of addresses and the time for all of them are bounded, and a silent host doesn't use up the time of
+//! those after it. Nothing is permanent while one host may still take the mail.
 
-use super::connection::{Connection, Opening};
+use super::connection::Connection;
 use super::dns::{Exchangers, Resolvers};
+use super::opening::{NotOpened, Opening};
 use super::tls::ClientTls;
-use crate::exchangers::{loops_back, order};
+use crate::exchangers::{ADDRESSES_TRIED_MAX, loops_back, order};
 use crate::settings::{ConnectorSettings, Settings};
-use bridgehead_mail::{Domain, Failure, Host, NextHop, StatusCode};
-use std::net::{IpAddr, SocketAddr};
+use bridgehead_mail::{Domain, Failure, Host, NextHop, StatusClass, StatusCode};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// What is needed to reach a next hop.
+#[derive(Clone, Copy)]
 pub(super) struct Reach<'a> {
     pub(super) settings: &'a Settings,
-    pub(super) connector: &'a ConnectorSettings,
+    pub(super) connector: &'a Arc<ConnectorSettings>,
     pub(super) resolvers: &'a Resolvers,
     pub(super) tls: &'a ClientTls,
 }
 
-impl Reach<'_> {
-    pub(super) async fn connect(&self, hop: &NextHop) -> Result<Connection, Failure> {
+/// The hosts of a next hop that weren't tried yet.
+pub(super) struct Route {
+    hosts: VecDeque<Host>,
+    /// Addresses of the host that is being tried.
+    addresses: VecDeque<(Arc<Host>, SocketAddr)>,
+    tried: Vec<SocketAddr>,
+    /// By DNS: an address of this server among them is a loop, and a host without an address is the domain's fault.
+    is_mx: bool,
+    /// Why those before couldn't be used: the last temporary reason counts, and only without one a permanent one.
+    last: Option<Failure>,
+}
+
+impl Route {
+    /// The hosts of a next hop.
+    pub(super) async fn find(hop: &NextHop, reach: Reach<'_>) -> Result<Self, Failure> {
         let hosts = match hop {
             NextHop::Local => Vec::new(),
             NextHop::SmartHosts { hosts, .. } => hosts.to_vec(),
-            NextHop::Mx { domain, .. } => self.exchangers(domain).await?,
-        };
-        let is_mx = matches!(hop, NextHop::Mx { .. });
-        let mut last = None;
-        for host in hosts {
-            match self.host(&host, is_mx).await {
-                Ok(connection) => return Ok(connection),
-                Err(failure) => {
-                    tracing::info!(%host, %failure, "a host can't be used");
-                    last = Some(failure);
-                }
+            NextHop::Mx { domain, .. } => {
+                let found = timeout(reach.connector.hosts_timeout, reach.exchangers(domain));
+                found.await.map_err(|_| out_of_time())??
             }
-        }
-        let nowhere = || {
-            Failure::new(
-                StatusCode::transient(4, 4),
-                "There is no host to connect to",
-            )
         };
-        Err(last.unwrap_or_else(nowhere))
+        Ok(Self {
+            hosts: hosts.into(),
+            addresses: VecDeque::new(),
+            tried: Vec::new(),
+            is_mx: matches!(hop, NextHop::Mx { .. }),
+            last: None,
+        })
     }
 
+    /// A connection to the next address that can be used.
+    pub(super) async fn next(&mut self, reach: Reach<'_>) -> Result<Connection, Failure> {
+        let deadline = Instant::now() + reach.connector.hosts_timeout;
+        while let Some((host, address)) = self.next_address(reach, deadline).await {
+            let opening = Opening {
+                hostname: &reach.settings.hostname,
+                connector: reach.connector,
+                tls: reach.tls,
+                host: &host.name,
+                address,
+                own_addresses: &reach.settings.own_addresses,
+                is_mx: self.is_mx,
+            };
+            match timeout(self.share(deadline), opening.open()).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(NotOpened::ThisServer)) => self.looped(),
+                Ok(Err(NotOpened::Failure(failure))) => self.failed(&host.name, failure),
+                Err(_) => self.failed(&host.name, out_of_time()),
+            }
+        }
+        Err(self.last.clone().unwrap_or_else(|| {
+            let text = "There is no host to connect to";
+            Failure::new(StatusCode::transient(4, 4), text)
+        }))
+    }
+
+    /// The next address that wasn't tried, as long as there is time.
+    async fn next_address(
+        &mut self,
+        reach: Reach<'_>,
+        deadline: Instant,
+    ) -> Option<(Arc<Host>, SocketAddr)> {
+        loop {
+            if self.tried.len() >= ADDRESSES_TRIED_MAX {
+                return None;
+            }
+            if let Some((host, address)) = self.addresses.pop_front() {
+                if !self.tried.contains(&address) {
+                    self.tried.push(address);
+                    return Some((host, address));
+                }
+                continue;
+            }
+            let host = Arc::new(self.hosts.pop_front()?);
+            let asked = reach.resolvers.addresses(&host.name, reach.connector);
+            match timeout_at(deadline, asked).await {
+                Ok(Ok(found)) => {
+                    let port = host.port;
+                    let all = found.into_iter().map(|ip| SocketAddr::new(ip, port));
+                    self.addresses = all.map(|address| (Arc::clone(&host), address)).collect();
+                }
+                Ok(Err(failure)) => self.failed(&host.name, failure),
+                Err(_) => self.failed(&host.name, out_of_time()),
+            }
+        }
+    }
+
+    /// An even part of what is left of the time for each that may still be tried.
+    fn share(&self, deadline: Instant) -> Duration {
+        let others = self.hosts.len().saturating_add(self.addresses.len());
+        let left = deadline.saturating_duration_since(Instant::now());
+        left / u32::try_from(others).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    fn failed(&mut self, host: &Domain, mut failure: Failure) {
+        tracing::info!(%host, %failure, "a host can't be used");
+        // A smart host is this organisation's own choice: trouble with it is never the sender's fault.
+        if !self.is_mx {
+            failure.status = failure.status.with_class(StatusClass::Transient);
+        }
+        let temporary = self.last.as_ref().is_some_and(|last| !last.is_permanent());
+        if !(temporary && failure.is_permanent()) {
+            self.last = Some(failure);
+        }
+    }
+
+    /// RFC 5321 §5.1: this server was found among the hosts, so none after it is tried.
+    fn looped(&mut self) {
+        self.hosts.clear();
+        self.addresses.clear();
+        if self.last.as_ref().is_none_or(Failure::is_permanent) {
+            self.last = Some(loops_back());
+        }
+    }
+}
+
+impl Reach<'_> {
     async fn exchangers(&self, domain: &Domain) -> Result<Vec<Host>, Failure> {
         let port = self.connector.mx_port;
         let host = |name: Domain| Host { name, port };
@@ -50,55 +151,18 @@ impl Reach<'_> {
             return Ok(vec![host(domain.clone())]);
         }
         match self.resolvers.exchangers(domain, self.connector).await? {
+            Exchangers::Implicit if *domain == self.settings.hostname => Err(loops_back()),
             Exchangers::Implicit => Ok(vec![host(domain.clone())]),
             Exchangers::Found(found) => {
                 let is_self = |name: &Domain| *name == self.settings.hostname;
                 let hosts = order(found, rand::random, is_self)?;
-                Ok(hosts.into_iter().map(|(_, name)| host(name)).collect())
+                Ok(hosts.into_iter().map(host).collect())
             }
         }
     }
+}
 
-    /// The first address of a host that can be used.
-    async fn host(&self, host: &Host, is_mx: bool) -> Result<Connection, Failure> {
-        let addresses = self.resolvers.addresses(&host.name, self.connector).await?;
-        let mut last = None;
-        for address in addresses {
-            let address = SocketAddr::new(address, host.port);
-            if is_mx && self.is_own(address) {
-                return Err(loops_back());
-            }
-            match self.address(host, address).await {
-                Ok(connection) => return Ok(connection),
-                Err(failure) => last = Some(failure),
-            }
-        }
-        let none = || Failure::new(StatusCode::transient(4, 4), "The host has no address");
-        Err(last.unwrap_or_else(none))
-    }
-
-    async fn address(&self, host: &Host, address: SocketAddr) -> Result<Connection, Failure> {
-        let opening = Opening {
-            hostname: &self.settings.hostname,
-            connector: self.connector,
-            tls: self.tls,
-            host: &host.name,
-            address,
-        };
-        opening.open().await
-    }
-
-    /// Whether an address is one where this server listens.
-    fn is_own(&self, address: SocketAddr) -> bool {
-        let own = self.settings.own_addresses.iter();
-        let same = |own: &SocketAddr| {
-            let all = match own.ip() {
-                IpAddr::V4(four) => four.is_unspecified(),
-                IpAddr::V6(six) => six.is_unspecified(),
-            };
-            own.port() == address.port()
-                && (own.ip() == address.ip() || (all && address.ip().is_loopback()))
-        };
-        own.into_iter().any(same)
-    }
+fn out_of_time() -> Failure {
+    let text = "No host of the next hop could be used in time";
+    Failure::new(StatusCode::transient(4, 1), text)
 }

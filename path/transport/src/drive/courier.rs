@@ -158,12 +158,9 @@ impl Ending {
         let handover = handover(lease, &shared.world.load().settings, now());
         if let Some(mut carrier) = self.carrier.take() {
             let outcomes = carrier.deliver(&handover).await;
-            let all_late = outcomes
-                .iter()
-                .all(|one| matches!(one, Outcome::Deferred(_)));
-            let stale = all_late && !carrier.is_usable();
+            let stale = carrier.was_stale();
             self.keep(carrier);
-            // The other side had closed it meanwhile: that is no failure of the message.
+            // That is no failure of the message, and no attempt.
             if !stale {
                 return outcomes;
             }

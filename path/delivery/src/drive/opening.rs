@@ -1,0 +1,296 @@
+//! Opening a connection to another server: greeting, EHLO, STARTTLS, AUTH.
+//!
+//! Guards: a password never leaves in the clear unless the operator said so; what came in the clear is never taken for what
+//! came inside TLS. May refuse: a host that is this server, and one that can't be encrypted to as the settings want.
+
+use super::connection::Connection;
+use super::stream::Stream;
+use super::tls::ClientTls;
+use crate::settings::{ConnectorSettings, Credentials, Tls};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bridgehead_mail::{Domain, Failure, RemoteReply, StatusCode};
+use bridgehead_smtp::client::Extensions;
+use bridgehead_smtp::reply::ServerReply;
+use rustls_pki_types::ServerName;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+/// What is needed to open a connection.
+pub(super) struct Opening<'a> {
+    pub(super) hostname: &'a Domain,
+    pub(super) connector: &'a Arc<ConnectorSettings>,
+    pub(super) tls: &'a ClientTls,
+    pub(super) host: &'a Domain,
+    pub(super) address: SocketAddr,
+    pub(super) own_addresses: &'a [SocketAddr],
+    /// Found by DNS, so that this server may be among the hosts.
+    pub(super) is_mx: bool,
+}
+
+/// Why no connection was opened.
+pub(super) enum NotOpened {
+    /// The host is this server.
+    ThisServer,
+    /// It can't be used.
+    Failure(Failure),
+}
+
+/// The same, before it is known whether another try follows.
+enum Refusal {
+    /// Encryption was offered and failed; another try in the clear may work.
+    Handshake(String),
+    ThisServer,
+    Failure(Failure),
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl From<Refusal> for NotOpened {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Failure(failure) => Self::Failure(failure),
+            Refusal::ThisServer => Self::ThisServer,
+            Refusal::Handshake(why) => {
+                let text = "No encrypted connection to the next server could be made";
+                let failure = Failure::new(StatusCode::transient(7, 5), text);
+                Self::Failure(failure.because(&why))
+            }
+        }
+    }
+}
+
+impl Opening<'_> {
+    /// Opens a connection, encrypted if the settings and the server want it.
+    pub(super) async fn open(&self) -> Result<Connection, NotOpened> {
+        match self.open_with(self.connector.tls).await {
+            // RFC 7435 §3: opportunistic encryption gives way; on a new connection, since nobody knows what became of the old.
+            Err(Refusal::Handshake(why)) if self.connector.tls == Tls::Opportunistic => {
+                tracing::info!(host = %self.host, %why, "TLS failed; opportunistic, so in the clear");
+                Ok(self.open_with(Tls::Never).await?)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    async fn open_with(&self, tls: Tls) -> Result<Connection, Refusal> {
+        if self.is_mx && self.is_own_address() {
+            return Err(Refusal::ThisServer);
+        }
+        let mut connection = self.connect().await?;
+        match self.prepare(&mut connection, tls).await {
+            Ok(()) => Ok(connection),
+            Err(refusal) => {
+                // RFC 5321 §4.1.1.10: QUIT is said even to a server that turned us away.
+                if connection.is_open() {
+                    tokio::spawn(connection.quit());
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, Refusal> {
+        let address = self.address;
+        let label = format!("{} [{}]:{}", self.host, address.ip(), address.port());
+        let unreachable = |why: &dyn Display| {
+            let text = format!("No connection to {label} could be made");
+            Failure::new(StatusCode::transient(4, 1), &text).because(&why)
+        };
+        let connecting = TcpStream::connect(address);
+        let stream = match timeout(self.connector.connect_timeout, connecting).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(unreachable(&error).into()),
+            Err(_) => return Err(unreachable(&"no answer in time").into()),
+        };
+        if self.is_mx && self.is_own_machine(&stream) {
+            return Err(Refusal::ThisServer);
+        }
+        // Whole commands are written at once; waiting for more would only cost time.
+        let _ = stream.set_nodelay(true);
+        Ok(Connection::new(
+            stream,
+            label.into(),
+            Arc::clone(self.connector),
+        ))
+    }
+
+    /// From the greeting on.
+    async fn prepare(&self, connection: &mut Connection, tls: Tls) -> Result<(), Refusal> {
+        let greeting = connection.reply(self.connector.command_timeout).await?;
+        if !greeting.is_success() {
+            return Err(turned_away(connection, &greeting));
+        }
+        self.hello(connection).await?;
+        if tls != Tls::Never && connection.offered.starttls {
+            self.encrypt(connection, tls).await?;
+            // RFC 3207 §4.2: what was offered in the clear is forgotten. A server that drops the connection here has found
+            // fault with the handshake only now.
+            let again = self.hello(connection).await;
+            if !connection.is_open() {
+                return Err(Refusal::Handshake("dropped after the handshake".to_owned()));
+            }
+            again?;
+        } else if matches!(tls, Tls::Required | Tls::Verify) {
+            let label = connection.label();
+            let text = format!("{label} does not offer the encryption that is required");
+            return Err(Failure::new(StatusCode::transient(7, 10), &text).into());
+        }
+        match &self.connector.credentials {
+            Some(credentials) => self.authenticate(connection, credentials).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn hello(&self, connection: &mut Connection) -> Result<(), Refusal> {
+        connection.offered = Extensions::default();
+        let mut reply = self
+            .ask(connection, &format!("EHLO {}", self.hostname))
+            .await?;
+        if reply.is_success() {
+            connection.offered = Extensions::parse(&reply);
+        } else if reply.code / 100 == 5 {
+            // RFC 5321 §3.2: a server that doesn't know EHLO.
+            reply = self
+                .ask(connection, &format!("HELO {}", self.hostname))
+                .await?;
+        }
+        if !reply.is_success() {
+            return Err(turned_away(connection, &reply));
+        }
+        let first = reply.lines.first().map(String::as_str).unwrap_or_default();
+        let name = first.split_ascii_whitespace().next().unwrap_or_default();
+        if self.is_mx && name.eq_ignore_ascii_case(self.hostname.as_str()) {
+            return Err(Refusal::ThisServer);
+        }
+        Ok(())
+    }
+
+    /// STARTTLS (RFC 3207). Whatever goes wrong here is the encryption's fault.
+    async fn encrypt(&self, connection: &mut Connection, tls: Tls) -> Result<(), Refusal> {
+        let because = |failure: Failure| Refusal::Handshake(failure.to_string());
+        connection.write(b"STARTTLS\r\n").await.map_err(because)?;
+        let patience = self.connector.command_timeout;
+        let reply = connection.reply(patience).await.map_err(because)?;
+        if !reply.is_success() {
+            return Err(Refusal::Handshake(reply.to_string()));
+        }
+        let refused = |why: &str| Refusal::Handshake(why.to_owned());
+        // What came before the handshake may be anybody's (RFC 3207 §5): never taken for the server's.
+        let Some(stream) = connection.take_clear() else {
+            return Err(refused("octets before the handshake"));
+        };
+        let config = match tls {
+            Tls::Verify => self.tls.verifying.as_ref(),
+            _ => self.tls.accepting.as_ref(),
+        };
+        let config = config.ok_or_else(|| refused("no TLS here"))?;
+        let name = match self.host.literal() {
+            Some(address) => ServerName::from(address),
+            None => ServerName::try_from(self.host.as_str().to_owned())
+                .map_err(|error| Refusal::Handshake(error.to_string()))?,
+        };
+        let handshake = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+        let encrypted = timeout(patience, handshake)
+            .await
+            .map_err(|_| refused("no answer in time"))?
+            .map_err(|error| Refusal::Handshake(error.to_string()))?;
+        let (_, session) = encrypted.get_ref();
+        tracing::debug!(host = %connection.label(), version = ?session.protocol_version(), cipher = ?session.negotiated_cipher_suite(), "encrypted");
+        connection.set_stream(Stream::Tls(Box::new(encrypted)));
+        Ok(())
+    }
+
+    /// AUTH PLAIN or LOGIN (RFC 4954), never in the clear unless the operator switched encryption off.
+    async fn authenticate(
+        &self,
+        connection: &mut Connection,
+        Credentials { user, password }: &Credentials,
+    ) -> Result<(), Refusal> {
+        let label = connection.label();
+        if connection.is_clear() && self.connector.tls != Tls::Never {
+            let text = format!("{label} offers no encryption for the password");
+            return Err(Failure::new(StatusCode::transient(7, 11), &text).into());
+        }
+        let plain = || STANDARD.encode(format!("\0{user}\0{password}"));
+        let steps = match (connection.offered.auth_plain, connection.offered.auth_login) {
+            (true, _) => vec![format!("AUTH PLAIN {}", plain())],
+            (false, true) => {
+                let texts = [user, password].map(|text| STANDARD.encode(text.as_bytes()));
+                let [user, password] = texts;
+                vec!["AUTH LOGIN".to_owned(), user, password]
+            }
+            (false, false) => {
+                let text = format!("{label} offers no way to authenticate that is known here");
+                return Err(Failure::new(StatusCode::transient(7, 4), &text).into());
+            }
+        };
+        let last = steps.len().saturating_sub(1);
+        for (number, step) in steps.iter().enumerate() {
+            let reply = self.ask(connection, step).await?;
+            let expected = match number == last {
+                true => reply.is_success(),
+                false => reply.code == 334,
+            };
+            if !expected {
+                return Err(turned_away(connection, &reply));
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, connection: &mut Connection, line: &str) -> Result<ServerReply, Failure> {
+        connection.write(format!("{line}\r\n").as_bytes()).await?;
+        connection.reply(self.connector.command_timeout).await
+    }
+
+    /// Whether this server listens at the address.
+    fn is_own_address(&self) -> bool {
+        self.own_addresses.iter().any(|own| {
+            let same = own.ip() == self.address.ip();
+            let any = own.ip().is_unspecified() && self.address.ip().is_loopback();
+            own.port() == self.address.port() && (same || any)
+        })
+    }
+
+    /// Whether the connection never left the machine and leads to a port where this server listens on all addresses.
+    fn is_own_machine(&self, stream: &TcpStream) -> bool {
+        let here = stream.local_addr().ok().map(|address| address.ip());
+        let listens =
+            |own: &SocketAddr| own.ip().is_unspecified() && own.port() == self.address.port();
+        here == Some(self.address.ip()) && self.own_addresses.iter().any(listens)
+    }
+}
+
+/// A refusal of the whole connection: temporary, because it isn't about any message. Only 521 says for good that there is
+/// no mail service (RFC 7504 §3).
+fn turned_away(connection: &Connection, reply: &ServerReply) -> Refusal {
+    const NO_SERVICE: u16 = 521;
+    let label = connection.label();
+    let said = RemoteReply {
+        host: label.into(),
+        code: reply.code,
+        text: reply.text().into(),
+    };
+    let failure = if reply.code == NO_SERVICE {
+        let text = format!("{label} is a host that takes no mail");
+        Failure::new(StatusCode::permanent(3, 2), &text)
+    } else {
+        let text = format!("{label} takes no mail from this server now");
+        let status = reply
+            .status()
+            .map_or(StatusCode::transient(4, 0), |status| {
+                StatusCode::transient(status.subject(), status.detail())
+            });
+        Failure::new(status, &text)
+    };
+    Refusal::Failure(failure.said(said))
+}
