@@ -24,15 +24,17 @@ impl Shared {
             }
             let fresh = Gather {
                 closed: gather.closed,
+                asleep: gather.asleep,
                 ..Gather::default()
             };
             std::mem::replace(&mut *gather, fresh)
         };
         match self.write_batch(&mut batch) {
             Ok(written) => {
-                self.learn(batch, &written);
-                self.failing.store(false, Ordering::Release);
-                self.changed.notify_one();
+                let left_alone = self.learn(batch, &written);
+                if self.failing.swap(false, Ordering::AcqRel) || left_alone {
+                    self.changed.notify_one();
+                }
                 self.collect_garbage();
                 true
             }
@@ -62,10 +64,12 @@ impl Shared {
         log.commit(&mut batch.buffer, lengths)
     }
 
-    /// The batch is durable.
-    fn learn(&self, batch: Gather, written: &Written) {
+    /// The batch is durable. Returns whether new messages came that nobody waited for: whoever did says himself that
+    /// there is work, which spares waking a thread for it.
+    fn learn(&self, batch: Gather, written: &Written) -> bool {
         let mut offset = written.offset;
         let mut answers = Vec::new();
+        let mut left_alone = false;
         let mut state = self.state.lock();
         state.know_segment(&written.segment);
         for note in batch.notes {
@@ -78,6 +82,7 @@ impl Shared {
             match note.meaning {
                 Meaning::Accepted(new) => {
                     let NewMessage { answer, .. } = enter(&mut state, note.message, *new, place);
+                    left_alone |= answer.is_none();
                     answers.extend(answer.map(|answer| (note.message, answer)));
                 }
                 Meaning::Moved => moved(&mut state, note.message, place),
@@ -88,9 +93,10 @@ impl Shared {
         drop(state);
         for (message, answer) in answers {
             // A client that went away doesn't change that the message is ours.
-            let _ = answer.send(Ok(Committed::new(message)));
+            left_alone |= answer.send(Ok(Committed::new(message))).is_err();
         }
         self.remove_trash(&batch.trash);
+        left_alone
     }
 
     fn remove_trash(&self, trash: &[PathBuf]) {

@@ -36,7 +36,6 @@ impl Shared {
                 tracing::error!(id = %id, %error, "a queued message can't be copied forward");
             }
         }
-        self.wake.notify_one();
     }
 
     fn in_oldest_segment(&self, active: u64) -> Vec<MessageId> {

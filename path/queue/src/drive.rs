@@ -4,17 +4,17 @@
 //! company; settlements, for which nobody waits, are gathered for a bounded time.
 
 use crate::error::{OpenError, Refused};
-use crate::gather::Committed;
+use crate::gather::{Committed, Gather};
 use crate::recovery::{Recovery, recover};
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::{Draft, Queue};
 use bridgehead_disk::Disk;
 use bridgehead_mail::{Envelope, Timestamp};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the committer pauses after a commit failed before it tries what must not be lost again.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -105,8 +105,12 @@ impl Draft {
             outcome?;
             self = draft;
         }
-        let answer = self.submit(envelope)?;
-        answer.await.map_err(|_| ended())?
+        let shared = Arc::clone(&self.shared);
+        let answer = self.submit(envelope)?.await.map_err(|_| ended())?;
+        // Told from here and not by the committer: the next task of this thread takes the message up, and no other
+        // thread has to be woken for it.
+        shared.changed.notify_one();
+        answer
     }
 }
 
@@ -126,17 +130,28 @@ fn run(shared: &Shared) {
     }
 }
 
-/// Waits until there is something to commit; returns whether the queue was closed.
+/// Waits until there is something to commit; returns whether the queue was closed. After a commit it dozes first:
+/// what nobody waits for is found at the end of the doze, and nobody had to wake it for that.
 fn wait(shared: &Shared) -> bool {
     let mut gather = shared.gather.lock();
-    while gather.is_empty() && !gather.closed {
-        shared.wake.wait(&mut gather);
-    }
-    let patience = std::time::Instant::now() + shared.settings.ride_along;
-    while !gather.urgent && !gather.closed {
-        if shared.wake.wait_until(&mut gather, patience).timed_out() {
-            break;
+    doze(shared, &mut gather);
+    if gather.is_empty() && !gather.closed {
+        gather.asleep = true;
+        while gather.is_empty() && !gather.closed {
+            shared.wake.wait(&mut gather);
         }
+        gather.asleep = false;
+        doze(shared, &mut gather);
     }
     gather.closed
+}
+
+/// Waits a bounded time for somebody who is in a hurry.
+fn doze(shared: &Shared, gather: &mut MutexGuard<'_, Gather>) {
+    let end = Instant::now() + shared.settings.ride_along;
+    while !gather.urgent && !gather.closed {
+        if shared.wake.wait_until(gather, end).timed_out() {
+            return;
+        }
+    }
 }

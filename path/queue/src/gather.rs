@@ -72,6 +72,8 @@ pub(crate) struct Gather {
     pub(crate) trash: Vec<PathBuf>,
     /// Nothing more is taken.
     pub(crate) closed: bool,
+    /// The committer waits without limit: whoever adds something must wake it.
+    pub(crate) asleep: bool,
 }
 
 impl Gather {

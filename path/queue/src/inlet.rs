@@ -41,7 +41,7 @@ impl Inlet {
 /// A message on its way in. Dropped without a commit, it never was.
 pub struct Draft {
     id: MessageId,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// Content that isn't in the file: all of it, while it is small.
     buffer: Vec<u8>,
     file: Option<DraftFile>,

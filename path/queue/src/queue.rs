@@ -114,12 +114,10 @@ impl Queue {
             if let Some(entry) = state.entries.get_mut(&id) {
                 note_resolved(id, entry, record, number, &mut gather);
             }
-            drop(gather);
             state.assign(id, parts, assignment.expires, assignment.delay_notice, now);
         }
+        self.shared.noted(gather);
         drop(state);
-        self.shared.wake.notify_one();
-        self.shared.changed.notify_one();
         Ok(())
     }
 
@@ -311,9 +309,8 @@ impl Queue {
                 gather.add(id, &record, Meaning::Other);
             }
         }
-        drop(gather);
+        self.shared.noted(gather);
         drop(state);
-        self.shared.wake.notify_one();
         finished
     }
 

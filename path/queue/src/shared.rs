@@ -14,7 +14,7 @@ use crate::state::State;
 use crate::{Draft, Work};
 use bridgehead_disk::{Disk, Lock};
 use bridgehead_mail::{Addressee, Content, Envelope, MessageId, Timestamp};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -134,6 +134,15 @@ impl Shared {
         drop(gather);
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// Something was added for which nobody waits.
+    pub(crate) fn noted(&self, gather: MutexGuard<'_, Gather>) {
+        let asleep = gather.asleep;
+        drop(gather);
+        if asleep {
+            self.wake.notify_one();
+        }
     }
 
     fn has_room_for_hot(&self) -> bool {

@@ -219,9 +219,8 @@ impl Queue {
         let mut gather = self.shared.gather.lock();
         gather.add(id, &Record::Done, Meaning::Other);
         self.shared.throw_away(id, &entry, &mut gather);
-        drop(gather);
+        self.shared.noted(gather);
         drop(state);
-        self.shared.wake.notify_one();
         true
     }
 

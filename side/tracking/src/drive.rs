@@ -9,11 +9,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 /// Events that may wait for the writer; then they are dropped and counted, because tracking never holds mail up.
 const WAITING_MAX: usize = 100_000;
 /// Events written at once at the most.
 const BATCH_MAX: usize = 1_000;
+/// How long the writer lets events gather while there are any. To wake a thread for each of them costs more than to
+/// write them.
+const GATHER: Duration = Duration::from_millis(10);
 
 enum Order {
     Write(Box<Event>),
@@ -82,7 +86,8 @@ impl Track for Tracker {
 
 fn run(mut files: Files, orders: &Receiver<Order>) {
     let mut lines = Vec::new();
-    while let Ok(first) = orders.recv() {
+    let mut waiting = None;
+    while let Some(first) = waiting.take().or_else(|| orders.recv().ok()) {
         lines.clear();
         let mut at = Timestamp::EPOCH;
         let mut answers = Vec::new();
@@ -102,8 +107,13 @@ fn run(mut files: Files, orders: &Receiver<Order>) {
         {
             tracing::warn!(%error, "tracking events can't be written");
         }
+        if answers.is_empty() {
+            // Asleep, not waiting at the channel: nobody has to wake this thread.
+            std::thread::sleep(GATHER);
+        }
         for answer in answers {
             let _ = answer.send(());
         }
+        waiting = orders.try_recv().ok();
     }
 }
