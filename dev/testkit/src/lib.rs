@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod corpus;
+pub mod disk;
 pub mod dns;
 pub mod script;
 pub mod sink;
