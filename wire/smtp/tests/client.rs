@@ -33,6 +33,7 @@ fn order(addressees: &[Addressee]) -> Order<'_> {
         ret: None,
         envid: None,
         size: 100,
+        unfinished: false,
     }
 }
 
@@ -336,4 +337,21 @@ fn many_commands_leave_in_several_writes() {
     assert_eq!(lines, 1002);
     assert!(most < 20 * 1024);
     assert_eq!(transaction.receive(&reply("354 go")), Next::Content);
+}
+
+#[test]
+fn content_without_a_last_line_end_goes_in_a_chunk_where_it_can() {
+    let one = [to("a@x.example")];
+    let unfinished = Order {
+        unfinished: true,
+        ..order(&one)
+    };
+    let (_, first) = start(&unfinished, &pipelining());
+    assert!(sent(&first).ends_with("DATA\r\n"));
+    let offered = Extensions {
+        chunking: true,
+        ..pipelining()
+    };
+    let (_, first) = start(&unfinished, &offered);
+    assert!(!sent(&first).contains("BODY") && !sent(&first).contains("DATA"));
 }

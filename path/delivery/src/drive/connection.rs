@@ -158,6 +158,7 @@ impl Connection {
             ret: handover.ret,
             envid: handover.envid.as_ref(),
             size: handover.size(),
+            unfinished: self.offered.chunking && is_unfinished(handover),
         };
         let eight_bit = self.connector.eight_bit;
         let (mut transaction, next) =
@@ -389,6 +390,15 @@ fn read<'a>(handover: &Handover, at: u64, window: &'a mut [u8]) -> Result<&'a [u
         Ok(count) => Ok(window.get(..count).unwrap_or_default()),
         Err(error) => Err(failed(&error)),
     }
+}
+
+/// Whether the content ends without a line end.
+fn is_unfinished(handover: &Handover) -> bool {
+    let size = handover.content.size();
+    let mut end = [0; 2];
+    let read = handover.content.read_at(size.saturating_sub(2), &mut end);
+    // What can't be read is found out when all of it is.
+    size > 0 && read.is_ok() && end != *b"\r\n"
 }
 
 /// The status of a connection that was lost.

@@ -29,7 +29,23 @@ async fn dots_are_doubled_and_the_end_is_whole() {
         b"..\r\n...a\r\nb.\r\n"
     );
     assert_eq!(arrived(b"").await, b"");
-    assert_eq!(arrived(b"no end").await, b"no end\r\n");
+}
+
+#[tokio::test]
+async fn content_without_a_last_line_end_stays_so_where_it_can_go_in_a_chunk() {
+    assert_eq!(arrived(b".no end").await, b".no end");
+    assert_eq!(arrived(b"x").await, b"x");
+}
+
+#[tokio::test]
+async fn content_without_a_last_line_end_gets_one_where_it_must() {
+    let peer = Peer::start(|talk| {
+        talk.hello(&[])?;
+        talk.serve()
+    })
+    .unwrap();
+    assert_eq!(Room::new().to(&peer, &with(b"no end")).await, ["relayed"]);
+    assert_eq!(peer.taken()[0].content, b"no end\r\n");
 }
 
 #[tokio::test]

@@ -34,6 +34,8 @@ pub struct Order<'a> {
     pub envid: Option<&'a DsnText>,
     /// Octets of the content as it will be sent, before dots are doubled.
     pub size: u64,
+    /// Whether the content ends without a line end, which DATA can't carry as it is.
+    pub unfinished: bool,
 }
 
 /// What to do next.
@@ -69,7 +71,8 @@ pub struct Transaction {
     pipelining: bool,
     outcomes: Vec<Option<Outcome>>,
     accepted: Vec<usize>,
-    binary_octets: Option<u64>,
+    /// The size of the content if it goes in a chunk.
+    chunk_octets: Option<u64>,
     mail_accepted: bool,
     finished: bool,
     hosts_trouble: bool,
@@ -97,7 +100,7 @@ impl Transaction {
             pipelining: offered.pipelining,
             outcomes: vec![None; order.addressees.len()],
             accepted: Vec::new(),
-            binary_octets: (order.body == BodyKind::BinaryMime).then_some(order.size),
+            chunk_octets: goes_in_a_chunk(order, offered).then_some(order.size),
             mail_accepted: false,
             finished: false,
             hosts_trouble: false,
@@ -116,7 +119,7 @@ impl Transaction {
                 .unsent
                 .push_back((Step::Recipient(number), command));
         }
-        if transaction.binary_octets.is_none() {
+        if transaction.chunk_octets.is_none() {
             transaction
                 .unsent
                 .push_back((Step::Data, b"DATA\r\n".to_vec()));
@@ -190,7 +193,7 @@ impl Transaction {
         match self.unsent.front() {
             _ if decided => self.done(),
             Some(_) => self.send(),
-            None => match self.binary_octets {
+            None => match self.chunk_octets {
                 // All recipients have answered: RFC 3030 §2 sends the content in one chunk.
                 Some(octets) => {
                     self.awaited.push_back(Step::Final);
@@ -360,6 +363,11 @@ fn cannot_carry(order: &Order<'_>, offered: &Extensions, eight_bit: EightBit) ->
         }
         _ => None,
     }
+}
+
+/// RFC 3030: binary content has no other way, and content without a last line end stays as it is.
+fn goes_in_a_chunk(order: &Order<'_>, offered: &Extensions) -> bool {
+    order.body == BodyKind::BinaryMime || (order.unfinished && offered.chunking)
 }
 
 /// RFC 6531 §3.4: asked for by the sender, or made necessary since by an address.
