@@ -1,4 +1,4 @@
-//! Messages through the whole corridor: real queue, real store, a directory, and no next hop at all.
+//! Messages through the whole corridor: real queue, real store, a directory, and next hops that play their parts.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
@@ -7,14 +7,16 @@ use bridgehead_delivery::Delivery;
 use bridgehead_directory::parse_organisation;
 use bridgehead_disk::RealDisk;
 use bridgehead_mail::{
-    Address, BodyKind, Domain, Envelope, Event, Notify, Origin, Protocol, Recipient, ReversePath,
-    Timestamp, Track,
+    Address, BodyKind, Domain, Envelope, Event, EventKind, Notify, Origin, Protocol, Recipient,
+    ReversePath, Timestamp, Track,
 };
 use bridgehead_queue::Queue;
 use bridgehead_routing::settings::{AddressSpace, Connector, ConnectorHop, Pattern};
 use bridgehead_store::Store;
+use bridgehead_testkit::script::{Peer, Talk};
 use bridgehead_transport::{Settings, Transport, World};
 use parking_lot::Mutex;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -53,6 +55,7 @@ struct Corridor {
     queue: Queue,
     store: Store,
     transport: Transport,
+    steps: Arc<Steps>,
     _folder: tempfile::TempDir,
 }
 
@@ -70,6 +73,14 @@ fn corridor(expire_after: Duration) -> Corridor {
 
 /// One that wasn't told its world yet.
 fn standing(expire_after: Duration) -> (Corridor, World) {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = closed.local_addr().unwrap().port();
+    drop(closed);
+    standing_before(port, expire_after)
+}
+
+/// One whose only way out leads to this port.
+fn standing_before(port: u16, expire_after: Duration) -> (Corridor, World) {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = bridgehead_queue::Settings::for_directory(folder.path().join("queue"));
     settings.limits.free_space_floor = 0;
@@ -80,12 +91,10 @@ fn standing(expire_after: Duration) -> (Corridor, World) {
     let hostname = Domain::parse("mail1.example.test").unwrap();
     let delivery = bridgehead_delivery::Settings::for_host(hostname.clone());
     let delivery = Delivery::new(delivery, store.clone());
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let host = bridgehead_mail::Host {
         name: Domain::parse("[127.0.0.1]").unwrap(),
-        port: closed.local_addr().unwrap().port(),
+        port,
     };
-    drop(closed);
     let connector = Connector {
         name: "dead".into(),
         address_spaces: vec![AddressSpace {
@@ -106,12 +115,13 @@ fn standing(expire_after: Duration) -> (Corridor, World) {
         routing: Arc::new(bridgehead_routing::Table::build(&routing)),
         settings: Arc::new(settings),
     };
-    let track = Arc::new(Steps::default());
-    let transport = Transport::new(queue.clone(), delivery, track);
+    let track: Arc<Steps> = Arc::default();
+    let transport = Transport::new(queue.clone(), delivery, track.clone());
     let corridor = Corridor {
         queue,
         store,
         transport,
+        steps: track,
         _folder: folder,
     };
     (corridor, world)
@@ -164,6 +174,22 @@ impl Corridor {
         let mut octets = vec![0; usize::try_from(message.content.size()).unwrap()];
         message.content.read_at(0, &mut octets).unwrap();
         String::from_utf8([message.prefix, octets].concat()).unwrap()
+    }
+
+    /// Waits until so many recipients were relayed; gives how many were deferred meanwhile.
+    async fn deferred_until_relayed(&self, count: usize) -> usize {
+        let steps = |wanted: fn(&EventKind) -> bool| {
+            let steps = self.steps.0.lock();
+            steps.iter().filter(|event| wanted(&event.kind)).count()
+        };
+        let relayed = async {
+            while steps(|kind| matches!(kind, EventKind::Relayed { .. })) < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(60), relayed).await;
+        assert!(waited.is_ok(), "not relayed");
+        steps(|kind| matches!(kind, EventKind::Deferred { .. }))
     }
 
     async fn end(self) {
@@ -245,4 +271,55 @@ async fn a_wanted_success_is_reported_and_never_stops_failure_reports() {
         "a failure nobody asked for was reported"
     );
     corridor.end().await;
+}
+
+/// Takes one message on its first connection, and then does this; later connections are served well.
+fn peer(after_first: fn(&mut Talk) -> io::Result<()>) -> Peer {
+    Peer::start(move |talk| {
+        talk.hello(&["PIPELINING"])?;
+        if talk.number() > 1 {
+            return talk.serve();
+        }
+        for reply in ["250 ok", "250 ok", "354 go"] {
+            talk.answer(reply)?;
+        }
+        talk.content()?;
+        talk.say("250 kept")?;
+        after_first(talk)
+    })
+    .unwrap()
+}
+
+/// Sends two messages, one after the other; gives how many deferrals there were.
+async fn two_messages(peer: &Peer) -> usize {
+    let (corridor, world) = standing_before(peer.address().port(), Duration::from_secs(60));
+    corridor.transport.apply(world);
+    corridor.submit("x@dead.example", Notify::Unsaid).await;
+    assert_eq!(corridor.deferred_until_relayed(1).await, 0);
+    corridor.submit("y@dead.example", Notify::Unsaid).await;
+    let deferred = corridor.deferred_until_relayed(2).await;
+    corridor.end().await;
+    deferred
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_went_stale_is_no_attempt() {
+    let peer = peer(|talk| {
+        talk.answer("421 4.4.2 idle for too long")?;
+        Ok(())
+    });
+    assert_eq!(two_messages(&peer).await, 0);
+    assert_eq!((peer.connections(), peer.taken().len()), (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_lost_after_the_content_is_an_attempt() {
+    let peer = peer(|talk| {
+        for reply in ["250 ok", "250 ok", "354 go"] {
+            talk.answer(reply)?;
+        }
+        talk.content()?;
+        Ok(())
+    });
+    assert_eq!(two_messages(&peer).await, 1);
 }
