@@ -4,6 +4,7 @@
 mod long;
 mod map;
 mod packages;
+mod spec;
 mod step;
 mod tally;
 mod test;

@@ -3,6 +3,7 @@
 //! Every file opens by saying what it is; no file grows beyond reading; nothing is left to do; names say something; in
 //! the product, only the drivers know the runtime and the clock.
 
+use crate::spec;
 use crate::step::{self, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,7 +65,7 @@ pub(crate) fn run() -> Result<()> {
         }
     }
     if broken == 0 {
-        Ok(())
+        spec::run()
     } else {
         Err(format!("{broken} rules broken in {} files", files.len()))
     }

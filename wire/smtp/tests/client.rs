@@ -355,3 +355,22 @@ fn content_without_a_last_line_end_goes_in_a_chunk_where_it_can() {
     let (_, first) = start(&unfinished, &offered);
     assert!(!sent(&first).contains("BODY") && !sent(&first).contains("DATA"));
 }
+
+#[test]
+fn an_original_recipient_beyond_ascii_has_its_own_form() {
+    let said = |kind: &str, address: &str| {
+        let mut one = [to("a@x.example")];
+        one[0].orcpt = Some(Orcpt {
+            kind: DsnText::new(kind).unwrap(),
+            address: DsnText::new(address).unwrap(),
+        });
+        let offered = Extensions {
+            dsn: true,
+            ..pipelining()
+        };
+        let (_, first) = start(&order(&one), &offered);
+        sent(&first).lines().nth(1).unwrap().to_owned()
+    };
+    assert!(said("utf-8", "jörg+x@x.example").ends_with(" ORCPT=utf-8;j\\x{F6}rg+2Bx@x.example"));
+    assert!(said("rfc822", "jörg@x.example").ends_with("RCPT TO:<a@x.example>"));
+}

@@ -3,7 +3,7 @@
 use crate::client::Extensions;
 use crate::reply::ServerReply;
 use bridgehead_mail::{
-    Addressee, BodyKind, DsnText, Failure, Notify, Outcome, RemoteReply, Ret, ReversePath,
+    Addressee, BodyKind, DsnText, Failure, Notify, Orcpt, Outcome, RemoteReply, Ret, ReversePath,
     StatusClass, StatusCode,
 };
 use std::collections::VecDeque;
@@ -410,12 +410,9 @@ fn recipient_command(addressee: &Addressee, offered: &Extensions) -> Vec<u8> {
         if let Some(wishes) = notify(addressee.notify) {
             line.push_str(&format!(" NOTIFY={wishes}"));
         }
-        if let Some(orcpt) = &addressee.orcpt
-            && orcpt.address.as_str().is_ascii()
-            && orcpt.kind.as_str().is_ascii()
-        {
-            let address = xtext(orcpt.address.as_str());
-            line.push_str(&format!(" ORCPT={};{address}", orcpt.kind.as_str()));
+        let original = addressee.orcpt.as_ref().and_then(original_recipient);
+        if let Some(original) = original {
+            line.push_str(&format!(" ORCPT={original}"));
         }
     }
     line.push_str("\r\n");
@@ -436,6 +433,26 @@ fn notify(wishes: Notify) -> Option<String> {
             Some(said.collect::<Vec<_>>().join(","))
         }
     }
+}
+
+/// `addr-type ";" xtext` (RFC 3461 §4.2). Letters beyond ASCII have a form of their own in the type `utf-8`, `\x{..}`, that
+/// every server can take (RFC 6533 §3); in other types they have none.
+fn original_recipient(orcpt: &Orcpt) -> Option<String> {
+    let kind = orcpt.kind.as_str();
+    let mut address = xtext(orcpt.address.as_str());
+    if !orcpt.address.as_str().is_ascii() {
+        if !kind.eq_ignore_ascii_case("utf-8") {
+            return None;
+        }
+        address.clear();
+        for letter in orcpt.address.as_str().chars() {
+            match letter.is_ascii() {
+                true => address.push_str(&xtext(letter.encode_utf8(&mut [0; 4]))),
+                false => address.push_str(&format!("\\x{{{:X}}}", u32::from(letter))),
+            }
+        }
+    }
+    kind.is_ascii().then(|| format!("{kind};{address}"))
 }
 
 /// RFC 3461 §4: what isn't printable, and `+` and `=`, as `+` and two hexadecimal digits.
