@@ -29,6 +29,8 @@ pub enum Answer {
     Cname(String),
     /// The server can't say.
     Trouble,
+    /// The server doesn't want to say.
+    Refused,
     /// The server says nothing at all.
     Silence,
     /// What the server says is no DNS message.
@@ -151,6 +153,9 @@ fn answer(octets: &[u8], shared: &Shared) -> Option<Vec<u8>> {
     match known {
         Some(answers) if answers.contains(&Answer::Silence) => return None,
         Some(answers) if answers.contains(&Answer::Garbage) => return Some(b"no DNS".to_vec()),
+        Some(answers) if answers.contains(&Answer::Refused) => {
+            reply.metadata.response_code = ResponseCode::Refused;
+        }
         Some(answers) if answers.contains(&Answer::Trouble) => {
             reply.metadata.response_code = ResponseCode::ServFail;
         }
@@ -174,7 +179,9 @@ fn answer(octets: &[u8], shared: &Shared) -> Option<Vec<u8>> {
         }
         None => reply.metadata.response_code = ResponseCode::NXDomain,
     }
-    if reply.answers.is_empty() && reply.metadata.response_code != ResponseCode::ServFail {
+    let code = reply.metadata.response_code;
+    let denies = matches!(code, ResponseCode::NoError | ResponseCode::NXDomain);
+    if reply.answers.is_empty() && denies {
         // RFC 2308 §2: a denial is only believed with the start of authority.
         let start = SOA::new(name.clone(), name.clone(), 1, 60, 60, 60, TTL);
         reply.add_authority(Record::from_rdata(name, TTL, RData::SOA(start)));

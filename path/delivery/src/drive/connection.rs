@@ -6,8 +6,8 @@
 use super::stream::Stream;
 use crate::handover::Handover;
 use crate::settings::ConnectorSettings;
-use bridgehead_mail::{Addressee, Failure, Outcome, StatusCode};
-use bridgehead_smtp::client::{Encoder, Extensions, Next, Order, Transaction};
+use bridgehead_mail::{Addressee, BodyKind, Failure, Outcome, StatusCode};
+use bridgehead_smtp::client::{EightBit, Encoder, Extensions, Next, Order, Transaction};
 use bridgehead_smtp::reply::{ReplyReader, ServerReply};
 use std::fmt::Display;
 use std::sync::Arc;
@@ -150,17 +150,18 @@ impl Connection {
 
     /// One transaction.
     async fn transaction(&mut self, handover: &Handover, addressees: &[Addressee]) -> Vec<Outcome> {
+        let eight_bit = self.connector.eight_bit;
+        let (body, smtputf8) = self.needs(handover);
         let order = Order {
             reverse_path: &handover.reverse_path,
             addressees,
-            body: handover.body,
-            smtputf8: handover.smtputf8,
+            body,
+            smtputf8,
             ret: handover.ret,
             envid: handover.envid.as_ref(),
             size: handover.size(),
             unfinished: self.offered.chunking && is_unfinished(handover),
         };
-        let eight_bit = self.connector.eight_bit;
         let (mut transaction, next) =
             Transaction::start(&order, &self.offered, eight_bit, &self.label);
         self.content_begun = false;
@@ -183,6 +184,23 @@ impl Connection {
         self.reset_first |= transaction.needs_reset();
         self.transactions += 1;
         outcomes
+    }
+
+    /// What the message needs to be declared as. One that its sender declared as more than it is, is no reason for a
+    /// server without the extension to be refused: content that is ASCII throughout is neither internationalised (RFC
+    /// 6531 §2.3) nor 8-bit (RFC 6152 §3).
+    fn needs(&self, handover: &Handover) -> (BodyKind, bool) {
+        let refused = self.connector.eight_bit == EightBit::Fail && !self.offered.eight_bit_mime;
+        let eight = handover.body == BodyKind::EightBitMime && refused;
+        let international = handover.smtputf8 && !self.offered.smtputf8;
+        if (eight || international) && is_ascii(handover) {
+            let body = match handover.body {
+                BodyKind::EightBitMime => BodyKind::SevenBit,
+                other => other,
+            };
+            return (body, false);
+        }
+        (handover.body, handover.smtputf8)
     }
 
     async fn run(
@@ -390,6 +408,19 @@ fn read<'a>(handover: &Handover, at: u64, window: &'a mut [u8]) -> Result<&'a [u
         Ok(count) => Ok(window.get(..count).unwrap_or_default()),
         Err(error) => Err(failed(&error)),
     }
+}
+
+/// Whether there is no octet above 127. What can't be read counts as if there were one.
+fn is_ascii(handover: &Handover) -> bool {
+    let mut window = vec![0; WINDOW];
+    let mut at = 0;
+    while at < handover.content.size() {
+        match read(handover, at, &mut window) {
+            Ok(piece) if piece.is_ascii() => at += piece.len() as u64,
+            _ => return false,
+        }
+    }
+    handover.prefix.is_ascii()
 }
 
 /// Whether the content ends without a line end.

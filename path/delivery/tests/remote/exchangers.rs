@@ -120,6 +120,13 @@ async fn trouble_of_dns_is_temporary() {
 }
 
 #[tokio::test]
+async fn a_dns_server_that_refuses_is_temporary() {
+    let room = Room::new();
+    room.dns.know("example.net", Answer::Refused);
+    assert_eq!(room.mx(&one()).await, ["deferred 4.4.3"]);
+}
+
+#[tokio::test]
 async fn trouble_with_the_address_of_an_exchanger_is_temporary() {
     let room = Room::new();
     room.dns.mx("example.net", &[(10, "mx.example.net")]);

@@ -114,6 +114,28 @@ async fn an_international_address_needs_smtputf8() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_declared_as_more_than_it_is_needs_no_extension() {
+    let room = Room::with(|connector| connector.eight_bit = EightBit::Fail);
+    let declared = Handover {
+        body: BodyKind::EightBitMime,
+        smtputf8: true,
+        ..one()
+    };
+    let (said, peer) = offered_in(&room, &[], &declared).await;
+    assert_eq!(said, "relayed");
+    assert_eq!(peer.taken()[0].mail, "MAIL FROM:<a@example.test>");
+}
+
+#[tokio::test]
+async fn an_international_header_needs_smtputf8() {
+    let header = Handover {
+        smtputf8: true,
+        ..eight_bit()
+    };
+    assert_eq!(offered(&["8BITMIME"], &header).await.0, "failed 5.6.7");
+}
+
+#[tokio::test]
 async fn an_international_domain_is_said_in_its_ascii_form() {
     let (said, peer) = offered(&[], &message(&["b@bücher.example"])).await;
     assert_eq!(said, "relayed");
