@@ -1,20 +1,23 @@
-//! A DNS server that knows exactly what a test tells it: MX, A, nothing, or trouble. UDP only, on a free loopback port; it
-//! ends when it is dropped.
+//! A DNS server that knows exactly what a test tells it: MX, A, nothing, or trouble. UDP and TCP, on a free loopback port;
+//! it ends when it is dropped.
 
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, SOA};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Short, so that a test that changes its mind isn't answered from a cache.
 const TTL: u32 = 1;
 const DATAGRAM_OCTETS_MAX: usize = 4096;
+/// A resolver that says nothing for this long over TCP is forgotten.
+const SILENCE: Duration = Duration::from_millis(500);
 
 /// What is known about a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub enum Answer {
     Aaaa(Vec<Ipv6Addr>),
     /// Its canonical name; what is known about that one is added to the answer.
     Cname(String),
+    /// What else is known of the name is too much for a datagram: it is said over TCP only.
+    Large,
     /// The server can't say.
     Trouble,
     /// The server doesn't want to say.
@@ -42,7 +47,7 @@ pub enum Answer {
 pub struct DnsServer {
     address: SocketAddr,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -61,12 +66,16 @@ impl DnsServer {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = socket.local_addr()?;
         let shared = Arc::new(Shared::default());
-        let in_thread = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || serve(&socket, &in_thread));
+        let listener = TcpListener::bind(address)?;
+        let (one, two) = (Arc::clone(&shared), Arc::clone(&shared));
+        let threads = vec![
+            std::thread::spawn(move || serve(&socket, &one)),
+            std::thread::spawn(move || serve_tcp(&listener, &two)),
+        ];
         Ok(Self {
             address,
             shared,
-            thread: Some(thread),
+            threads,
         })
     }
 
@@ -107,10 +116,11 @@ impl Drop for DnsServer {
     fn drop(&mut self) {
         self.shared.closing.store(true, Ordering::SeqCst);
         if let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)) {
-            // Wakes the thread that waits.
+            // Wakes the threads that wait.
             let _ = socket.send_to(b"", self.address);
         }
-        if let Some(thread) = self.thread.take() {
+        let _ = TcpStream::connect(self.address);
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }
@@ -128,7 +138,7 @@ fn serve(socket: &UdpSocket, shared: &Shared) {
         }
         let answer = buffer
             .get(..count)
-            .and_then(|octets| answer(octets, shared));
+            .and_then(|octets| answer(octets, shared, true));
         if let Some(octets) = answer {
             // A resolver that has gone away asks again.
             let _ = socket.send_to(&octets, from);
@@ -136,7 +146,31 @@ fn serve(socket: &UdpSocket, shared: &Shared) {
     }
 }
 
-fn answer(octets: &[u8], shared: &Shared) -> Option<Vec<u8>> {
+fn serve_tcp(listener: &TcpListener, shared: &Shared) {
+    for stream in listener.incoming() {
+        if shared.closing.load(Ordering::SeqCst) {
+            return;
+        }
+        // A resolver that goes away in the middle asks again.
+        let _ = stream.and_then(|mut stream| talk(&mut stream, shared));
+    }
+}
+
+/// RFC 1035 §4.2.2: each message has its length before it.
+fn talk(stream: &mut TcpStream, shared: &Shared) -> io::Result<()> {
+    stream.set_read_timeout(Some(SILENCE))?;
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut question = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut question)?;
+    if let Some(reply) = answer(&question, shared, false) {
+        let length = u16::try_from(reply.len()).unwrap_or(u16::MAX);
+        stream.write_all(&[&length.to_be_bytes(), reply.as_slice()].concat())?;
+    }
+    Ok(())
+}
+
+fn answer(octets: &[u8], shared: &Shared, datagram: bool) -> Option<Vec<u8>> {
     let question = Message::from_vec(octets).ok()?;
     let query = question.queries.first()?.clone();
     let (name, kind) = (query.name().clone(), query.query_type());
@@ -153,6 +187,10 @@ fn answer(octets: &[u8], shared: &Shared) -> Option<Vec<u8>> {
     match known {
         Some(answers) if answers.contains(&Answer::Silence) => return None,
         Some(answers) if answers.contains(&Answer::Garbage) => return Some(b"no DNS".to_vec()),
+        Some(answers) if datagram && answers.contains(&Answer::Large) => {
+            reply.metadata.truncation = true;
+            return reply.to_vec().ok();
+        }
         Some(answers) if answers.contains(&Answer::Refused) => {
             reply.metadata.response_code = ResponseCode::Refused;
         }

@@ -120,6 +120,16 @@ async fn trouble_of_dns_is_temporary() {
 }
 
 #[tokio::test]
+async fn an_answer_too_large_for_a_datagram_is_asked_for_again() {
+    let room = Room::new();
+    let _peer = room.good_peer(1);
+    room.dns.know("example.net", Answer::Large);
+    room.dns.mx("example.net", &[(10, "mx.example.net")]);
+    room.dns.a("mx.example.net", loopback(1));
+    assert_eq!(room.mx(&one()).await, ["relayed"]);
+}
+
+#[tokio::test]
 async fn a_dns_server_that_refuses_is_temporary() {
     let room = Room::new();
     room.dns.know("example.net", Answer::Refused);

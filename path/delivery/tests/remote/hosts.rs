@@ -9,7 +9,13 @@ use std::time::Duration;
 async fn first(
     script: impl Fn(&mut Talk) -> io::Result<()> + Send + Sync + 'static,
 ) -> (String, usize) {
-    let room = Room::with(|connector| connector.command_timeout = Duration::from_secs(2));
+    first_in(Room::new(), script).await
+}
+
+async fn first_in(
+    room: Room,
+    script: impl Fn(&mut Talk) -> io::Result<()> + Send + Sync + 'static,
+) -> (String, usize) {
     let _first = room.peer(1, script);
     let second = room.good_peer(2);
     room.dns.mx(
@@ -57,7 +63,8 @@ async fn a_permanent_greeting_leads_to_the_next_host() {
 
 #[tokio::test]
 async fn silence_instead_of_a_greeting_leads_to_the_next_host() {
-    assert_eq!(first(Talk::silence).await, over());
+    let room = Room::with(|connector| connector.command_timeout = Duration::from_secs(2));
+    assert_eq!(first_in(room, Talk::silence).await, over());
 }
 
 #[tokio::test]

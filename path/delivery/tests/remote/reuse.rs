@@ -138,3 +138,14 @@ async fn open_connections_are_counted_while_they_are_open() {
     drop(two);
     assert!(room.delivery.connections().is_empty());
 }
+
+#[tokio::test]
+async fn new_settings_hold_for_the_next_connection() {
+    let room = Room::new();
+    let peer = room.good_peer(1);
+    let hostname = bridgehead_mail::Domain::parse("other.example.test").unwrap();
+    room.delivery
+        .apply(bridgehead_delivery::Settings::for_host(hostname));
+    room.to(&peer, &one()).await;
+    assert_eq!(peer.heard()[0], "EHLO other.example.test");
+}
