@@ -186,18 +186,50 @@ impl Report<'_> {
     /// The machine-readable part (RFC 3464 §2.1): the message's fields, then a block for each recipient.
     fn status(&self, boundary: &str) -> String {
         let kind = self.kind("message/delivery-status", "message/global-delivery-status");
-        let mut text = part(boundary, kind, self.is_international());
+        let mut fields = Fields {
+            text: part(boundary, kind, self.is_international()),
+            international: self.is_international(),
+        };
         if let Some(envid) = self.envid {
-            field(&mut text, "Original-Envelope-Id", envid.as_str());
+            fields.say("Original-Envelope-Id", envid.as_str());
         }
-        field(&mut text, "Reporting-MTA", &format!("dns; {}", self.server));
-        field(&mut text, "Arrival-Date", &date_time(self.accepted));
+        fields.say("Reporting-MTA", &format!("dns; {}", self.server));
+        fields.say("Arrival-Date", &date_time(self.accepted));
         for one in self.recipients {
-            text.push_str("\r\n");
-            block(&mut text, one, self.at);
+            fields.text.push_str("\r\n");
+            block(&mut fields, one, self.at);
         }
-        text
+        fields.text
     }
+}
+
+/// Fields of the machine-readable part.
+struct Fields {
+    text: String,
+    /// Whether they may hold more than ASCII.
+    international: bool,
+}
+
+impl Fields {
+    fn say(&mut self, name: &str, value: &str) {
+        let value = match self.international {
+            true => one_line(value),
+            false => one_line(&ascii(value)),
+        };
+        self.text.push_str(&format!("{name}: {value}\r\n"));
+    }
+}
+
+/// RFC 3464 §2.1: the fields are ASCII, whatever another server said. Other letters are written as RFC 6533 §3 writes them.
+fn ascii(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter.is_ascii() {
+            true => plain.push(letter),
+            false => plain.push_str(&format!("\\x{{{:X}}}", u32::from(letter))),
+        }
+    }
+    plain
 }
 
 /// The start of a body part.
@@ -253,11 +285,11 @@ fn quote(failure: &Failure, say: &mut impl FnMut(&str)) {
 }
 
 /// The fields of one recipient (RFC 3464 §2.3).
-fn block(text: &mut String, one: &Reported, at: Timestamp) {
+fn block(fields: &mut Fields, one: &Reported, at: Timestamp) {
     let address = &one.recipient.address;
     if let Some(orcpt) = &one.recipient.orcpt {
         let value = format!("{}; {}", orcpt.kind.as_str(), orcpt.address.as_str());
-        field(text, "Original-Recipient", &value);
+        fields.say("Original-Recipient", &value);
     }
     // RFC 6533 §3: an address that isn't ASCII has its own type.
     let kind = if address.needs_smtputf8() {
@@ -265,7 +297,7 @@ fn block(text: &mut String, one: &Reported, at: Timestamp) {
     } else {
         "rfc822"
     };
-    field(text, "Final-Recipient", &format!("{kind}; {address}"));
+    fields.say("Final-Recipient", &format!("{kind}; {address}"));
     let (action, status) = match &one.action {
         Action::Failed(failure) => ("failed", failure.status),
         Action::Delayed(failure, _) => ("delayed", failure.status),
@@ -273,8 +305,8 @@ fn block(text: &mut String, one: &Reported, at: Timestamp) {
         Action::Relayed(_) => ("relayed", StatusCode::success(0, 0)),
         Action::Expanded => ("expanded", StatusCode::success(0, 0)),
     };
-    field(text, "Action", action);
-    field(text, "Status", &status.to_string());
+    fields.say("Action", action);
+    fields.say("Status", &status.to_string());
     let remote = match &one.action {
         Action::Failed(failure) | Action::Delayed(failure, _) => failure.remote.as_ref(),
         Action::Relayed(reply) => Some(reply),
@@ -283,22 +315,19 @@ fn block(text: &mut String, one: &Reported, at: Timestamp) {
     if let Some(remote) = remote {
         // The host is `name [address]:port`; the name is what RFC 3464 §2.3.5 asks for.
         let name = remote.host.split(' ').next().unwrap_or_default();
-        field(text, "Remote-MTA", &format!("dns; {name}"));
-        field(text, "Diagnostic-Code", &format!("smtp; {remote}"));
+        fields.say("Remote-MTA", &format!("dns; {name}"));
+        fields.say("Diagnostic-Code", &format!("smtp; {remote}"));
     }
-    field(text, "Last-Attempt-Date", &date_time(at));
+    fields.say("Last-Attempt-Date", &date_time(at));
     if let Action::Delayed(_, until) = &one.action {
-        field(text, "Will-Retry-Until", &date_time(*until));
+        fields.say("Will-Retry-Until", &date_time(*until));
     }
 }
 
-fn field(text: &mut String, name: &str, value: &str) {
-    text.push_str(&format!("{name}: {}\r\n", one_line(value)));
-}
-
-/// A text from anywhere as part of one line of bounded length.
+/// A text from anywhere as part of one line of bounded length (RFC 5322 §2.1.1).
 fn one_line(text: &str) -> String {
-    const LETTERS_MAX: usize = 900;
+    const OCTETS_MAX: usize = 900;
     let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
-    text.chars().take(LETTERS_MAX).map(plain).collect()
+    let text = text.get(..text.floor_char_boundary(OCTETS_MAX));
+    text.unwrap_or_default().chars().map(plain).collect()
 }

@@ -102,6 +102,23 @@ fn the_other_servers_words_cannot_add_a_field() {
 }
 
 #[test]
+fn the_other_servers_words_are_ascii_and_short_where_they_must_be() {
+    let words = format!("d\u{e9}sol\u{e9} {}", "\u{3042}".repeat(1000));
+    let octets = written(
+        &[failed("bob@example.net", &words)],
+        Returned::Headers(Headers::default()),
+    );
+    let status = part_text(&octets, 2);
+    assert!(
+        status.is_ascii() && status.contains("d\\x{E9}sol\\x{E9} \\x{3042}"),
+        "{status}"
+    );
+    let text = String::from_utf8(octets).unwrap();
+    assert!(text.contains("d\u{e9}sol\u{e9} \u{3042}"));
+    assert!(text.lines().all(|line| line.len() <= 998));
+}
+
+#[test]
 fn a_whole_message_comes_back_as_it_was() {
     let content = b"Subject: x\r\n\r\nbody \xff\r\n".to_vec();
     let octets = written(&[failed("bob@example.net", "no")], Returned::Full(&content));
