@@ -323,3 +323,23 @@ async fn a_connection_lost_after_the_content_is_an_attempt() {
     });
     assert_eq!(two_messages(&peer).await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_takes_no_more_connections_than_the_connector_allows() {
+    const MESSAGES: usize = 80;
+    let most = bridgehead_delivery::settings::ConnectorSettings::default().connections_max;
+    let peer = Peer::start(|talk| {
+        talk.hello(&["PIPELINING"])?;
+        talk.serve()
+    })
+    .unwrap();
+    let (corridor, world) = standing_before(peer.address().port(), Duration::from_secs(60));
+    for _ in 0..MESSAGES {
+        corridor.submit("x@dead.example", Notify::Unsaid).await;
+    }
+    corridor.transport.apply(world);
+    assert_eq!(corridor.deferred_until_relayed(MESSAGES).await, 0);
+    assert_eq!(peer.taken().len(), MESSAGES);
+    assert!(peer.connections() <= most as u64);
+    corridor.end().await;
+}
