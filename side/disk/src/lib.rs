@@ -46,7 +46,7 @@ pub trait Disk: Send + Sync {
     /// If it can't be read.
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
 
-    /// Makes a folder and those above it, for its owner only; no error if it is there.
+    /// Makes a folder and those above it, for its owner only; no error if it is there. What was made is durable.
     ///
     /// # Errors
     /// If the system says no.

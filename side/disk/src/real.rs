@@ -44,7 +44,17 @@ impl Disk for RealDisk {
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)
+        if dir.is_dir() {
+            return Ok(());
+        }
+        let above = dir.parent().filter(|above| !above.as_os_str().is_empty());
+        let above = above.unwrap_or(Path::new("."));
+        if above != dir {
+            self.create_dir(above)?;
+        }
+        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        // Without this a crash could take the folder with everything in it, however often that was synced.
+        self.sync_dir(above)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
