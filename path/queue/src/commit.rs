@@ -7,11 +7,13 @@
 use crate::entry::{Entry, Place, Stage};
 use crate::error::Refused;
 use crate::gather::{Committed, Gather, Meaning, NewMessage, Note};
-use crate::log::{LogFault, Written};
+use crate::log::{Log, LogFault, Written};
+use crate::segment::Segment;
 use crate::shared::Shared;
 use crate::state::State;
 use bridgehead_mail::{MessageId, Timestamp};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 impl Shared {
@@ -32,7 +34,7 @@ impl Shared {
         match self.write_batch(&mut batch) {
             Ok(written) => {
                 let left_alone = self.learn(batch, &written);
-                if self.failing.swap(false, Ordering::AcqRel) || left_alone {
+                if self.works_again() || left_alone {
                     self.changed.notify_one();
                 }
                 self.collect_garbage();
@@ -47,17 +49,31 @@ impl Shared {
         }
     }
 
+    /// A commit has succeeded. A sync elsewhere may have failed meanwhile. Returns whether storing had failed before.
+    fn works_again(&self) -> bool {
+        let log = self.log.lock();
+        let refusing = log.refusing().is_some();
+        self.failing.swap(refusing, Ordering::AcqRel) && !refusing
+    }
+
     fn write_batch(&self, batch: &mut Gather) -> Result<Written, LogFault> {
         let mut log = self.log.lock();
+        let written = self.write_to(&mut log, batch);
+        let made = log.take_made();
+        drop(log);
+        // Also one whose first batch failed: what is in it must not outlive what came after it.
+        let mut state = self.state.lock();
+        for segment in &made {
+            state.know_segment(segment);
+        }
+        written
+    }
+
+    fn write_to(&self, log: &mut Log, batch: &mut Gather) -> Result<Written, LogFault> {
         if batch.names_changed {
             // The contents themselves were synced by their drafts; here their names are.
             if let Err(error) = self.disk.sync_dir(&self.settings.directory) {
-                let why = format!(
-                    "a sync of {} failed ({error}); mend the disk, then resume",
-                    self.settings.directory.display()
-                );
-                log.refuse(&why);
-                return Err(LogFault::Sync(why));
+                return Err(log.sync_failed(&self.settings.directory, &error));
             }
         }
         let lengths = batch.notes.iter().map(|note| note.length);
@@ -71,7 +87,6 @@ impl Shared {
         let mut answers = Vec::new();
         let mut left_alone = false;
         let mut state = self.state.lock();
-        state.know_segment(&written.segment);
         for note in batch.notes {
             let place = Place {
                 segment: written.segment.clone(),
@@ -86,7 +101,8 @@ impl Shared {
                     answers.extend(answer.map(|answer| (note.message, answer)));
                 }
                 Meaning::Moved => moved(&mut state, note.message, place),
-                Meaning::Resolved => resolved(&mut state, note.message, place),
+                Meaning::Resolved(number) => resolved(&mut state, note.message, number, place),
+                Meaning::Done(segment) => state.count_out(segment),
                 Meaning::Other | Meaning::Refused => {}
             }
         }
@@ -137,26 +153,35 @@ impl Shared {
         }
     }
 
-    /// Removes the oldest segments while no message lies in them, and copies old messages forward so that they don't
-    /// keep theirs for ever.
+    /// Removes the oldest segments while no message lies in them. Only a prefix of the log is ever missing, also after a
+    /// crash: each removal is durable before the next, or else what a later segment has ended would come back.
     fn collect_garbage(&self) {
         let active = self.log.lock().active_sequence();
-        let mut dead = Vec::new();
-        let mut state = self.state.lock();
-        while let Some(oldest) = state.segments.first_entry() {
-            let (_, live) = oldest.get();
-            if *live > 0 || Some(*oldest.key()) == active {
-                break;
+        while let Some(oldest) = self.oldest_if_empty(active) {
+            let removed = self.disk.remove(&oldest.path);
+            if let Err(error) = removed
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                tracing::warn!(%error, path = %oldest.path.display(), "an empty segment can't be removed");
+                return;
             }
-            dead.push(oldest.remove().0);
-        }
-        drop(state);
-        for segment in dead {
-            // Only a prefix of the log is removed: no later segment lacks an earlier record.
-            if let Err(error) = self.disk.remove(&segment.path) {
-                tracing::warn!(%error, path = %segment.path.display(), "an empty segment can't be removed");
+            if let Err(error) = self.disk.sync_dir(&self.settings.directory) {
+                let why = format!(
+                    "a sync of {} failed ({error}); mend the disk, then resume",
+                    self.settings.directory.display()
+                );
+                self.refuse(&why);
+                return;
             }
+            self.state.lock().segments.remove(&oldest.sequence);
         }
+    }
+
+    fn oldest_if_empty(&self, active: Option<u64>) -> Option<Arc<Segment>> {
+        let state = self.state.lock();
+        let (sequence, (segment, live)) = state.segments.first_key_value()?;
+        let empty = *live == 0 && Some(*sequence) != active;
+        empty.then(|| Arc::clone(segment))
     }
 }
 
@@ -170,6 +195,7 @@ fn enter(state: &mut State, message: MessageId, mut new: NewMessage, place: Plac
         expires: Timestamp::NEVER,
         delay_notice: Timestamp::NEVER,
         resolved: None,
+        assignments: 0,
         settled: Vec::new(),
         carried: None,
         hot: new.hot.take(),
@@ -191,8 +217,9 @@ fn moved(state: &mut State, message: MessageId, place: Place) {
 }
 
 /// The addressees can be read again: what is kept for speed may go once it was used.
-fn resolved(state: &mut State, message: MessageId, place: Place) {
-    let Some(entry) = state.entries.get_mut(&message) else {
+fn resolved(state: &mut State, message: MessageId, number: u32, place: Place) {
+    let entry = state.entries.get_mut(&message);
+    let Some(entry) = entry.filter(|entry| entry.assignments == number) else {
         return;
     };
     entry.resolved = Some(place);

@@ -3,11 +3,12 @@
 //! Guards: the copy is added to the batch under both locks, so that no record of a later step stands before it; numbers of
 //! addressees stay what they were.
 
-use crate::entry::{Entry, PartState, Stage};
+use crate::entry::{Entry, PartState, Place, Stage};
 use crate::gather::{Gather, Meaning};
-use crate::record::Record;
-use crate::shared::{Shared, deferred_record, read_frame};
+use crate::record::{Record, parse};
+use crate::shared::{Shared, damaged, deferred_record, read_frame};
 use bridgehead_mail::MessageId;
+use std::io;
 use std::sync::atomic::Ordering;
 
 /// Octets that are copied forward at the most between two commits.
@@ -51,22 +52,55 @@ impl Shared {
             .entries
             .iter()
             .filter(|(_, entry)| entry.place.segment.sequence == oldest);
-        inside.map(|(id, _)| *id).collect()
+        let mut ids: Vec<MessageId> = inside.map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Writes down again what a start has found in batches of which nobody knows whether they were synced (the process was
+    /// killed before, or the sync had failed): such a batch may be in memory only. Nothing may be built on it, and nothing
+    /// that it supersedes may be removed, before it is in the log once more.
+    ///
+    /// # Errors
+    /// If it can't be read.
+    pub(crate) fn repeat(&self, live: &[MessageId], done: &[(MessageId, bool)]) -> io::Result<()> {
+        let state = self.state.lock();
+        let mut gather = self.gather.lock();
+        for id in live {
+            if let Some(entry) = state.entries.get(id) {
+                copy(*id, entry, &mut gather)?;
+            }
+        }
+        for (id, has_file) in done {
+            gather.add(*id, &Record::Done, Meaning::Other);
+            if *has_file {
+                gather.trash.push(self.content_path(*id));
+            }
+        }
+        Ok(())
     }
 }
 
-fn copy(id: MessageId, entry: &Entry, gather: &mut Gather) -> std::io::Result<()> {
+/// Adds copies of a message's records. Each is read and checked: a copy gets a new checksum, and must not make damage look sound.
+fn copy(id: MessageId, entry: &Entry, gather: &mut Gather) -> io::Result<()> {
+    // The record of its addressees is under way: in the log it would stand before the copy, and be of a stranger once the
+    // old segment is gone. The next look takes it.
+    if entry.resolved.is_none() && matches!(entry.stage, Stage::Parts(_)) {
+        return Ok(());
+    }
     let accepted = read_frame(&entry.place)?;
-    let resolved = entry.resolved.as_ref().map(read_frame).transpose()?;
+    if !is_accepted(id, &accepted) {
+        return Err(damaged(&entry.place));
+    }
+    let resolved = match &entry.resolved {
+        None => None,
+        Some(place) => Some(copy_of_resolved(place, &entry.settled)?),
+    };
     gather.add_raw(id, &accepted, Meaning::Moved);
     let Some(resolved) = resolved else {
         return Ok(());
     };
-    gather.add_raw(id, &resolved, Meaning::Resolved);
-    if !entry.settled.is_empty() {
-        let numbers = entry.settled.clone();
-        gather.add(id, &Record::Settled { numbers }, Meaning::Other);
-    }
+    gather.add(id, &resolved, Meaning::Resolved(entry.assignments));
     let Stage::Parts(parts) = &entry.stage else {
         if let Some(carried) = &entry.carried
             && let Some(record) = deferred_record(&[], carried)
@@ -81,4 +115,28 @@ fn copy(id: MessageId, entry: &Entry, gather: &mut Gather) -> std::io::Result<()
         }
     }
     Ok(())
+}
+
+fn is_accepted(id: MessageId, frame: &[u8]) -> bool {
+    let parsed = parse(frame);
+    parsed.is_ok_and(|frame| frame.message == id && matches!(frame.record, Record::Accepted { .. }))
+}
+
+/// The record of the addressees, with what became of them since.
+fn copy_of_resolved(place: &Place, settled: &[u32]) -> io::Result<Record<'static>> {
+    let octets = read_frame(place)?;
+    match parse(&octets).map(|frame| frame.record) {
+        Ok(Record::Resolved {
+            expires,
+            delay_notice,
+            addressees,
+            ..
+        }) => Ok(Record::Resolved {
+            expires,
+            delay_notice,
+            addressees,
+            settled: settled.to_vec(),
+        }),
+        _ => Err(damaged(place)),
+    }
 }

@@ -66,9 +66,14 @@ impl Queue {
         Ok((queue, recovery))
     }
 
-    /// Commits what was gathered, in the caller's thread. Returns whether it is durable.
+    /// Does once what the committer does all the time, in the caller's thread: commits what was gathered, then looks
+    /// whether old messages are to be copied forward. Returns whether what was gathered is durable.
     pub fn commit_now(&self) -> bool {
-        self.shared.commit_once()
+        let committed = self.shared.commit_once();
+        if committed {
+            self.shared.compact();
+        }
+        committed
     }
 
     /// Resolves when something may have become ready.

@@ -72,6 +72,8 @@ pub(crate) struct Entry {
     pub(crate) delay_notice: Timestamp,
     /// The record of its addressees, once that was written.
     pub(crate) resolved: Option<Place>,
+    /// How often it was assigned: a record of an earlier assignment that becomes durable later doesn't count.
+    pub(crate) assignments: u32,
     /// Numbers settled for good, while others aren't.
     pub(crate) settled: Vec<u32>,
     /// State from before a restart.

@@ -34,8 +34,10 @@ pub(crate) enum Meaning {
     Accepted(Box<NewMessage>),
     /// The accept record of a known message was copied forward.
     Moved,
-    /// The addressees of a message.
-    Resolved,
+    /// The addressees of a message, found out by its so-manyth assignment.
+    Resolved(u32),
+    /// Nothing is left to do for a message whose accept record lies in this segment.
+    Done(u64),
     /// Nothing that the state doesn't know already.
     Other,
     /// A new message whose client was refused: should the frame be on the disk all the same, it must not count.

@@ -4,10 +4,10 @@
 //! the last sync has failed, until the operator resumes.
 
 use crate::record::stamp;
-use crate::segment::{SEGMENT_HEAD, Segment};
+use crate::segment::{CreateFault, Head, SEGMENT_HEAD, Segment};
 use bridgehead_disk::Disk;
 use std::io::IoSlice;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why a batch isn't durable.
@@ -42,6 +42,8 @@ pub(crate) struct Log {
     pub(crate) next_batch: u64,
     active: Option<Active>,
     refusing: Option<String>,
+    /// Segments that the state hasn't heard of yet.
+    made: Vec<Arc<Segment>>,
 }
 
 struct Active {
@@ -65,7 +67,13 @@ impl Log {
             next_batch,
             active: None,
             refusing: None,
+            made: Vec::new(),
         }
+    }
+
+    /// Segments that were made since this was asked last, whatever became of them.
+    pub(crate) fn take_made(&mut self) -> Vec<Arc<Segment>> {
+        std::mem::take(&mut self.made)
     }
 
     /// Why nothing is stored, if so.
@@ -100,7 +108,6 @@ impl Log {
             return Err(LogFault::Sync(why.clone()));
         }
         let number = self.next_batch;
-        self.next_batch = self.next_batch.saturating_add(1);
         let mut rest = &mut *batch;
         for length in frames {
             let cut = length.min(rest.len());
@@ -116,13 +123,10 @@ impl Log {
             return Err(LogFault::Write(error.to_string()));
         }
         if let Err(error) = segment.file.sync_data() {
-            let why = format!(
-                "a sync of {} failed ({error}); mend the disk, then resume",
-                segment.path.display()
-            );
-            self.refuse(&why);
-            return Err(LogFault::Sync(why));
+            return Err(self.sync_failed(&segment.path, &error));
         }
+        // Counted only now: where the numbers leave one out, something durable is missing.
+        self.next_batch = number.saturating_add(1);
         if let Some(active) = &mut self.active {
             active.position = position.saturating_add(size);
         }
@@ -130,6 +134,16 @@ impl Log {
             segment,
             offset: position,
         })
+    }
+
+    /// A sync failed: nothing more is stored until the operator acts.
+    pub(crate) fn sync_failed(&mut self, path: &Path, error: &std::io::Error) -> LogFault {
+        let why = format!(
+            "a sync of {} failed ({error}); mend the disk, then resume",
+            path.display()
+        );
+        self.refuse(&why);
+        LogFault::Sync(why)
     }
 
     /// The segment and position for a batch; a new segment where the present one is full.
@@ -141,12 +155,23 @@ impl Log {
             // What was preallocated and not used is given back; nothing depends on it.
             let _ = active.segment.file.truncate(active.position);
         }
-        self.active = None;
+        let after_whole = self.active.take().is_some();
         let sequence = self.next_sequence;
         self.next_sequence = self.next_sequence.saturating_add(1);
         let octets = self.segment_octets.max(size + SEGMENT_HEAD as u64);
-        let created = Segment::create(&*self.disk, &self.directory, sequence, octets);
-        let segment = Arc::new(created.map_err(|error| LogFault::Write(error.to_string()))?);
+        let head = Head {
+            sequence,
+            first_batch: self.next_batch,
+            after_whole,
+        };
+        let segment = match Segment::create(&*self.disk, &self.directory, head, octets) {
+            Ok(segment) => Arc::new(segment),
+            Err(CreateFault::Write(error)) => return Err(LogFault::Write(error.to_string())),
+            Err(CreateFault::Sync(error)) => {
+                return Err(self.sync_failed(&self.directory.clone(), &error));
+            }
+        };
+        self.made.push(Arc::clone(&segment));
         let position = SEGMENT_HEAD as u64;
         self.active = Some(Active {
             segment: Arc::clone(&segment),

@@ -57,7 +57,7 @@ impl Queue {
                         work: taken.work,
                     });
                 }
-                // It stays taken: visible, not tried in a circle. A restart looks again.
+                // It stays taken: visible, not tried in a circle. Looked at again in an hour.
                 Err(error) => {
                     tracing::error!(id = %id, %error, "a queued message can't be read")
                 }
@@ -100,17 +100,14 @@ impl Queue {
         add_reports(reports, &mut gather);
         lease.open = false;
         if parts.is_empty() {
-            gather.add(id, &Record::Done, Meaning::Other);
-            if let Some(entry) = state.remove(id) {
-                self.shared.throw_away(id, &entry, &mut gather);
-            }
+            self.shared.end(id, &mut state, &mut gather);
         } else {
             let record = Record::Resolved {
                 expires: assignment.expires,
                 delay_notice: assignment.delay_notice,
                 addressees,
+                settled: Vec::new(),
             };
-            gather.add(id, &record, Meaning::Resolved);
             if let Some(entry) = state.entries.get_mut(&id) {
                 note_resolved(id, entry, record, number, &mut gather);
             }
@@ -171,6 +168,13 @@ impl Queue {
     /// A part whose time ran out, whatever its link's state.
     #[must_use]
     pub fn take_expired(&self, now: Timestamp) -> Option<PartLease> {
+        if self
+            .shared
+            .failing
+            .load(std::sync::atomic::Ordering::Acquire)
+        {
+            return None;
+        }
         loop {
             let taken = self.shared.state.lock().take_expired(now)?;
             if let Some(lease) = self.lend(&taken, now) {
@@ -223,7 +227,7 @@ impl Queue {
             }),
             Err(error) => {
                 tracing::error!(id = %id, %error, "a queued message can't be read");
-                let until = now.after(std::time::Duration::from_secs(3600));
+                let until = now.after(crate::state::UNREADABLE_WAIT);
                 let failure = Failure::new(StatusCode::transient(3, 0), "the queue can't read it")
                     .because(&error);
                 let carried = Carried {
@@ -233,6 +237,8 @@ impl Queue {
                 };
                 let mut state = self.shared.state.lock();
                 state.settle(id, taken.part, numbers, carried);
+                // What can't be read can't be given up either: not tried in a circle.
+                state.postpone_expiry(id, until);
                 None
             }
         }
@@ -296,10 +302,7 @@ impl Queue {
         state.settle(id, part, left, carried);
         let finished = state.entries.get(&id).is_some_and(Entry::is_done);
         if finished {
-            gather.add(id, &Record::Done, Meaning::Other);
-            if let Some(entry) = state.remove(id) {
-                self.shared.throw_away(id, &entry, &mut gather);
-            }
+            self.shared.end(id, &mut state, &mut gather);
         } else {
             if !done.is_empty() {
                 let numbers = done.to_vec();
@@ -361,6 +364,8 @@ fn note_resolved(
     count: u32,
     gather: &mut Gather,
 ) {
+    entry.assignments = entry.assignments.wrapping_add(1);
+    gather.add(id, &record, Meaning::Resolved(entry.assignments));
     let numbers: Vec<u32> = (0..count).collect();
     if let Some(carried) = &entry.carried
         && let Some(deferred) = deferred_record(&numbers, carried)

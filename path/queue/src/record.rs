@@ -48,6 +48,9 @@ pub enum Record<'a> {
         delay_notice: Timestamp,
         /// The addressees; the others speak of them by number, from 0.
         addressees: Vec<Addressee>,
+        /// Those for whom nothing is left to do: a record that is copied forward says all of it in one frame, so that no
+        /// tear comes between.
+        settled: Vec<u32>,
     },
     /// Nothing is left to do for these addressees.
     Settled {
@@ -127,6 +130,7 @@ fn payload(to: &mut Writer<'_>, record: &Record<'_>) {
             expires,
             delay_notice,
             addressees,
+            settled,
         } => {
             to.u64(expires.as_millis());
             to.u64(delay_notice.as_millis());
@@ -134,6 +138,7 @@ fn payload(to: &mut Writer<'_>, record: &Record<'_>) {
             for addressee in addressees {
                 write_addressee(to, addressee);
             }
+            write_numbers(to, settled);
         }
         Record::Settled { numbers } => write_numbers(to, numbers),
         Record::Deferred {
@@ -231,6 +236,7 @@ fn parse_record<'a>(kind: u8, from: &mut Reader<'a>) -> Result<Record<'a>, Malfo
                 expires,
                 delay_notice,
                 addressees,
+                settled: read_numbers(from)?,
             }
         }
         3 => Record::Settled {

@@ -9,13 +9,13 @@ use crate::error::OpenError;
 use crate::log::Log;
 use crate::record::{ContentRecord, Frame, Record};
 use crate::scan::{Kept, Scan, scan};
-use crate::segment::{SEGMENT_HEAD, Segment, sequence_of};
+use crate::segment::{Head, SEGMENT_HEAD, Segment, sequence_of};
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::state::State;
 use bridgehead_disk::Disk;
 use bridgehead_mail::{MessageId, Timestamp};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ struct Found {
     delay_notice: Timestamp,
     resolved: Option<Place>,
     addressees: usize,
-    settled: Vec<u32>,
+    settled: BTreeSet<u32>,
     carried: Carried,
 }
 
@@ -54,6 +54,10 @@ struct Reading {
     last_batch: u64,
     last_sequence: u64,
     segments: Vec<Arc<Segment>>,
+    /// Messages with a record in the last batch of the segment that was read last.
+    in_last_batch: BTreeSet<MessageId>,
+    /// Messages with a record in a batch of which nobody knows whether it was synced.
+    unproven: BTreeSet<MessageId>,
 }
 
 /// Opens the spool and reads all of it.
@@ -88,8 +92,10 @@ pub(crate) fn recover(
         last_batch: 0,
         last_sequence: 0,
         segments: Vec::new(),
+        in_last_batch: BTreeSet::new(),
+        unproven: BTreeSet::new(),
     };
-    let mut contents = HashMap::new();
+    let mut contents = BTreeMap::new();
     for entry in entries {
         if let Some(sequence) = sequence_of(&entry.name) {
             reading.last_sequence = reading.last_sequence.max(sequence);
@@ -98,35 +104,62 @@ pub(crate) fn recover(
             contents.insert(id.to_owned(), entry.size);
         }
     }
+    reading.leave_segment();
     reading.check_contents(&mut contents);
-    for id in contents.into_keys() {
-        let path: PathBuf = directory.join(format!("{id}.content"));
-        disk.remove(&path).map_err(failed("remove", &path))?;
-        reading.recovery.orphans += 1;
+    let (live, done) = reading.unproven(&mut contents);
+    // Where records are damaged, a content may be all that is left of a message.
+    if reading.recovery.damage.is_empty() {
+        for id in contents.into_keys() {
+            let path: PathBuf = directory.join(format!("{id}.content"));
+            match disk.remove(&path) {
+                Ok(()) => reading.recovery.orphans += 1,
+                Err(error) => {
+                    tracing::warn!(%error, path = %path.display(), "a content that nobody needs can't be removed");
+                }
+            }
+        }
     }
     let log = Log::new(
         Arc::clone(&disk),
-        directory,
+        directory.clone(),
         settings.segment_octets,
         reading.last_sequence + 1,
         reading.last_batch + 1,
     );
     let (state, recovery) = reading.into_state();
-    Ok((Shared::new(settings, disk, state, log, lock), recovery))
+    let shared = Shared::new(settings, disk, state, log, lock);
+    shared
+        .repeat(&live, &done)
+        .map_err(failed("read again", &directory))?;
+    Ok((shared, recovery))
 }
 
 impl Reading {
     fn segment(&mut self, disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
         let (segment, octets) = Segment::open(disk, path)?;
         let segment = Arc::new(segment);
+        let head = Head::read(&octets);
+        let before = self.segments.last().map(|before| before.sequence);
+        let follows = before.and_then(|before| before.checked_add(1)) == Some(segment.sequence);
+        if follows && head.is_some_and(|head| head.after_whole) {
+            self.in_last_batch.clear();
+        }
+        self.leave_segment();
+        // What was read before may lack the batches just before this segment.
+        let batch_before = head.map_or(self.last_batch, |head| {
+            self.last_batch.max(head.first_batch.saturating_sub(1))
+        });
         let Scan {
             kept,
             torn,
             damage,
             last_batch,
-        } = scan(&octets, SEGMENT_HEAD, self.last_batch);
+        } = scan(&octets, SEGMENT_HEAD, batch_before);
         let salvaged = kept.iter().any(|kept| kept.after_gap);
         for Kept { offset, frame, .. } in kept {
+            if frame.batch == last_batch {
+                self.in_last_batch.insert(frame.message);
+            }
             self.apply(&segment, offset, frame);
         }
         self.last_batch = last_batch;
@@ -153,6 +186,26 @@ impl Reading {
         Ok(())
     }
 
+    /// Nothing proves that the last batch of the segment that was read last was synced.
+    fn leave_segment(&mut self) {
+        self.unproven.append(&mut self.in_last_batch);
+    }
+
+    /// Of the messages whose records must be repeated: those that wait; and those that are done, with whether they have a
+    /// content of their own, which is kept until that is durable.
+    fn unproven(
+        &mut self,
+        contents: &mut BTreeMap<String, u64>,
+    ) -> (Vec<MessageId>, Vec<(MessageId, bool)>) {
+        let all = std::mem::take(&mut self.unproven);
+        let is_live = |id: &MessageId| self.found.contains_key(id);
+        let (live, done): (Vec<_>, Vec<_>) = all.into_iter().partition(is_live);
+        let done = done
+            .into_iter()
+            .map(|id| (id, contents.remove(&id.to_string()).is_some()));
+        (live, done.collect())
+    }
+
     fn apply(&mut self, segment: &Arc<Segment>, offset: usize, frame: Frame<'_>) {
         let place = Place {
             segment: Arc::clone(segment),
@@ -173,10 +226,10 @@ impl Reading {
                 delay_notice: Timestamp::NEVER,
                 resolved: None,
                 addressees: 0,
-                settled: Vec::new(),
+                settled: BTreeSet::new(),
                 carried: Carried::default(),
             });
-            // Copied forward: only the place is new.
+            // Copied forward, or written again after a failure: only the place is new.
             known.place = place;
             return;
         }
@@ -190,7 +243,7 @@ impl Reading {
     }
 
     /// A message whose content's own file is gone or short can't be delivered: reported, not guessed at.
-    fn check_contents(&mut self, contents: &mut HashMap<String, u64>) {
+    fn check_contents(&mut self, contents: &mut BTreeMap<String, u64>) {
         let recovery = &mut self.recovery;
         self.found.retain(|id, found| {
             if found.addressees > 0 && found.settled.len() >= found.addressees {
@@ -239,13 +292,13 @@ impl Found {
                 expires,
                 delay_notice,
                 addressees,
+                settled,
             } => {
                 self.expires = expires;
                 self.delay_notice = delay_notice;
                 self.resolved = Some(place);
                 self.addressees = addressees.len();
-                self.settled.clear();
-                self.carried = Carried::default();
+                self.settled = settled.into_iter().collect();
             }
             Record::Settled { numbers } => self.settled.extend(numbers),
             Record::Deferred {
@@ -275,7 +328,8 @@ impl Found {
             expires: self.expires,
             delay_notice: self.delay_notice,
             resolved: self.resolved,
-            settled: self.settled,
+            settled: self.settled.into_iter().collect(),
+            assignments: 0,
             carried: Some(Box::new(self.carried)),
             hot: None,
             stage: Stage::Submission,

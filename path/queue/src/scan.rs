@@ -46,15 +46,15 @@ pub fn scan(octets: &[u8], start: usize, batch_before: u64) -> Scan<'_> {
         last_batch: batch_before,
         ..Scan::default()
     };
+    // Each with the latest batch before it.
     let mut gaps = Vec::new();
-    let mut before_gap = None;
     let mut at = start;
     while at < octets.len() {
         let here = octets.get(at..).unwrap_or_default();
         if let Ok(frame) = parse(here) {
             result.last_batch = result.last_batch.max(frame.batch);
             let length = frame.length;
-            let after_gap = before_gap.is_some();
+            let after_gap = !gaps.is_empty();
             result.kept.push(Kept {
                 offset: at,
                 frame,
@@ -68,30 +68,33 @@ pub fn scan(octets: &[u8], start: usize, batch_before: u64) -> Scan<'_> {
         let gap = octets.get(at..end).unwrap_or_default();
         // Preallocated and never written: not even a gap.
         if next.is_some() || gap.iter().any(|octet| *octet != 0) {
-            before_gap.get_or_insert(result.last_batch);
-            gaps.push(Gap {
+            let gap = Gap {
                 offset: at,
                 octets: used(gap),
-            });
+            };
+            gaps.push((gap, result.last_batch));
         }
         at = end;
     }
-    if let Some(before) = before_gap {
-        classify(&mut result, gaps, before);
-    }
+    classify(&mut result, gaps);
     result
 }
 
-fn classify(result: &mut Scan<'_>, gaps: Vec<Gap>, batch_before_gap: u64) {
-    if result.last_batch > batch_before_gap.saturating_add(1) {
-        result.damage = gaps;
-        return;
+fn classify(result: &mut Scan<'_>, gaps: Vec<(Gap, u64)>) {
+    for (gap, batch_before) in gaps {
+        if result.last_batch > batch_before.saturating_add(1) {
+            result.damage.push(gap);
+        } else if result.torn.is_none() {
+            result.torn = Some(gap);
+        }
     }
-    result.torn = gaps.first().copied();
+    let Some(torn) = result.torn else {
+        return;
+    };
     // Behind the tear only what takes responsibility counts, never what gives it up: it may repeat, never lose.
-    result
-        .kept
-        .retain(|kept| !kept.after_gap || matches!(kept.frame.record, Record::Accepted { .. }));
+    result.kept.retain(|kept| {
+        kept.offset < torn.offset || matches!(kept.frame.record, Record::Accepted { .. })
+    });
 }
 
 /// Where the next readable frame starts.

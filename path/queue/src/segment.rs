@@ -13,7 +13,9 @@ use std::sync::Arc;
 pub(crate) const FORMAT_VERSION: u32 = 1;
 const SEGMENT_MAGIC: [u8; 8] = *b"BHSPOOL\n";
 /// Octets before the first frame.
-pub(crate) const SEGMENT_HEAD: usize = 32;
+pub(crate) const SEGMENT_HEAD: usize = 40;
+/// A flag in the head: the segment with the number before this one was left whole, with every batch in it synced.
+const AFTER_WHOLE: u32 = 1;
 
 /// An open segment.
 pub(crate) struct Segment {
@@ -21,6 +23,24 @@ pub(crate) struct Segment {
     pub(crate) sequence: u64,
     pub(crate) path: PathBuf,
     pub(crate) file: Box<dyn DiskFile>,
+}
+
+/// What a new segment's head says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) sequence: u64,
+    /// The number of the first batch in it.
+    pub(crate) first_batch: u64,
+    /// Whether the segment with the number before this one was left whole, with every batch in it synced.
+    pub(crate) after_whole: bool,
+}
+
+/// Why a segment can't be made.
+pub(crate) enum CreateFault {
+    /// A write failed; the file is gone again.
+    Write(io::Error),
+    /// A sync failed.
+    Sync(io::Error),
 }
 
 /// The path of a segment.
@@ -36,21 +56,28 @@ pub(crate) fn sequence_of(name: &str) -> Option<u64> {
 }
 
 impl Segment {
-    /// Makes a new segment, durable with its name.
+    /// Makes a new segment, durable with its name. One that can't be finished is removed.
     pub(crate) fn create(
         disk: &dyn Disk,
         directory: &Path,
-        sequence: u64,
+        head: Head,
         octets: u64,
-    ) -> io::Result<Self> {
-        let path = segment_path(directory, sequence);
-        let file = disk.create(&path)?;
-        file.allocate(octets)?;
-        file.write_at(0, &[IoSlice::new(&head(sequence))])?;
-        file.sync_data()?;
-        disk.sync_dir(directory)?;
+    ) -> Result<Self, CreateFault> {
+        let path = segment_path(directory, head.sequence);
+        let file = disk.create(&path).map_err(CreateFault::Write)?;
+        let made = file
+            .allocate(octets)
+            .and_then(|()| file.write_at(0, &[IoSlice::new(&head.octets())]))
+            .map_err(CreateFault::Write)
+            .and_then(|()| file.sync_data().map_err(CreateFault::Sync))
+            .and_then(|()| disk.sync_dir(directory).map_err(CreateFault::Sync));
+        if let Err(fault) = made {
+            // It holds nothing; if it can't be removed, the next start finds it empty.
+            let _ = disk.remove(&path);
+            return Err(fault);
+        }
         Ok(Self {
-            sequence,
+            sequence: head.sequence,
             path,
             file,
         })
@@ -81,30 +108,45 @@ impl Segment {
     }
 }
 
-/// Magic, version, reserved, sequence, checksum of these, reserved.
-fn head(sequence: u64) -> [u8; SEGMENT_HEAD] {
-    let mut head = [0; SEGMENT_HEAD];
-    let mut put = |at: usize, octets: &[u8]| {
-        for (to, from) in head.iter_mut().skip(at).zip(octets) {
-            *to = *from;
+impl Head {
+    /// Magic, version, flags, sequence, first batch, checksum of these, reserved.
+    fn octets(self) -> [u8; SEGMENT_HEAD] {
+        let flags = if self.after_whole { AFTER_WHOLE } else { 0 };
+        let mut head = Vec::with_capacity(SEGMENT_HEAD);
+        head.extend_from_slice(&SEGMENT_MAGIC);
+        head.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        head.extend_from_slice(&flags.to_le_bytes());
+        head.extend_from_slice(&self.sequence.to_le_bytes());
+        head.extend_from_slice(&self.first_batch.to_le_bytes());
+        let checksum = crc32c::crc32c(&head);
+        head.extend_from_slice(&checksum.to_le_bytes());
+        let mut octets = [0; SEGMENT_HEAD];
+        for (to, from) in octets.iter_mut().zip(head) {
+            *to = from;
         }
-    };
-    put(0, &SEGMENT_MAGIC);
-    put(8, &FORMAT_VERSION.to_le_bytes());
-    put(16, &sequence.to_le_bytes());
-    let checksum = crc32c::crc32c(head.get(..24).unwrap_or_default());
-    for (to, from) in head.iter_mut().skip(24).zip(checksum.to_le_bytes()) {
-        *to = from;
+        octets
     }
-    head
+
+    /// The head of a segment, unless it is torn or damaged.
+    pub(crate) fn read(octets: &[u8]) -> Option<Self> {
+        if !has_head(octets) {
+            return None;
+        }
+        let flags = u32::from_le_bytes(octets.get(12..16)?.try_into().ok()?);
+        Some(Self {
+            sequence: u64::from_le_bytes(octets.get(16..24)?.try_into().ok()?),
+            first_batch: u64::from_le_bytes(octets.get(24..32)?.try_into().ok()?),
+            after_whole: flags & AFTER_WHOLE != 0,
+        })
+    }
 }
 
 /// Whether the octets start with a whole segment head.
-pub(crate) fn has_head(octets: &[u8]) -> bool {
-    let Some(checksum) = octets.get(24..28) else {
+fn has_head(octets: &[u8]) -> bool {
+    let Some(checksum) = octets.get(32..36) else {
         return false;
     };
-    let fits = crc32c::crc32c(octets.get(..24).unwrap_or_default()).to_le_bytes();
+    let fits = crc32c::crc32c(octets.get(..32).unwrap_or_default()).to_le_bytes();
     octets.starts_with(&SEGMENT_MAGIC) && checksum == fits
 }
 

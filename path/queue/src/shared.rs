@@ -5,7 +5,7 @@
 
 use crate::entry::{Carried, Entry, Place};
 use crate::error::Refused;
-use crate::gather::{Answer, Gather};
+use crate::gather::{Answer, Gather, Meaning};
 use crate::log::Log;
 use crate::record::{Record, parse};
 use crate::segment::{FileContent, InlineContent};
@@ -113,8 +113,10 @@ impl Shared {
 
     /// Nothing is stored until the operator resumes.
     pub(crate) fn refuse(&self, why: &str) {
-        self.log.lock().refuse(why);
+        let mut log = self.log.lock();
+        log.refuse(why);
         self.failing.store(true, Ordering::Release);
+        drop(log);
         tracing::error!(why, "mail is refused: storing failed");
     }
 
@@ -159,11 +161,25 @@ impl Shared {
         let entry = state.entries.get(&id)?;
         let snapshot = Snapshot::of(entry);
         drop(state);
-        Some((id, self.load(id, &snapshot)))
+        let loaded = self.load(id, &snapshot);
+        if loaded.is_err() {
+            self.state.lock().note_unreadable(id);
+        }
+        Some((id, loaded))
+    }
+
+    /// Nothing is left to do for a message.
+    pub(crate) fn end(&self, id: MessageId, state: &mut State, gather: &mut Gather) {
+        let Some(entry) = state.remove(id) else {
+            return;
+        };
+        let segment = entry.place.segment.sequence;
+        gather.add(id, &Record::Done, Meaning::Done(segment));
+        self.throw_away(id, &entry, gather);
     }
 
     /// A content's own file goes once the record that nobody needs it is durable.
-    pub(crate) fn throw_away(&self, id: MessageId, entry: &Entry, gather: &mut Gather) {
+    fn throw_away(&self, id: MessageId, entry: &Entry, gather: &mut Gather) {
         if !entry.inline {
             gather.trash.push(self.content_path(id));
         }
@@ -271,7 +287,7 @@ pub(crate) fn read_frame(place: &Place) -> io::Result<Vec<u8>> {
     }
 }
 
-fn damaged(place: &Place) -> io::Error {
+pub(crate) fn damaged(place: &Place) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
         format!(

@@ -8,6 +8,7 @@ use crate::segment::Segment;
 use bridgehead_mail::{Failure, LinkName, MessageId, NextHop, Timestamp};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A part that was taken, by number.
 pub(crate) struct TakenPart {
@@ -25,7 +26,14 @@ pub(crate) struct State {
     pub(crate) segments: BTreeMap<u64, (Arc<Segment>, u64)>,
     pub(crate) hot: usize,
     pub(crate) octets: u64,
+    /// Messages that were taken and couldn't be read, with when they are looked at again, once that is known.
+    unreadable: BTreeMap<MessageId, Option<Timestamp>>,
 }
+
+/// In place of a part's number: the message as a whole.
+const WHOLE: u32 = u32::MAX;
+/// How long a message that can't be read is left alone.
+pub(crate) const UNREADABLE_WAIT: Duration = Duration::from_secs(3600);
 
 impl State {
     /// A message is durable and waits to be categorized (or routed again, if it was resolved before).
@@ -54,10 +62,10 @@ impl State {
         }
     }
 
-    /// Nothing is left to do for a message.
+    /// Nothing is left to do for a message. Its segment is kept until the record of that is durable.
     pub(crate) fn remove(&mut self, message: MessageId) -> Option<Entry> {
         let entry = self.entries.remove(&message)?;
-        self.count_out(entry.place.segment.sequence);
+        self.unreadable.remove(&message);
         self.octets = self.octets.saturating_sub(entry.size);
         self.hot = self.hot.saturating_sub(usize::from(entry.hot.is_some()));
         Some(entry)
@@ -124,9 +132,32 @@ impl State {
         entry.stage = Stage::Parts(placed);
     }
 
+    /// A message that was taken can't be read: it is left alone for a while.
+    pub(crate) fn note_unreadable(&mut self, message: MessageId) {
+        self.unreadable.insert(message, None);
+    }
+
+    /// Messages that couldn't be read are looked at now.
+    fn look_again(&mut self) {
+        for message in std::mem::take(&mut self.unreadable).into_keys() {
+            self.untake(message);
+        }
+    }
+
     /// Moves parts whose retry has come to the ready ones.
     pub(crate) fn promote_due(&mut self, now: Timestamp) {
+        for (message, until) in &mut self.unreadable {
+            if until.is_none() {
+                let at = now.after(UNREADABLE_WAIT);
+                *until = Some(at);
+                self.schedule.retry_at(at, *message, WHOLE);
+            }
+        }
         while let Some((at, message, number)) = self.schedule.pop_due(now) {
+            if number == WHOLE && self.unreadable.get(&message) == Some(&Some(at)) {
+                self.unreadable.remove(&message);
+                self.untake(message);
+            }
             let Some(part) = part_mut(&mut self.entries, message, number) else {
                 continue;
             };
@@ -185,6 +216,16 @@ impl State {
         None
     }
 
+    /// A message isn't given up before a time.
+    pub(crate) fn postpone_expiry(&mut self, message: MessageId, until: Timestamp) {
+        if let Some(entry) = self.entries.get_mut(&message)
+            && entry.expires < until
+        {
+            entry.expires = until;
+            self.schedule.expire_at(until, message);
+        }
+    }
+
     /// A lease on a part was dropped.
     pub(crate) fn give_back(&mut self, message: MessageId, number: u32) {
         if let Some(part) = part_mut(&mut self.entries, message, number)
@@ -237,6 +278,13 @@ impl State {
         }
     }
 
+    /// All messages in the order of their acceptance.
+    fn oldest_first(&self) -> Vec<MessageId> {
+        let mut ids: Vec<MessageId> = self.entries.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// Holds or releases all links of a name.
     pub(crate) fn hold(&mut self, name: &LinkName, until: Timestamp, failure: Option<&Failure>) {
         let held = failure.map(|failure| Held {
@@ -250,20 +298,24 @@ impl State {
 
     /// Makes waiting parts ready now. Returns how many messages that touched.
     pub(crate) fn retry(&mut self, mut wanted: impl FnMut(MessageId, &Part) -> bool) -> u64 {
+        self.look_again();
         let mut touched = 0;
         let mut links = Vec::new();
-        for (message, entry) in &mut self.entries {
+        for message in self.oldest_first() {
+            let Some(entry) = self.entries.get_mut(&message) else {
+                continue;
+            };
             let Stage::Parts(parts) = &mut entry.stage else {
                 continue;
             };
             let mut any = false;
             for (number, part) in (0u32..).zip(parts.iter_mut()) {
-                if part.state != PartState::Done && wanted(*message, part) {
+                if part.state != PartState::Done && wanted(message, part) {
                     any = true;
                     links.push(part.link);
                     if let PartState::Retry(_) = part.state {
                         part.state = PartState::Ready;
-                        self.schedule.push_ready(part.link, *message, number);
+                        self.schedule.push_ready(part.link, message, number);
                     }
                 }
             }
@@ -280,7 +332,10 @@ impl State {
     /// Sends messages that aren't being handed over back to be routed again (after a change of the ways).
     pub(crate) fn reroute(&mut self) -> u64 {
         let mut moved = 0;
-        for (message, entry) in &mut self.entries {
+        for message in self.oldest_first() {
+            let Some(entry) = self.entries.get_mut(&message) else {
+                continue;
+            };
             let Stage::Parts(parts) = &entry.stage else {
                 continue;
             };
@@ -294,7 +349,7 @@ impl State {
                 .max_by_key(|carried| carried.attempts)
                 .map(|carried| Box::new(carried.clone()));
             entry.stage = Stage::Submission;
-            self.submission.push_back(*message);
+            self.submission.push_back(message);
             moved += 1;
         }
         moved

@@ -2,8 +2,6 @@
 
 use crate::Queue;
 use crate::entry::{Entry, Part, PartState, Stage};
-use crate::gather::Meaning;
-use crate::record::Record;
 use crate::settings::Limits;
 use crate::shared::{Snapshot, all_but};
 use bridgehead_mail::{Addressee, Envelope, Failure, LinkName, MessageId, Timestamp};
@@ -213,12 +211,11 @@ impl Queue {
     /// still arrive.
     pub fn delete(&self, id: MessageId) -> bool {
         let mut state = self.shared.state.lock();
-        let Some(entry) = state.remove(id) else {
+        if !state.entries.contains_key(&id) {
             return false;
-        };
+        }
         let mut gather = self.shared.gather.lock();
-        gather.add(id, &Record::Done, Meaning::Other);
-        self.shared.throw_away(id, &entry, &mut gather);
+        self.shared.end(id, &mut state, &mut gather);
         self.shared.noted(gather);
         drop(state);
         true

@@ -1,0 +1,328 @@
+//! Crashes, what is found after them, and the end of a run.
+
+use crate::act;
+use crate::model::{Owing, Since, Status, name};
+use crate::world::{Shared, World};
+use bridgehead_mail::{Content, MessageId};
+use bridgehead_queue::{Lease, Queue, Recovery};
+use bridgehead_testkit::disk::Faults;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The machine or the process stops, now or at one of the next calls.
+pub(crate) fn crash(shared: &Shared) {
+    let mut world = shared.lock();
+    let orderly = !world.disk.is_off() && world.one_in(6);
+    if orderly && let Some(queue) = world.queue.take() {
+        world.disk.set_faults(Faults::default());
+        queue.close();
+        world.kill();
+    } else if world.one_in(3) {
+        world.kill();
+    } else {
+        world.lose_power();
+    }
+    world.forget();
+    drop(world);
+    open(shared);
+}
+
+/// Opens the queue, however often it takes, and compares what it found with what was promised.
+pub(crate) fn open(shared: &Shared) {
+    let mut world = shared.lock();
+    let mut tries = 0;
+    let recovery = loop {
+        tries += 1;
+        if tries < 4 && world.one_in(4) {
+            let calls = world.pick(0..20);
+            world.disk.cut_power_after(calls);
+        } else if tries < 4 && world.one_in(8) {
+            world.disk.set_faults(Faults {
+                read: 100,
+                write: 100,
+                sync: 100,
+                sync_dir: 100,
+                name: 100,
+            });
+        }
+        let (settings, disk) = (world.settings.clone(), Arc::new(world.disk.clone()));
+        let opened = Queue::open_without_committer(settings, disk, world.at());
+        let off = world.disk.is_off();
+        world.note((8, opened.is_ok(), off));
+        match opened {
+            Ok((queue, recovery)) if !off => {
+                world.queue = Some(queue);
+                break recovery;
+            }
+            Ok(_) | Err(_) => {}
+        }
+        assert!(
+            tries < 5,
+            "the queue can't be opened on a disk without faults"
+        );
+        if off {
+            world.counts.crashes_in_recovery += 1;
+        }
+        if off && world.one_in(2) {
+            world.lose_power();
+        } else {
+            world.kill();
+        }
+    };
+    world.disk.set_faults(Faults::default());
+    world.disk.cut_power_after(u64::MAX);
+    world.sync_failures_seen = world.disk.sync_failures();
+    world.compare(&recovery);
+}
+
+impl World {
+    fn lose_power(&mut self) {
+        self.counts.power_losses += 1;
+        self.disk = self.disk.power_loss();
+    }
+
+    fn kill(&mut self) {
+        self.counts.kills += 1;
+        self.disk = self.disk.kill();
+    }
+
+    /// What was in memory is gone.
+    fn forget(&mut self) {
+        self.queue = None;
+        self.leases.clear();
+        self.parts.clear();
+        self.active.clear();
+        self.drafts.clear();
+        self.waiting.clear();
+        self.must_refuse = false;
+        self.failing = false;
+    }
+
+    /// Compares everything that was found with the model; then the model learns what was found.
+    fn compare(&mut self, recovery: &Recovery) {
+        assert_eq!(recovery.damage, Vec::<String>::new(), "no damage was done");
+        self.counts.torn += recovery.torn.len() as u64;
+        self.counts.orphans += recovery.orphans;
+        self.note((9, recovery.messages, recovery.torn.len(), recovery.orphans));
+        let queue = self.queue();
+        let leases: Vec<Lease> = std::iter::from_fn(|| queue.take()).collect();
+        assert_eq!(recovery.messages, leases.len() as u64, "some can't be read");
+        assert_eq!(queue.len(), leases.len());
+        let mut found = BTreeMap::new();
+        for lease in &leases {
+            found.insert(lease.id(), self.found(lease));
+        }
+        let ids: Vec<MessageId> = self.told.keys().copied().collect();
+        for id in &ids {
+            self.check_promise(*id, found.get(id));
+        }
+        self.check_reports(&found);
+        for id in &ids {
+            self.learn(*id, found.get(id));
+        }
+    }
+
+    /// Who is owed of a message that was found. It must be exactly the one that was given.
+    fn found(&self, lease: &Lease) -> BTreeSet<String> {
+        let id = lease.id();
+        let told = self
+            .told
+            .get(&id)
+            .unwrap_or_else(|| panic!("{id} is a stranger"));
+        assert_eq!(*lease.envelope, told.envelope, "{id}");
+        assert_eq!(read(&*lease.content), told.content, "{id}: its content");
+        let all = match &lease.work {
+            bridgehead_queue::Work::Categorize => crate::made::categorize(&lease.envelope),
+            bridgehead_queue::Work::Route(addressees) => addressees.clone(),
+        };
+        let names: BTreeSet<String> = all.iter().map(name).collect();
+        assert_eq!(names.len(), all.len(), "{id}: somebody is owed twice");
+        names
+    }
+
+    fn check_promise(&self, id: MessageId, found: Option<&BTreeSet<String>>) {
+        let told = &self.told[&id];
+        let Some(found) = found else {
+            assert!(
+                told.status != Status::Queued(Since::Durable),
+                "{id} is lost: {told:?}"
+            );
+            return;
+        };
+        match told.status {
+            Status::Refused(Since::Durable) => panic!("{id} was refused and came back"),
+            Status::Ended(Since::Durable) => panic!("{id} had ended and came back: {told:?}"),
+            Status::Gone => panic!("{id} was gone and came back"),
+            _ => {}
+        }
+        for (addressee, owing) in &told.owing {
+            match owing {
+                Owing::Owed => {
+                    // A deleted message may have lost what was owed.
+                    let dropped = matches!(told.status, Status::Ended(_));
+                    assert!(
+                        dropped || found.contains(addressee),
+                        "{id}: {addressee} is forgotten; found {found:?}, {told:?}"
+                    );
+                }
+                Owing::Done { since, .. } => assert!(
+                    !since.is_durable() || !found.contains(addressee),
+                    "{id}: {addressee} was settled durably and is owed again; found {found:?}, {told:?}"
+                ),
+            }
+        }
+    }
+
+    /// Where somebody isn't owed any more because of a report, the report is there, or was and is done.
+    fn check_reports(&self, found: &BTreeMap<MessageId, BTreeSet<String>>) {
+        for (id, told) in &self.told {
+            let promised = matches!(told.status, Status::Queued(_) | Status::Ended(_));
+            if !promised {
+                continue;
+            }
+            for (addressee, owing) in &told.owing {
+                let Owing::Done {
+                    report: Some(report),
+                    since: Since::Tick(_),
+                } = owing
+                else {
+                    continue;
+                };
+                let owed = found.get(id).is_some_and(|found| found.contains(addressee));
+                let ended = matches!(self.told[report].status, Status::Ended(_));
+                // One that nobody was promised may go, with everything about it.
+                let gone = !told.promised && !found.contains_key(id);
+                assert!(
+                    owed || ended || gone || found.contains_key(report),
+                    "{id}: {addressee} is settled, but the report {report} is lost"
+                );
+            }
+        }
+    }
+
+    fn learn(&mut self, id: MessageId, found: Option<&BTreeSet<String>>) {
+        let tick = self.tick();
+        let told = self.told.get_mut(&id).expect("known");
+        let Some(found) = found else {
+            told.status = match told.status {
+                Status::Ended(since) => Status::Ended(since),
+                // A refusal that wasn't durable: the message may come back until it is.
+                Status::Refused(since) => Status::Refused(since),
+                _ => Status::Gone,
+            };
+            return;
+        };
+        if !matches!(
+            told.status,
+            Status::Queued(_) | Status::Ended(_) | Status::Gathered(_)
+        ) {
+            self.counts.unpromised += 1;
+        }
+        let since = match told.status {
+            Status::Queued(since) => since,
+            _ => Since::Tick(tick),
+        };
+        told.status = Status::Queued(since);
+        for (addressee, owing) in &mut told.owing {
+            if found.contains(addressee) {
+                *owing = Owing::Owed;
+            } else if *owing == Owing::Owed {
+                // Of a deleted message that came back.
+                *owing = Owing::Done {
+                    since: Since::Tick(tick),
+                    report: None,
+                };
+            }
+        }
+    }
+}
+
+fn read(content: &dyn Content) -> Vec<u8> {
+    let mut octets = vec![0; usize::try_from(content.size()).unwrap()];
+    let count = content
+        .read_at(0, &mut octets)
+        .expect("the content can be read");
+    assert_eq!(count, octets.len());
+    octets
+}
+
+/// The disk is well again: everything that is owed is delivered, and nothing is left.
+pub(crate) fn finish(shared: &Shared) {
+    let mut world = shared.lock();
+    world.disk.set_faults(Faults::default());
+    world.disk.cut_power_after(u64::MAX);
+    world.disk.set_free_space(u64::MAX);
+    world.now += 10_000;
+    world.drafts.clear();
+    if world.disk.is_off() {
+        drop(world);
+        crash(shared);
+        world = shared.lock();
+        world.disk.set_faults(Faults::default());
+    }
+    world.resume();
+    drop(world);
+    for _ in 0..1_000 {
+        act::commit(shared);
+        let mut world = shared.lock();
+        if world.queue().is_empty() && world.waiting.is_empty() {
+            break;
+        }
+        world.now += 3_600_000;
+        world.leases.clear();
+        while let Some(lease) = world.parts.pop() {
+            world.release(&lease);
+        }
+        let queue = world.queue();
+        while let Some(lease) = queue.take() {
+            world.check_lease(&lease);
+            world.assign_lease(lease, false, false);
+        }
+        for link in queue.ready_links(world.at()) {
+            queue.release_link(&link.link);
+            while let Some(lease) = queue.next(link.number, world.at()) {
+                world.settle_lease(lease, false, false);
+            }
+        }
+    }
+    world_is_empty(shared);
+}
+
+fn world_is_empty(shared: &Shared) {
+    let world = shared.lock();
+    let queue = world.queue();
+    let left = world.queued().next();
+    if let Some(id) = left {
+        let shown = queue
+            .show(id)
+            .map(|shown| shown.map(|shown| (shown.phase, shown.parts)));
+        panic!("{id} is never delivered: {shown:?}, {:?}", world.told[&id]);
+    }
+    assert!(
+        queue.is_empty(),
+        "something is in the queue that nobody gave"
+    );
+    for (id, told) in &world.told {
+        let settled = told.owing.values().all(|owing| *owing != Owing::Owed);
+        let deleted = matches!(told.status, Status::Ended(_));
+        let never = matches!(told.status, Status::Refused(_) | Status::Gone);
+        assert!(settled || deleted || never, "{id} is owed: {told:?}");
+    }
+    drop(queue);
+    drop(world);
+    // One more commit, and the segments go.
+    act::commit(shared);
+    let mut world = shared.lock();
+    world.kill();
+    world.forget();
+    let (settings, disk) = (world.settings.clone(), Arc::new(world.disk.clone()));
+    let (_, recovery) = Queue::open_without_committer(settings, disk, world.at()).unwrap();
+    assert_eq!((recovery.messages, recovery.damage), (0, Vec::new()));
+    let left: Vec<_> = world.disk.files();
+    let contents = left
+        .iter()
+        .filter(|(path, _)| path.to_string_lossy().ends_with(".content"));
+    assert_eq!(contents.count(), 0, "contents are left: {left:?}");
+    let segments = world.segments();
+    assert!(segments <= 3, "segments are left: {left:?}");
+}
