@@ -63,10 +63,9 @@ impl DnsServer {
     /// # Errors
     /// No port could be had.
     pub fn start() -> io::Result<Self> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let (socket, listener) = one_port_for_both()?;
         let address = socket.local_addr()?;
         let shared = Arc::new(Shared::default());
-        let listener = TcpListener::bind(address)?;
         let (one, two) = (Arc::clone(&shared), Arc::clone(&shared));
         let threads = vec![
             std::thread::spawn(move || serve(&socket, &one)),
@@ -124,6 +123,20 @@ impl Drop for DnsServer {
             let _ = thread.join();
         }
     }
+}
+
+/// A port that is free for UDP may be taken by somebody's TCP connection: then another is tried.
+fn one_port_for_both() -> io::Result<(UdpSocket, TcpListener)> {
+    const TRIES: usize = 100;
+    let mut last = io::Error::other("no port was tried");
+    for _ in 0..TRIES {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        match UdpSocket::bind(listener.local_addr()?) {
+            Ok(socket) => return Ok((socket, listener)),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 fn fold(name: &str) -> String {
