@@ -28,6 +28,8 @@ struct SharedFiles {
     /// The file that grows, and where it ends.
     current: u64,
     end: u64,
+    /// Names were made, by this process or one before it, that no sync has covered yet.
+    new_names: bool,
     stopped: Option<String>,
 }
 
@@ -46,6 +48,8 @@ impl Bodies {
                 open: HashMap::new(),
                 current,
                 end,
+                // A process that was killed may have left some; so may the making of the index.
+                new_names: true,
                 stopped: None,
             }),
         };
@@ -89,25 +93,32 @@ impl Bodies {
                 Err(error) => tracing::debug!(%error, "a body can't be linked and is copied"),
             }
         }
-        self.copy(content, &path)
-            .map_err(|e| disk_error("write", &path, &e))
+        let copied = self.copy(content, &path);
+        if copied.is_err() {
+            // Else the next delivery would find it, and believe what is in memory only.
+            let _ = self.disk.remove(&path);
+        }
+        copied
     }
 
-    /// Whether the body is there already, as after a crash between two deliveries of one message. A torn copy is
-    /// removed.
+    /// Whether the body is there already, as after a crash between two deliveries of one message, and then makes it durable: the
+    /// process may have been killed before it did. A torn copy is removed.
     fn has_own(&self, path: &std::path::Path, content: &dyn Content) -> Result<bool, StoreError> {
         let file = match self.disk.open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(disk_error("open", path, &error)),
         };
+        let file: Arc<dyn DiskFile> = Arc::from(file);
         let there = Body {
-            file: Arc::from(file),
+            file: Arc::clone(&file),
             offset: 0,
             size: content.size(),
         };
         let same = checksum(&there, path).ok() == Some(checksum(content, path)?);
-        if !same {
+        if same {
+            file.sync_data().map_err(|e| self.stop(path, &e))?;
+        } else {
             self.disk
                 .remove(path)
                 .map_err(|e| disk_error("remove", path, &e))?;
@@ -115,7 +126,25 @@ impl Bodies {
         Ok(same)
     }
 
-    fn copy(&self, content: &dyn Content, path: &std::path::Path) -> io::Result<u32> {
+    /// A sync failed: nothing more is written until the store is opened again.
+    fn stop(&self, path: &std::path::Path, error: &io::Error) -> StoreError {
+        let why = format!("{}: {error}", path.display());
+        self.shared.lock().stopped = Some(why.clone());
+        StoreError::Stopped(why)
+    }
+
+    fn copy(&self, content: &dyn Content, path: &std::path::Path) -> Result<u32, StoreError> {
+        let file = self.write_copy(content, path);
+        let (file, sum) = file.map_err(|e| disk_error("write", path, &e))?;
+        file.sync_data().map_err(|e| self.stop(path, &e))?;
+        Ok(sum)
+    }
+
+    fn write_copy(
+        &self,
+        content: &dyn Content,
+        path: &std::path::Path,
+    ) -> io::Result<(Box<dyn DiskFile>, u32)> {
         let file = self.disk.create(path)?;
         let mut window = vec![0; WINDOW];
         let mut at = 0;
@@ -130,8 +159,7 @@ impl Bodies {
             sum = crc32c::crc32c_append(sum, piece);
             at += count as u64;
         }
-        file.sync_data()?;
-        Ok(sum)
+        Ok((file, sum))
     }
 
     /// Appends small bodies and makes them durable in one sync, and names of own files in another if there are new ones. Returns
@@ -145,12 +173,12 @@ impl Bodies {
         if let Some(why) = &shared.stopped {
             return Err(StoreError::Stopped(why.clone()));
         }
-        let mut new_names = new_names;
+        // Kept until a sync succeeds, also if this batch fails before it comes to that.
+        shared.new_names |= new_names;
         let total: u64 = bodies.iter().map(|body| body.len() as u64).sum();
         let mut places = Vec::with_capacity(bodies.len());
         if total > 0 {
-            let (file, made) = self.current(&mut shared, total)?;
-            new_names |= made;
+            let file = self.current(&mut shared, total)?;
             let mut offset = shared.end;
             let pieces: Vec<IoSlice<'_>> = bodies.iter().map(|body| IoSlice::new(body)).collect();
             let path = self.shared_path(shared.current);
@@ -175,10 +203,13 @@ impl Bodies {
             }
             shared.end = at;
         }
-        if new_names && let Err(error) = self.disk.sync_dir(&self.directory) {
-            let why = format!("{}: {error}", self.directory.display());
-            shared.stopped = Some(why.clone());
-            return Err(StoreError::Stopped(why));
+        if shared.new_names {
+            if let Err(error) = self.disk.sync_dir(&self.directory) {
+                let why = format!("{}: {error}", self.directory.display());
+                shared.stopped = Some(why.clone());
+                return Err(StoreError::Stopped(why));
+            }
+            shared.new_names = false;
         }
         // Bodies of no octets lie anywhere.
         let nowhere = BodyPlace::Shared {
@@ -189,18 +220,18 @@ impl Bodies {
         Ok((places, (shared.current, shared.end)))
     }
 
-    /// The file that grows; another one where it is full. Says whether its name is new.
+    /// The file that grows; another one where it is full.
     fn current(
         &self,
         shared: &mut SharedFiles,
         octets: u64,
-    ) -> Result<(Arc<dyn DiskFile>, bool), StoreError> {
+    ) -> Result<Arc<dyn DiskFile>, StoreError> {
         if shared.end > 0 && shared.end + octets > self.file_octets {
             shared.current += 1;
             shared.end = 0;
         }
         if let Some(file) = shared.open.get(&shared.current) {
-            return Ok((Arc::clone(file), false));
+            return Ok(Arc::clone(file));
         }
         let path = self.shared_path(shared.current);
         let created = self.disk.create(&path).or_else(|error| {
@@ -214,7 +245,8 @@ impl Bodies {
         let file: Arc<dyn DiskFile> =
             Arc::from(created.map_err(|e| disk_error("make", &path, &e))?);
         shared.open.insert(shared.current, Arc::clone(&file));
-        Ok((file, true))
+        shared.new_names = true;
+        Ok(file)
     }
 
     /// A body to read from.
