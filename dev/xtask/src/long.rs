@@ -116,19 +116,21 @@ fn harness(name: &str) -> std::process::Command {
 /// Runs the queue's simulation with many seeds.
 pub(crate) fn simulate(options: &Simulate) -> Result<()> {
     let from = options.from.unwrap_or_else(fresh_seed);
-    step::run(&mut cargo(&[
-        "run",
-        "--quiet",
+    let mut command = cargo(&[
+        "test",
         "--profile",
         "bench",
         "--package",
-        "bridgehead-testkit",
-        "--bin",
-        "simulate-queue",
+        "bridgehead-queue",
+        "--test",
+        "simulation",
         "--",
-        &from.to_string(),
-        &options.seeds.to_string(),
-    ]))
+        "--nocapture",
+    ]);
+    command
+        .env("FROM", from.to_string())
+        .env("SEEDS", options.seeds.to_string());
+    step::run(&mut command)
 }
 
 fn fresh_seed() -> u64 {
