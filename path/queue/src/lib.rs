@@ -19,6 +19,8 @@ mod gather;
 mod inlet;
 mod lease;
 mod log;
+#[cfg(test)]
+mod properties;
 mod queue;
 mod record;
 mod recovery;

@@ -88,7 +88,7 @@ impl World {
     }
 
     /// A client sends a message, or a part of one.
-    fn accept(&mut self, nested: bool) {
+    pub(crate) fn accept(&mut self, nested: bool) {
         self.now += 1;
         let most = self.settings.inline_octets_max;
         let largest = if nested || !self.one_in(4) {

@@ -261,6 +261,8 @@ pub(crate) fn finish(shared: &Shared) {
         world.disk.set_faults(Faults::default());
     }
     world.resume();
+    // Segments go when something is committed: so something is.
+    world.accept(false);
     drop(world);
     for _ in 0..1_000 {
         act::commit(shared);
