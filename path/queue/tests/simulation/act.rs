@@ -72,7 +72,7 @@ pub(crate) fn commit(shared: &Shared) {
 impl World {
     /// What other threads do while a sync runs. The log is locked: nothing that needs it.
     fn meanwhile(&mut self) {
-        if self.failing || self.must_refuse || self.disk.is_off() {
+        if self.calm || self.failing || self.must_refuse || self.disk.is_off() {
             return;
         }
         for _ in 0..self.pick(0..4) {

@@ -148,6 +148,8 @@ pub(crate) struct World {
     pub(crate) must_refuse: bool,
     pub(crate) failing: bool,
     pub(crate) sync_failures_seen: u64,
+    /// The run is over: what is left is delivered, and nobody else does anything.
+    pub(crate) calm: bool,
     /// Which way mail is routed now.
     pub(crate) way: u64,
     pub(crate) counts: Counts,
@@ -186,6 +188,7 @@ impl World {
             must_refuse: false,
             failing: false,
             sync_failures_seen: 0,
+            calm: false,
             way: 0,
             counts: Counts::default(),
             trace: DefaultHasher::new(),
