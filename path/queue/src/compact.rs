@@ -3,7 +3,7 @@
 //! Guards: the copy is added to the batch under both locks, so that no record of a later step stands before it; numbers of
 //! addressees stay what they were.
 
-use crate::entry::{Entry, PartState, Place, Stage};
+use crate::entry::{Entry, PartState, Stage};
 use crate::gather::{Gather, Meaning};
 use crate::record::{Record, parse};
 use crate::shared::{Shared, damaged, deferred_record, read_frame};
@@ -66,10 +66,18 @@ impl Shared {
     pub(crate) fn repeat(&self, live: &[MessageId], done: &[(MessageId, bool)]) -> io::Result<()> {
         let state = self.state.lock();
         let mut gather = self.gather.lock();
-        for id in live {
-            if let Some(entry) = state.entries.get(id) {
-                copy(*id, entry, &mut gather)?;
-            }
+        let entries = || {
+            live.iter()
+                .filter_map(|id| Some((*id, state.entries.get(id)?)))
+        };
+        // All messages before what became of any: a torn batch is believed up to the tear, and a settlement must not be in it
+        // without the report that it made.
+        for (id, entry) in entries() {
+            copy_accepted(id, entry, &mut gather)?;
+        }
+        for (id, entry) in entries() {
+            let resolved = copy_of_resolved(entry)?;
+            copy_progress(id, entry, resolved.as_ref(), &mut gather);
         }
         for (id, has_file) in done {
             gather.add(*id, &Record::Done, Meaning::Other);
@@ -88,33 +96,41 @@ fn copy(id: MessageId, entry: &Entry, gather: &mut Gather) -> io::Result<()> {
     if entry.resolved.is_none() && matches!(entry.stage, Stage::Parts(_)) {
         return Ok(());
     }
+    // Both or nothing: the old segment is kept for the sake of the accept record only.
+    let resolved = copy_of_resolved(entry)?;
+    copy_accepted(id, entry, gather)?;
+    copy_progress(id, entry, resolved.as_ref(), gather);
+    Ok(())
+}
+
+fn copy_accepted(id: MessageId, entry: &Entry, gather: &mut Gather) -> io::Result<()> {
     let accepted = read_frame(&entry.place)?;
     if !is_accepted(id, &accepted) {
         return Err(damaged(&entry.place));
     }
-    let resolved = match &entry.resolved {
-        None => None,
-        Some(place) => Some(copy_of_resolved(place, &entry.settled)?),
-    };
     gather.add_raw(id, &accepted, Meaning::Moved);
+    Ok(())
+}
+
+/// What became of it since it was accepted.
+fn copy_progress(id: MessageId, entry: &Entry, resolved: Option<&Record<'_>>, gather: &mut Gather) {
     let Some(resolved) = resolved else {
-        return Ok(());
+        return;
     };
-    gather.add(id, &resolved, Meaning::Resolved(entry.assignments));
+    gather.add(id, resolved, Meaning::Resolved(entry.assignments));
     let Stage::Parts(parts) = &entry.stage else {
         if let Some(carried) = &entry.carried
             && let Some(record) = deferred_record(&[], carried)
         {
             gather.add(id, &record, Meaning::Other);
         }
-        return Ok(());
+        return;
     };
     for part in parts.iter().filter(|part| part.state != PartState::Done) {
         if let Some(record) = deferred_record(&part.numbers, &part.carried) {
             gather.add(id, &record, Meaning::Other);
         }
     }
-    Ok(())
 }
 
 fn is_accepted(id: MessageId, frame: &[u8]) -> bool {
@@ -122,8 +138,11 @@ fn is_accepted(id: MessageId, frame: &[u8]) -> bool {
     parsed.is_ok_and(|frame| frame.message == id && matches!(frame.record, Record::Accepted { .. }))
 }
 
-/// The record of the addressees, with what became of them since.
-fn copy_of_resolved(place: &Place, settled: &[u32]) -> io::Result<Record<'static>> {
+/// The record of the addressees, if it has been written, with what became of them since.
+fn copy_of_resolved(entry: &Entry) -> io::Result<Option<Record<'static>>> {
+    let Some(place) = &entry.resolved else {
+        return Ok(None);
+    };
     let octets = read_frame(place)?;
     match parse(&octets).map(|frame| frame.record) {
         Ok(Record::Resolved {
@@ -131,12 +150,12 @@ fn copy_of_resolved(place: &Place, settled: &[u32]) -> io::Result<Record<'static
             delay_notice,
             addressees,
             ..
-        }) => Ok(Record::Resolved {
+        }) => Ok(Some(Record::Resolved {
             expires,
             delay_notice,
             addressees,
-            settled: settled.to_vec(),
-        }),
+            settled: entry.settled.clone(),
+        })),
         _ => Err(damaged(place)),
     }
 }
