@@ -38,6 +38,13 @@ fn print(text: &str) -> Result<(), AdminError> {
     Ok(())
 }
 
+/// Prints lines to standard error: what is wrong mustn't be lost in a pipe.
+fn print_aside(text: &str) -> Result<(), AdminError> {
+    let mut out = std::io::stderr().lock();
+    writeln!(out, "{text}")?;
+    Ok(())
+}
+
 /// A time for people: UTC, to the second.
 fn time(millis: u64) -> String {
     let millis = i64::try_from(millis).unwrap_or(i64::MAX);

@@ -15,6 +15,7 @@ use bridgehead_mail::{MessageId, Timestamp};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tokio::sync::oneshot;
 
 impl Shared {
     /// Commits what was gathered. Returns whether there is nothing left that failed.
@@ -31,8 +32,15 @@ impl Shared {
             };
             std::mem::replace(&mut *gather, fresh)
         };
+        let waiting = std::mem::take(&mut batch.waiting);
+        if batch.notes.is_empty() {
+            // What they waited for went with the commit before.
+            tell(waiting, &Ok(()));
+            return true;
+        }
         match self.write_batch(&mut batch) {
             Ok(written) => {
+                tell(waiting, &Ok(()));
                 let left_alone = self.learn(batch, &written);
                 if self.works_again() || left_alone {
                     self.changed.notify_one();
@@ -44,6 +52,7 @@ impl Shared {
                 tracing::error!(why = fault.text(), "a commit failed");
                 self.failing.store(true, Ordering::Release);
                 self.refuse_batch(batch, &fault);
+                tell(waiting, &Err(Refused::Storage(fault.text().to_owned())));
                 false
             }
         }
@@ -182,6 +191,13 @@ impl Shared {
         let (sequence, (segment, live)) = state.segments.first_key_value()?;
         let empty = *live == 0 && Some(*sequence) != active;
         empty.then(|| Arc::clone(segment))
+    }
+}
+
+fn tell(waiting: Vec<oneshot::Sender<Result<(), Refused>>>, outcome: &Result<(), Refused>) {
+    for one in waiting {
+        // Whoever went away doesn't want to know.
+        let _ = one.send(outcome.clone());
     }
 }
 

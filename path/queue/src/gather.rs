@@ -76,6 +76,8 @@ pub(crate) struct Gather {
     pub(crate) closed: bool,
     /// The committer waits without limit: whoever adds something must wake it.
     pub(crate) asleep: bool,
+    /// Those who wait until everything before them is durable.
+    pub(crate) waiting: Vec<oneshot::Sender<Result<(), Refused>>>,
 }
 
 impl Gather {
@@ -100,7 +102,7 @@ impl Gather {
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.notes.is_empty()
+        self.notes.is_empty() && self.waiting.is_empty()
     }
 
     /// Puts what must not be lost of a failed batch in front again. New messages with somebody waiting were refused: should they

@@ -19,7 +19,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 /// How long a look at the free space is good for.
 const SPACE_AGE_MAX_MS: u64 = 1_000;
@@ -145,6 +145,17 @@ impl Shared {
         if asleep {
             self.wake.notify_one();
         }
+    }
+
+    /// Tells when all that was gathered until now is durable, or that it isn't yet.
+    pub(crate) fn synced(&self) -> oneshot::Receiver<Result<(), Refused>> {
+        let (tell, told) = oneshot::channel();
+        let mut gather = self.gather.lock();
+        gather.waiting.push(tell);
+        gather.urgent = true;
+        drop(gather);
+        self.wake.notify_one();
+        told
     }
 
     fn has_room_for_hot(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::Queue;
 use crate::entry::{Entry, Part, PartState, Stage};
+use crate::error::Refused;
 use crate::settings::Limits;
 use crate::shared::{Snapshot, all_but};
 use bridgehead_mail::{Addressee, Envelope, Failure, LinkName, MessageId, Timestamp};
@@ -219,6 +220,15 @@ impl Queue {
         self.shared.noted(gather);
         drop(state);
         true
+    }
+
+    /// Resolves when everything that was changed until now is on stable storage, so that a crash doesn't take it back.
+    ///
+    /// # Errors
+    /// If storing fails: the change holds in memory, and is stored as soon as that is possible again.
+    pub async fn synced(&self) -> Result<(), Refused> {
+        let told = self.shared.synced().await;
+        told.unwrap_or(Err(Refused::Closed))
     }
 
     /// New limits, in force from the next message on.

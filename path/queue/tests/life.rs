@@ -11,7 +11,10 @@ use bridgehead_queue::settings::Limits;
 use bridgehead_queue::{
     Assignment, Committed, Part, PartLease, Queue, Refused, Settings, Settlement, Work,
 };
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 fn at(seconds: u64) -> Timestamp {
@@ -251,6 +254,24 @@ fn controls_say_what_they_touched() {
     assert!(queue.delete(id));
     assert!(!queue.delete(id));
     assert!(queue.is_empty());
+}
+
+#[test]
+fn who_waits_for_the_disk_is_told_once_all_before_is_on_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let queue = open(dir.path());
+    let id = accept(&queue, b"x", &["bob@example.net"]).unwrap().id();
+    assert!(queue.delete(id));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut synced = pin!(queue.synced());
+    assert!(synced.as_mut().poll(&mut context).is_pending());
+    queue.commit_now();
+    assert_eq!(synced.poll(&mut context), Poll::Ready(Ok(())));
+    // With nothing left to write it is told all the same.
+    let mut again = pin!(queue.synced());
+    assert!(again.as_mut().poll(&mut context).is_pending());
+    queue.commit_now();
+    assert_eq!(again.poll(&mut context), Poll::Ready(Ok(())));
 }
 
 #[test]

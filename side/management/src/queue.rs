@@ -147,6 +147,9 @@ pub(crate) async fn remove(
         return Err(No::not_found(&format!("message {id} isn't in the queue")));
     }
     controlled(&rooms, id, "delete");
+    // Answered only when a crash can't bring it back.
+    let synced = rooms.queue.synced().await;
+    synced.map_err(|error| No::broken(&format!("it is deleted, but not yet on disk: {error}")))?;
     Ok(Json(Touched { messages: 1 }))
 }
 

@@ -165,7 +165,10 @@ fn a_faulty_organisation_leaves_the_old_one_in_force() {
     .unwrap();
     let said = server.command(&["apply", "-f", file.to_str().unwrap()]);
     assert!(!said.status.success());
-    assert!(words(&said).contains("addresses"), "{}", words(&said));
+    let faults = String::from_utf8_lossy(&said.stderr);
+    assert!(faults.contains("faulty.toml:"), "{}", words(&said));
+    assert!(faults.contains("addresses"), "{}", words(&said));
+    assert!(said.stdout.is_empty(), "{}", words(&said));
     send(
         server.strict(),
         "a@example.org",

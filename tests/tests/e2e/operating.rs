@@ -36,7 +36,7 @@ fn a_held_message_is_listed_shown_and_deleted() {
     let organization = Organization::new()
         .server("retry-schedule = [\"1h\"]")
         .smart_host("out", "*", tools::nobody());
-    let server = Server::start(&organization);
+    let mut server = Server::start(&organization);
     let reply = send(
         server.inbound(),
         "bob@example.test",
@@ -67,6 +67,9 @@ fn a_held_message_is_listed_shown_and_deleted() {
         assert!(!said.stdout.is_empty());
     }
     server.ask(&["queue", "delete", &id]);
+    // What was answered is durable.
+    server.kill();
+    server.run(&[]);
     assert_eq!(server.queued(), 0);
     let said = server.command(&["queue", "show", &id]);
     assert!(!said.status.success());

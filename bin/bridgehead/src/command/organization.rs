@@ -1,6 +1,6 @@
 //! `bridgehead apply` and `bridgehead export`.
 
-use super::{print, print_json};
+use super::{print, print_aside, print_json};
 use crate::admin_client::{AdminClient, AdminError};
 use crate::cli::Admin;
 use bridgehead_management_api::{ApplyRequest, ApplyResult, Export, Fault};
@@ -21,7 +21,12 @@ pub(crate) async fn apply(file: &Path, dry_run: bool, to: &Admin) -> Result<(), 
     if to.json {
         print_json(&result)?;
     } else {
-        print(&text_of(&result, dry_run))?;
+        for fault in &result.faults {
+            print_aside(&fault_line(fault))?;
+        }
+        if errors == 0 {
+            print(&text_of(&result, dry_run))?;
+        }
     }
     match errors {
         0 => Ok(()),
@@ -32,7 +37,7 @@ pub(crate) async fn apply(file: &Path, dry_run: bool, to: &Admin) -> Result<(), 
 }
 
 fn text_of(result: &ApplyResult, dry_run: bool) -> String {
-    let mut lines: Vec<String> = result.faults.iter().map(fault_line).collect();
+    let mut lines: Vec<String> = Vec::new();
     let would = if dry_run { "would be " } else { "" };
     for (what, names) in [
         ("created", &result.created),
@@ -47,13 +52,11 @@ fn text_of(result: &ApplyResult, dry_run: bool) -> String {
             .iter()
             .map(|why| format!("not in force: {why}")),
     );
-    if result.faults.iter().all(|fault| fault.warning) {
-        let same = if dry_run { "would stay" } else { "stayed" };
-        lines.push(format!(
-            "{} object(s) {same} as they were; version {}",
-            result.unchanged, result.version
-        ));
-    }
+    let same = if dry_run { "would stay" } else { "stayed" };
+    lines.push(format!(
+        "{} object(s) {same} as they were; version {}",
+        result.unchanged, result.version
+    ));
     lines.join("\n")
 }
 

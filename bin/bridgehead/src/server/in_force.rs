@@ -49,7 +49,10 @@ impl Follower {
         for fault in &faults {
             tracing::warn!(version, fault, "not in force");
         }
-        tracing::info!(version, "the organisation is in force");
+        match version {
+            0 => tracing::info!("there is no organisation yet: bridgehead apply -f FILE makes one"),
+            _ => tracing::info!(version, "the organisation is in force"),
+        }
         self.said.send_replace(InForce { version, faults });
     }
 

@@ -100,7 +100,7 @@ impl Opening<'_> {
 
     async fn connect(&self) -> Result<Connection, Refusal> {
         let address = self.address;
-        let label = format!("{} [{}]:{}", self.host, address.ip(), address.port());
+        let label = label(self.host, address);
         let unreachable = |why: &dyn Display| {
             let text = format!("No connection to {label} could be made");
             Failure::new(StatusCode::transient(4, 1), &text).because(&why)
@@ -268,6 +268,15 @@ impl Opening<'_> {
             |own: &SocketAddr| own.ip().is_unspecified() && own.port() == self.address.port();
         here == Some(self.address.ip()) && self.own_addresses.iter().any(listens)
     }
+}
+
+/// How a next hop is named in reports: its name and address, or the address alone where that is its name.
+fn label(host: &Domain, address: SocketAddr) -> String {
+    let literal = format!("[{}]", address.ip());
+    if host.as_str() == literal {
+        return format!("{literal}:{}", address.port());
+    }
+    format!("{host} {literal}:{}", address.port())
 }
 
 /// A refusal of the whole connection: temporary, because it isn't about any message. Only 521 says for good that there is
