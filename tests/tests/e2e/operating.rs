@@ -232,7 +232,7 @@ fn idle_sessions_do_not_hold_a_stop_up() {
 fn the_log_names_session_and_message() {
     let mut server = Server::prepare(binary::bridgehead(), "log-format = \"json\"");
     server.run(&[]);
-    server.apply(&Organization::new());
+    server.apply(&Organization::new().smart_host("out", "*", tools::nobody()));
     let reply = send(
         server.inbound(),
         "a@example.org",
@@ -240,8 +240,18 @@ fn the_log_names_session_and_message() {
         &message("log"),
     );
     server.mailbox("alice", 1);
+    let held = send(
+        server.inbound(),
+        "alice@example.test",
+        &["b@example.net"],
+        &message("held"),
+    );
+    wait::until("an attempt", || {
+        let list = server.ask(&["queue", "list"]);
+        list["groups"][0]["last-error"].is_string().then_some(())
+    });
     server.stop();
-    let id = id_in(&reply);
+    let (id, held) = (id_in(&reply), id_in(&held));
     let log = server.log();
     let lines: Vec<serde_json::Value> = log
         .lines()
@@ -256,6 +266,14 @@ fn the_log_names_session_and_message() {
         about
             .iter()
             .any(|line| line.to_string().contains("session")),
+        "{log}"
+    );
+    // Also what a room says that knows nothing of ids.
+    assert!(
+        lines
+            .iter()
+            .map(ToString::to_string)
+            .any(|line| line.contains(&held) && line.contains("a host can't be used")),
         "{log}"
     );
 }

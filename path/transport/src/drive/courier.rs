@@ -10,6 +10,7 @@ use bridgehead_queue::{PartLease, ReadyLink};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
+use tracing::Instrument;
 
 /// What the corridor remembers of a link.
 #[derive(Default)]
@@ -139,7 +140,9 @@ async fn carry(shared: Arc<Shared>, number: u32, hop: NextHop) {
         let Some(lease) = shared.queue.next(number, now()) else {
             break;
         };
-        let outcomes = ending.hand_over(&hop, &lease).await;
+        // What the rooms say on the way carries the message's id.
+        let span = tracing::info_span!("hand-over", id = %lease.id());
+        let outcomes = ending.hand_over(&hop, &lease).instrument(span).await;
         shared.settle(lease, outcomes);
     }
 }
