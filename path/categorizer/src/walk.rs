@@ -6,7 +6,7 @@
 use crate::merge::{Addressees, Reached};
 use crate::trace::Trace;
 use crate::{ADDRESSEES_MAX, Categorized, DEPTH_MAX, Expanded, Snapshot, Step};
-use bridgehead_directory::{Contact, Found, Group, How, Mailbox, Member, Resolution};
+use bridgehead_directory::{Contact, DynamicGroup, Found, Group, How, Mailbox, Member, Resolution};
 use bridgehead_mail::{
     Address, Addressee, Destination, DsnText, Failure, Notify, Orcpt, Recipient, StatusCode,
 };
@@ -255,6 +255,7 @@ impl<'w, 's> Walk<'w, 's> {
             Found::Mailbox(mailbox) => self.forwarding(mailbox, address, wishes),
             Found::Group(group) => self.group(group, address, wishes),
             Found::Contact(contact) => self.contact(contact, address, wishes),
+            Found::DynamicGroup(group) => self.dynamic_group(group, address, wishes),
         }
     }
 
@@ -280,7 +281,7 @@ impl<'w, 's> Walk<'w, 's> {
             wishes.replaced()
         };
         for target in &mailbox.forward_to {
-            self.address(target, onward);
+            self.member(target, address, onward);
         }
         self.path.pop();
     }
@@ -295,10 +296,7 @@ impl<'w, 's> Walk<'w, 's> {
         self.expanded = true;
         let onward = wishes.parted();
         for member in &group.members {
-            match member {
-                Member::Address(address) => self.address(address, onward),
-                Member::Name(name) => self.member(name.as_str(), address, onward),
-            }
+            self.member(member, address, onward);
             if self.bound.is_some() {
                 break;
             }
@@ -306,11 +304,37 @@ impl<'w, 's> Walk<'w, 's> {
         self.path.pop();
     }
 
-    fn member(&mut self, name: &str, group: &Address, wishes: Wishes) {
+    fn dynamic_group(&mut self, group: &'s DynamicGroup, address: &Address, wishes: Wishes) {
+        let name = group.name.as_str();
+        if !self.enter("dynamic-group", name, address) {
+            return;
+        }
+        let text = format_args!("stands for all with {}", group.filter.as_str());
+        self.trace
+            .step(address, format_args!("dynamic-group {name}"), text);
+        self.expanded = true;
+        let onward = wishes.parted();
+        for found in self.snapshot.matching(&group.filter) {
+            if !self.spend() {
+                break;
+            }
+            if let Some(address) = found.primary() {
+                self.object(found, address, onward);
+            }
+        }
+        self.path.pop();
+    }
+
+    fn member(&mut self, member: &Member, group: &Address, wishes: Wishes) {
+        let name: &str = match member {
+            Member::Address(address) => return self.address(address, wishes),
+            Member::Name(name) => name.as_str(),
+            Member::Entry(place) => place,
+        };
         if !self.spend() {
             return;
         }
-        let found = self.snapshot.by_name(name);
+        let found = self.snapshot.member(member);
         match found.and_then(|found| Some((found, found.primary()?))) {
             Some((found, address)) => self.object(found, address, wishes),
             None => {

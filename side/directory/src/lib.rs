@@ -12,12 +12,15 @@ mod drive;
 mod embedded;
 mod error;
 mod fault;
+mod feed;
+mod filter;
 mod key;
 mod objects;
 mod organisation;
 mod password;
 mod reader;
 mod snapshot;
+mod template;
 mod units;
 mod value;
 mod words;
@@ -27,19 +30,22 @@ pub use change::{Change, HistoryEntry};
 pub use drive::Directory;
 pub use error::OpenError;
 pub use fault::{Fault, Report};
+pub use feed::{Entry, EntryId, News, Object};
+pub use filter::{Attribute, Attributes, Filter};
 pub use key::{Key, Presence, Schema};
 pub use objects::{
-    AcceptedDomain, Administrator, Connector, Contact, Group, Mailbox, Organization, RoutingGroup,
-    Server, VirtualServer,
+    AcceptedDomain, AddressPolicy, Administrator, Connector, Contact, DynamicGroup, Group,
+    JournalRule, Mailbox, Organization, RoutingGroup, Server, VirtualServer,
 };
 pub use organisation::{Organisation, parse_organisation, reference};
 pub use password::{Password, verify_password};
 pub use reader::{Fields, Place, read_document};
 pub use snapshot::{Acceptance, Found, How, Login, Resolution, Snapshot};
+pub use template::{AddressTemplate, Person};
 pub use units::{Size, Wait};
 pub use value::{RawValue, Value, quote, string};
 pub use words::{
     AddressSpace, BareLineEnds, ConnectorTls, DomainKind, EightBit, Member, Name, NameServer,
-    NextHopKind, Pattern, Role, Secret, SmartHost, Words,
+    NextHopKind, Pattern, ReportTo, Role, Secret, SmartHost, Words,
 };
 pub use writer::TableWriter;

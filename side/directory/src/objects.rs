@@ -5,8 +5,9 @@
 
 use crate::object;
 use crate::{
-    AddressSpace, BareLineEnds, ConnectorTls, DomainKind, EightBit, Member, Name, NameServer,
-    NextHopKind, Password, Role, Secret, Size, SmartHost, Wait, Words,
+    AddressSpace, AddressTemplate, BareLineEnds, ConnectorTls, DomainKind, EightBit, Filter,
+    Member, Name, NameServer, NextHopKind, Password, ReportTo, Role, Secret, Size, SmartHost, Wait,
+    Words,
 };
 use bridgehead_mail::{Address, Domain, IpNetwork};
 use std::net::SocketAddr;
@@ -185,11 +186,37 @@ object! {
         /// Clear text, which is hashed on apply, or an argon2 hash, which is kept.
         password: optional Password = "password", "no login";
         /// Where its mail goes instead, or as well.
-        forward_to: list Address = "forward-to", "nowhere";
+        forward_to: list Member = "forward-to", "nowhere";
         /// Whether a copy of forwarded mail stays in the mailbox.
         keep_copy: optional bool = "keep-copy", "false";
         /// Whether it may log in and send. It gets mail all the same.
         disabled: optional bool = "disabled", "false";
+        /// Its name as people read it.
+        display_name: optional Words = "display-name", "its name";
+        /// The given name of the person; `%g` in templates.
+        given_name: optional Words = "given-name", "none";
+        /// The surname of the person; `%s` in templates.
+        surname: optional Words = "surname", "none";
+        /// The department.
+        department: optional Words = "department", "none";
+        /// The company.
+        company: optional Words = "company", "none";
+        /// The office.
+        office: optional Words = "office", "none";
+        /// The title.
+        title: optional Words = "title", "none";
+        /// Octets of a message it may send; larger ones are refused with 5.2.3.
+        max_send_size: optional Size = "max-send-size", "no limit of its own", 1024..=1099511627776;
+        /// Recipients of a message it may send; with more it is refused with 5.5.3.
+        max_send_recipients: optional u32 = "max-send-recipients", "no limit of its own", 1..=1000000;
+        /// Octets of a message it takes; larger ones are refused with 5.2.3.
+        max_receive_size: optional Size = "max-receive-size", "no limit of its own", 1024..=1099511627776;
+        /// Who may send to it: these, and members of these groups; empty: everybody.
+        accept_from: list Member = "accept-from", "everybody";
+        /// Who may not: these, and members of these groups.
+        reject_from: list Member = "reject-from", "nobody";
+        /// Whether only authenticated senders of this organisation may send to it.
+        authenticated_senders_only: optional bool = "authenticated-senders-only", "false";
     }
 }
 
@@ -202,6 +229,55 @@ object! {
         addresses: several Address = "addresses", "";
         /// Who gets its mail: mailboxes, groups and contacts by name, or addresses.
         members: list Member = "members", "nobody";
+        /// Who answers for it.
+        owner: optional Member = "owner", "nobody";
+        /// Who is told when its mail can't be delivered to a member: `sender`, `owner` or `nobody`.
+        report_to: optional ReportTo = "report-to", "sender";
+        /// Whether its members are kept secret in reports and traces that others see.
+        hidden_members: optional bool = "hidden-members", "false";
+        /// Who passes its mail on: others' mail goes to them first.
+        moderators: list Member = "moderators", "nobody: mail goes straight to the members";
+        /// The server that expands it; others pass its mail on to that server.
+        expansion_server: optional Name = "expansion-server", "any";
+        /// Octets of a message it takes; larger ones are refused with 5.2.3.
+        max_receive_size: optional Size = "max-receive-size", "no limit of its own", 1024..=1099511627776;
+        /// Who may send to it: these, and members of these groups; empty: everybody.
+        accept_from: list Member = "accept-from", "everybody";
+        /// Who may not: these, and members of these groups.
+        reject_from: list Member = "reject-from", "nobody";
+        /// Whether only authenticated senders of this organisation may send to it.
+        authenticated_senders_only: optional bool = "authenticated-senders-only", "false";
+    }
+}
+
+object! {
+    /// Addresses that stand for all recipients for whom a filter holds.
+    DynamicGroup = "dynamic-group" {
+        /// Its name; unique among mailboxes, groups and contacts.
+        name: required Name = "name", "";
+        /// Its addresses.
+        addresses: several Address = "addresses", "";
+        /// Who gets its mail (RFC 4515), over the attributes objectClass (mailbox, group or contact), name, mail,
+        /// displayName, givenName, sn, department, company, physicalDeliveryOfficeName and title.
+        filter: required Filter = "filter", "";
+        /// Who answers for it.
+        owner: optional Member = "owner", "nobody";
+        /// Who is told when its mail can't be delivered to a member: `sender`, `owner` or `nobody`.
+        report_to: optional ReportTo = "report-to", "sender";
+        /// Whether its members are kept secret in reports and traces that others see.
+        hidden_members: optional bool = "hidden-members", "false";
+        /// Who passes its mail on: others' mail goes to them first.
+        moderators: list Member = "moderators", "nobody: mail goes straight to the members";
+        /// The server that expands it; others pass its mail on to that server.
+        expansion_server: optional Name = "expansion-server", "any";
+        /// Octets of a message it takes; larger ones are refused with 5.2.3.
+        max_receive_size: optional Size = "max-receive-size", "no limit of its own", 1024..=1099511627776;
+        /// Who may send to it: these, and members of these groups; empty: everybody.
+        accept_from: list Member = "accept-from", "everybody";
+        /// Who may not: these, and members of these groups.
+        reject_from: list Member = "reject-from", "nobody";
+        /// Whether only authenticated senders of this organisation may send to it.
+        authenticated_senders_only: optional bool = "authenticated-senders-only", "false";
     }
 }
 
@@ -214,6 +290,45 @@ object! {
         addresses: several Address = "addresses", "";
         /// The address elsewhere.
         target: required Address = "target", "";
+        /// Octets of a message it takes; larger ones are refused with 5.2.3.
+        max_receive_size: optional Size = "max-receive-size", "no limit of its own", 1024..=1099511627776;
+        /// Who may send to it: these, and members of these groups; empty: everybody.
+        accept_from: list Member = "accept-from", "everybody";
+        /// Who may not: these, and members of these groups.
+        reject_from: list Member = "reject-from", "nobody";
+        /// Whether only authenticated senders of this organisation may send to it.
+        authenticated_senders_only: optional bool = "authenticated-senders-only", "false";
+    }
+}
+
+object! {
+    /// Gives addresses to recipients by templates.
+    AddressPolicy = "address-policy" {
+        /// Its name.
+        name: required Name = "name", "";
+        /// Whom it concerns (RFC 4515), as in dynamic groups.
+        filter: optional Filter = "filter", "every mailbox";
+        /// Templates of addresses, the primary one first: `%g` given name, `%s` surname, `%d` display name, `%m` name,
+        /// `%1g` its first letter, `%%` a percent sign.
+        templates: several AddressTemplate = "templates", "";
+        /// Of the policies that concern a recipient the one with the lowest number counts.
+        priority: optional u32 = "priority", "100", 1..=10000;
+    }
+}
+
+object! {
+    /// Copies of messages go to an archive, each exactly once, as an envelope journal report.
+    JournalRule = "journal-rule" {
+        /// Its name.
+        name: required Name = "name", "";
+        /// Whether it concerns all mail.
+        everything: optional bool = "everything", "false";
+        /// Mail from or to these domains.
+        domains: list Domain = "domains", "none";
+        /// Mail from or to these, and members of these groups.
+        members: list Member = "members", "none";
+        /// Where the reports go.
+        journal_to: required Address = "journal-to", "";
     }
 }
 

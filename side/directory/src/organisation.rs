@@ -3,8 +3,9 @@
 use crate::check::check;
 use crate::reader::{find, read_document, unknown};
 use crate::{
-    AcceptedDomain, Administrator, Connector, Contact, Fault, Fields, Group, Key, Mailbox,
-    Organization, Place, Report, RoutingGroup, Schema, Server, TableWriter, VirtualServer,
+    AcceptedDomain, AddressPolicy, Administrator, Connector, Contact, DynamicGroup, Fault, Fields,
+    Group, JournalRule, Key, Mailbox, Organization, Place, Report, RoutingGroup, Schema, Server,
+    TableWriter, VirtualServer,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use toml::de::DeTable;
@@ -30,6 +31,12 @@ pub struct Organisation {
     pub groups: Vec<Group>,
     /// The contacts.
     pub contacts: Vec<Contact>,
+    /// The groups whose members are found by a filter.
+    pub dynamic_groups: Vec<DynamicGroup>,
+    /// How recipients get their addresses.
+    pub address_policies: Vec<AddressPolicy>,
+    /// What is copied to an archive.
+    pub journal_rules: Vec<JournalRule>,
     /// Who may administer it.
     pub administrators: Vec<Administrator>,
 }
@@ -71,6 +78,9 @@ named!(
     Mailbox,
     Group,
     Contact,
+    DynamicGroup,
+    AddressPolicy,
+    JournalRule,
     Administrator
 );
 
@@ -116,6 +126,9 @@ fn read(document: &DeTable<'_>, report: &mut Report) -> (Organisation, Places) {
         mailboxes: read_all(document, &mut places, report),
         groups: read_all(document, &mut places, report),
         contacts: read_all(document, &mut places, report),
+        dynamic_groups: read_all(document, &mut places, report),
+        address_policies: read_all(document, &mut places, report),
+        journal_rules: read_all(document, &mut places, report),
         administrators: read_all(document, &mut places, report),
     };
     (organisation, places)
@@ -197,7 +210,7 @@ fn read_all<S: Schema>(document: &DeTable<'_>, places: &mut Places, report: &mut
 
 /// Every kind with what it is and its keys, in the order of the file: what the reference is written from.
 #[must_use]
-pub const fn reference() -> [(&'static str, &'static str, &'static [Key]); 10] {
+pub const fn reference() -> [(&'static str, &'static str, &'static [Key]); 13] {
     const fn row<S: Schema>() -> (&'static str, &'static str, &'static [Key]) {
         (S::KIND, S::DOC, S::KEYS)
     }
@@ -212,6 +225,9 @@ pub const fn reference() -> [(&'static str, &'static str, &'static [Key]); 10] {
         row::<Group>(),
         row::<Contact>(),
         row::<Administrator>(),
+        row::<DynamicGroup>(),
+        row::<AddressPolicy>(),
+        row::<JournalRule>(),
     ]
 }
 
@@ -246,6 +262,9 @@ impl Organisation {
         write_all(7, &self.groups, &mut texts);
         write_all(8, &self.contacts, &mut texts);
         write_all(9, &self.administrators, &mut texts);
+        write_all(10, &self.dynamic_groups, &mut texts);
+        write_all(11, &self.address_policies, &mut texts);
+        write_all(12, &self.journal_rules, &mut texts);
         texts
     }
 }

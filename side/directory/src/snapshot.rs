@@ -3,7 +3,10 @@
 //! Guards: no network, no lock, no file behind any question. Addresses are looked up without regard to case
 //! (RFC 5321 §2.4 leaves the local part to its owner: us).
 
-use crate::{Contact, DomainKind, Group, Mailbox, Member, Name, Organisation, Password};
+use crate::{
+    Attribute, Attributes, Contact, DomainKind, DynamicGroup, Filter, Group, Mailbox, Member, Name,
+    Organisation, Password, Words,
+};
 use bridgehead_mail::{Address, Domain};
 use std::collections::HashMap;
 
@@ -40,6 +43,8 @@ pub enum Found<'a> {
     Group(&'a Group),
     /// A contact.
     Contact(&'a Contact),
+    /// A group whose members are found by a filter.
+    DynamicGroup(&'a DynamicGroup),
 }
 
 impl<'a> Found<'a> {
@@ -50,6 +55,7 @@ impl<'a> Found<'a> {
             Self::Mailbox(mailbox) => &mailbox.name,
             Self::Group(group) => &group.name,
             Self::Contact(contact) => &contact.name,
+            Self::DynamicGroup(group) => &group.name,
         }
     }
 
@@ -60,18 +66,62 @@ impl<'a> Found<'a> {
             Self::Mailbox(_) => "mailbox",
             Self::Group(_) => "group",
             Self::Contact(_) => "contact",
+            Self::DynamicGroup(_) => "dynamic-group",
+        }
+    }
+
+    /// Whether a filter holds for it. Dynamic groups are nobody's members: they would have to ask themselves.
+    #[must_use]
+    pub fn matches(&self, filter: &Filter) -> bool {
+        if matches!(self, Self::DynamicGroup(_)) {
+            return false;
+        }
+        filter.holds(self)
+    }
+
+    /// All its addresses, the primary one first.
+    #[must_use]
+    pub fn addresses(&self) -> &'a [Address] {
+        match self {
+            Self::Mailbox(mailbox) => &mailbox.addresses,
+            Self::Group(group) => &group.addresses,
+            Self::Contact(contact) => &contact.addresses,
+            Self::DynamicGroup(group) => &group.addresses,
         }
     }
 
     /// Its first address.
     #[must_use]
     pub fn primary(&self) -> Option<&'a Address> {
-        let addresses = match self {
-            Self::Mailbox(mailbox) => &mailbox.addresses,
-            Self::Group(group) => &group.addresses,
-            Self::Contact(contact) => &contact.addresses,
+        self.addresses().first()
+    }
+}
+
+impl Attributes for Found<'_> {
+    fn tell(&self, attribute: Attribute, to: &mut dyn FnMut(&str)) {
+        let mailbox = match self {
+            Self::Mailbox(mailbox) => Some(*mailbox),
+            _ => None,
         };
-        addresses.first()
+        let words = |of: fn(&Mailbox) -> &Option<Words>| mailbox.and_then(|m| of(m).as_ref());
+        let value = match attribute {
+            Attribute::ObjectClass => return to(self.kind()),
+            Attribute::Name => return to(self.name().as_str()),
+            Attribute::Mail => {
+                let addresses = self.addresses().iter();
+                return addresses.for_each(|address| to(&address.to_string()));
+            }
+            Attribute::DisplayName => words(|m| &m.display_name),
+            Attribute::GivenName => words(|m| &m.given_name),
+            Attribute::Surname => words(|m| &m.surname),
+            Attribute::Department => words(|m| &m.department),
+            Attribute::Company => words(|m| &m.company),
+            Attribute::Office => words(|m| &m.office),
+            Attribute::Title => words(|m| &m.title),
+        };
+        if let Some(value) = value {
+            to(&value.0);
+        }
     }
 }
 
@@ -105,6 +155,7 @@ pub(crate) enum Index {
     Mailbox(usize),
     Group(usize),
     Contact(usize),
+    DynamicGroup(usize),
 }
 
 impl Index {
@@ -168,6 +219,9 @@ impl Table {
         for (index, contact) in organisation.contacts.iter().enumerate() {
             table.add(&contact.name, &contact.addresses, Index::Contact(index));
         }
+        for (index, group) in organisation.dynamic_groups.iter().enumerate() {
+            table.add(&group.name, &group.addresses, Index::DynamicGroup(index));
+        }
         table
     }
 
@@ -185,6 +239,15 @@ impl Table {
     /// The object that has this address, or has it without what stands after the plus.
     pub(crate) fn find(&self, address: &Address) -> Option<Index> {
         self.lookup(address).map(|(index, _)| index)
+    }
+
+    /// The object that is named, by name or address.
+    pub(crate) fn member(&self, member: &Member) -> Option<Index> {
+        match member {
+            Member::Address(address) => self.find(address),
+            Member::Name(name) => self.names.get(&name.folded()).copied(),
+            Member::Entry(_) => None,
+        }
     }
 
     fn lookup(&self, address: &Address) -> Option<(Index, How)> {
@@ -293,6 +356,10 @@ impl Snapshot {
             Index::Mailbox(at) => self.organisation.mailboxes.get(at).map(Found::Mailbox),
             Index::Group(at) => self.organisation.groups.get(at).map(Found::Group),
             Index::Contact(at) => self.organisation.contacts.get(at).map(Found::Contact),
+            Index::DynamicGroup(at) => {
+                let group = self.organisation.dynamic_groups.get(at);
+                group.map(Found::DynamicGroup)
+            }
         }
     }
 
@@ -312,6 +379,8 @@ impl Snapshot {
                 Resolution::Object(found, _) => Some(found),
                 _ => None,
             },
+            // Only a copy of another directory knows places.
+            Member::Entry(_) => None,
         }
     }
 
@@ -364,6 +433,14 @@ impl Snapshot {
     pub fn postmaster(&self) -> Option<&Address> {
         let organization = self.organisation.organization.as_ref();
         organization.map(|organization| &organization.postmaster)
+    }
+
+    /// All recipients for whom a filter holds.
+    pub fn matching<'s>(&'s self, filter: &'s Filter) -> impl Iterator<Item = Found<'s>> {
+        let all = self.organisation.mailboxes.iter().map(Found::Mailbox);
+        let all = all.chain(self.organisation.groups.iter().map(Found::Group));
+        let all = all.chain(self.organisation.contacts.iter().map(Found::Contact));
+        all.filter(|found| found.matches(filter))
     }
 
     /// The names of all mailboxes.

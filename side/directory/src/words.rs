@@ -72,6 +72,33 @@ pub enum Member {
     Name(Name),
     /// An address, of an object or somewhere else.
     Address(Address),
+    /// An entry of an LDAP directory, by its DN.
+    Entry(Box<str>),
+}
+
+impl Member {
+    /// Whether a text is a DN (RFC 4514), as opposed to a name or an address: neither has a comma outside of quotes.
+    fn is_place(text: &str) -> bool {
+        let Some((attribute, value)) = text.split_once('=') else {
+            return false;
+        };
+        let mut letters = attribute.chars();
+        letters
+            .next()
+            .is_some_and(|first| first.is_ascii_alphabetic())
+            && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+            && value.contains(',')
+    }
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => name.fmt(f),
+            Self::Address(address) => address.fmt(f),
+            Self::Entry(place) => f.write_str(place),
+        }
+    }
 }
 
 impl Value for Member {
@@ -79,7 +106,9 @@ impl Value for Member {
 
     fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, String> {
         let text = string(value, "the name of an object or an address")?;
-        if text.contains('@') {
+        if Self::is_place(text) {
+            Ok(Self::Entry(text.into()))
+        } else if text.contains('@') {
             Address::read(value, key).map(Self::Address)
         } else {
             Name::read(value, key).map(Self::Name)
@@ -90,6 +119,7 @@ impl Value for Member {
         match self {
             Self::Name(name) => name.write(out),
             Self::Address(address) => address.write(out),
+            Self::Entry(place) => quote(place, out),
         }
     }
 }
@@ -413,6 +443,19 @@ choice! {
         Required = "required",
         /// Always, and the certificate must be valid for the host's name.
         Verify = "verify",
+    }
+}
+
+choice! {
+    /// Who is told that a member of a group can't be reached.
+    ReportTo = "\"sender\", \"owner\" or \"nobody\"" {
+        /// Who sent the message.
+        #[default]
+        Sender = "sender",
+        /// Who answers for the group.
+        Owner = "owner",
+        /// Nobody.
+        Nobody = "nobody",
     }
 }
 

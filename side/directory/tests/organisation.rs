@@ -59,7 +59,7 @@ const FAULTY: &[(&str, &[&str])] = &[
         "[[contact]]\nname = \"dave\"\naddresses = [\"dave@example.test\"]\nzzz = 1\n",
         &[
             "1: contact dave: target: is missing; an address is expected",
-            "4: contact dave: zzz: unknown key; a contact has name, addresses, target",
+            "4: contact dave: zzz: unknown key; a contact has name, addresses, target, max-receive-size, accept-from, reject-from, authenticated-senders-only",
         ],
     ),
     (
@@ -140,6 +140,29 @@ const FAULTY: &[(&str, &[&str])] = &[
         &[
             "4: mailbox dave: forward-to: dave+x@example.test is the mailbox itself; keep-copy keeps a copy",
             "4: mailbox dave: forward-to: nobody has the address zoe@example.test",
+        ],
+    ),
+    (
+        "[[dynamic-group]]\nname = \"alice\"\naddresses = [\"sales@example.test\"]\nfilter = \"(department=Sales\"\nreport-to = \"owner\"\nmoderators = [\"zoe\"]\n",
+        &[
+            "4: dynamic-group alice: filter: not a filter (RFC 4515): \")\" is expected at letter 18",
+        ],
+    ),
+    (
+        "[[dynamic-group]]\nname = \"alice\"\naddresses = [\"sales@example.test\"]\nfilter = \"(department=Sales)\"\nreport-to = \"owner\"\nmoderators = [\"zoe\"]\naccept-from = [\"CN=Zoe,DC=lab\", \"zoe\"]\n",
+        &[
+            "2: dynamic-group alice: name: the name is taken by mailbox alice in line 48",
+            "5: dynamic-group alice: report-to: there is no owner to tell",
+            "6: dynamic-group alice: moderators: there is no mailbox, group or contact \"zoe\"",
+            "7: dynamic-group alice: accept-from: there is no mailbox, group or contact \"zoe\"",
+        ],
+    ),
+    (
+        "[[journal-rule]]\nname = \"all\"\njournal-to = \"zoe@example.test\"\n[[address-policy]]\nname = \"p\"\ntemplates = [\"%q@example.test\"]\n",
+        &[
+            "1: journal-rule all: name: concerns nothing: one of everything, domains and members is expected",
+            "3: journal-rule all: journal-to: nobody has the address zoe@example.test",
+            "6: address-policy p: templates: \"%q@example.test\": behind % comes g, s, d, m or %",
         ],
     ),
     (
