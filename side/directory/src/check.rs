@@ -3,12 +3,13 @@
 //! Guards: what passes here can be put in force. Objects that couldn't be read count as known, so that one fault
 //! isn't told twice.
 
+mod recipients;
+
 use crate::organisation::{Named, Places};
 use crate::snapshot::{Table, fold};
 use crate::{
-    Connector, ConnectorTls, Contact, DomainKind, DynamicGroup, Group, JournalRule, Mailbox,
-    Member, Name, Organisation, Organization, Place, Report, ReportTo, Role, RoutingGroup, Schema,
-    Server, VirtualServer,
+    Connector, ConnectorTls, Contact, DomainKind, DynamicGroup, Group, Mailbox, Name, Organisation,
+    Organization, Place, Report, Role, RoutingGroup, Schema, Server, VirtualServer,
 };
 use bridgehead_mail::{Address, IpNetwork};
 use std::collections::{HashMap, HashSet};
@@ -35,34 +36,6 @@ pub(crate) fn check(organisation: &Organisation, places: &Places, report: &mut R
     check.dynamic_groups();
     check.contacts();
     check.journal_rules();
-}
-
-/// What groups of both kinds have.
-struct GroupOptions<'o> {
-    owner: Option<&'o Member>,
-    report_to: Option<ReportTo>,
-    moderators: &'o [Member],
-    expansion_server: Option<&'o Name>,
-}
-
-impl<'o> GroupOptions<'o> {
-    fn of(group: &'o Group) -> Self {
-        Self {
-            owner: group.owner.as_ref(),
-            report_to: group.report_to,
-            moderators: &group.moderators,
-            expansion_server: group.expansion_server.as_ref(),
-        }
-    }
-
-    fn of_dynamic(group: &'o DynamicGroup) -> Self {
-        Self {
-            owner: group.owner.as_ref(),
-            report_to: group.report_to,
-            moderators: &group.moderators,
-            expansion_server: group.expansion_server.as_ref(),
-        }
-    }
 }
 
 /// Names in lower case of the kinds that are referred to.
@@ -422,125 +395,6 @@ impl Check<'_> {
                 let reason = format!("\"{}\" is there twice", space.pattern);
                 let line = place.item("address-space", item);
                 self.report.fault(line, place.name("address-space"), reason);
-            }
-        }
-    }
-
-    fn mailboxes(&mut self) {
-        let organisation = self.organisation;
-        for (index, mailbox) in organisation.mailboxes.iter().enumerate() {
-            let place = self.places.of::<Mailbox>(index);
-            self.sender_lists(&mailbox.accept_from, &mailbox.reject_from, place);
-            for (item, target) in mailbox.forward_to.iter().enumerate() {
-                self.member_exists(target, place, "forward-to", item);
-                let own = self
-                    .table
-                    .member(target)
-                    .is_some_and(|found| found.is_mailbox(index));
-                if own {
-                    let reason = format!("{target} is the mailbox itself; keep-copy keeps a copy");
-                    let line = place.item("forward-to", item);
-                    self.report.fault(line, place.name("forward-to"), reason);
-                }
-            }
-            if mailbox.keep_copy.is_some() && mailbox.forward_to.is_empty() {
-                let reason = "means nothing without forward-to";
-                self.report
-                    .warn(place.key("keep-copy"), place.name("keep-copy"), reason);
-            }
-        }
-    }
-
-    fn groups(&mut self) {
-        let organisation = self.organisation;
-        for (index, group) in organisation.groups.iter().enumerate() {
-            let place = self.places.of::<Group>(index);
-            for (item, member) in group.members.iter().enumerate() {
-                self.member_exists(member, place, "members", item);
-            }
-            self.sender_lists(&group.accept_from, &group.reject_from, place);
-            self.group_options(&GroupOptions::of(group), place);
-            if group.members.is_empty() {
-                let reason = "has no members, so its mail can't be delivered";
-                self.report.warn(place.line, place.name("members"), reason);
-            }
-        }
-    }
-
-    fn dynamic_groups(&mut self) {
-        let organisation = self.organisation;
-        for (index, group) in organisation.dynamic_groups.iter().enumerate() {
-            let place = self.places.of::<DynamicGroup>(index);
-            self.sender_lists(&group.accept_from, &group.reject_from, place);
-            self.group_options(&GroupOptions::of_dynamic(group), place);
-        }
-    }
-
-    fn group_options(&mut self, group: &GroupOptions<'_>, place: &Place) {
-        if let Some(owner) = group.owner {
-            self.member_exists(owner, place, "owner", 0);
-        }
-        if group.report_to == Some(ReportTo::Owner) && group.owner.is_none() {
-            let reason = "there is no owner to tell";
-            self.report
-                .fault(place.key("report-to"), place.name("report-to"), reason);
-        }
-        for (item, moderator) in group.moderators.iter().enumerate() {
-            self.member_exists(moderator, place, "moderators", item);
-        }
-        self.reference::<Server>(group.expansion_server, place, "expansion-server");
-    }
-
-    fn sender_lists(&mut self, accept: &[Member], reject: &[Member], place: &Place) {
-        for (key, members) in [("accept-from", accept), ("reject-from", reject)] {
-            for (item, member) in members.iter().enumerate() {
-                self.member_exists(member, place, key, item);
-            }
-        }
-    }
-
-    /// An object that is named must be there; one of another directory can't be checked here.
-    fn member_exists(&mut self, member: &Member, place: &Place, key: &str, item: usize) {
-        match member {
-            Member::Address(address) => self.address_exists(address, place, key, item),
-            Member::Name(name) if !self.names.recipients.contains(&*name.folded()) => {
-                let reason = format!("there is no mailbox, group or contact \"{name}\"");
-                self.report
-                    .fault(place.item(key, item), place.name(key), reason);
-            }
-            Member::Name(_) | Member::Entry(_) => {}
-        }
-    }
-
-    fn journal_rules(&mut self) {
-        let organisation = self.organisation;
-        for (index, rule) in organisation.journal_rules.iter().enumerate() {
-            let place = self.places.of::<JournalRule>(index);
-            for (item, member) in rule.members.iter().enumerate() {
-                self.member_exists(member, place, "members", item);
-            }
-            self.address_exists(&rule.journal_to, place, "journal-to", 0);
-            let some = rule.everything == Some(true)
-                || !rule.domains.is_empty()
-                || !rule.members.is_empty();
-            if !some {
-                let reason = "concerns nothing: one of everything, domains and members is expected";
-                self.report.fault(place.line, place.name("name"), reason);
-            }
-        }
-    }
-
-    fn contacts(&mut self) {
-        let organisation = self.organisation;
-        for (index, contact) in organisation.contacts.iter().enumerate() {
-            let place = self.places.of::<Contact>(index);
-            self.sender_lists(&contact.accept_from, &contact.reject_from, place);
-            self.address_exists(&contact.target, place, "target", 0);
-            let own = self.table.find(&contact.target);
-            if own.is_some_and(|found| found.is_contact(index)) {
-                let reason = "is the contact itself";
-                self.report
-                    .fault(place.key("target"), place.name("target"), reason);
             }
         }
     }
