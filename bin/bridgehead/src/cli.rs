@@ -35,16 +35,7 @@ pub(crate) enum Command {
         config: PathBuf,
     },
     /// Make the organisation what a file says; in force without a restart
-    Apply {
-        /// The organisation file
-        #[arg(short, long)]
-        file: PathBuf,
-        /// Say what would change, and change nothing
-        #[arg(long)]
-        dry_run: bool,
-        #[command(flatten)]
-        to: Admin,
-    },
+    Apply(Apply),
     /// Show the organisation as a file
     Export {
         #[command(flatten)]
@@ -84,6 +75,24 @@ pub(crate) struct Admin {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// The organisation file
+    #[arg(short, long)]
+    pub(crate) file: PathBuf,
+    /// Why; kept in the history
+    #[arg(long, default_value = "", value_name = "TEXT")]
+    pub(crate) why: String,
+    /// Only if the organisation is at this version still, as export showed it
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) expect_version: Option<u64>,
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) to: Admin,
 }
 
 #[derive(Debug, Args)]

@@ -55,7 +55,7 @@ fn server_runtime() -> std::io::Result<Runtime> {
 /// The commands that ask a running server.
 async fn ask(command: &Command) -> Result<(), Box<dyn Error>> {
     match command {
-        Command::Apply { file, dry_run, to } => command::apply(file, *dry_run, to).await?,
+        Command::Apply(apply) => command::apply(apply).await?,
         Command::Export { to } => command::export(to).await?,
         Command::Status { to } => command::status(to).await?,
         Command::Queue(queue) => command::queue(queue).await?,

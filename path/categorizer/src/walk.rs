@@ -6,7 +6,9 @@
 use crate::merge::{Addressees, Reached};
 use crate::trace::Trace;
 use crate::{ADDRESSEES_MAX, Categorized, DEPTH_MAX, Expanded, Snapshot, Step};
-use bridgehead_directory::{Contact, DynamicGroup, Found, Group, How, Mailbox, Member, Resolution};
+use bridgehead_directory::{
+    Contact, DynamicGroup, Found, Group, How, Mailbox, Member, Name, Resolution,
+};
 use bridgehead_mail::{
     Address, Addressee, Destination, DsnText, Failure, Notify, Orcpt, Recipient, StatusCode,
 };
@@ -20,7 +22,7 @@ pub(crate) struct Categorizer<'s> {
     /// How many more objects may be looked at.
     budget: u32,
     /// Groups that an earlier recipient with the same wishes was, with the number of their addressees.
-    groups: HashMap<(&'s str, Notify), u32>,
+    groups: HashMap<(Name, Notify), u32>,
 }
 
 impl<'s> Categorizer<'s> {
@@ -46,7 +48,9 @@ impl<'s> Categorizer<'s> {
     ) {
         let group = self.group(&recipient.address);
         let group = group.map(|name| (name, recipient.notify));
-        let known = group.and_then(|group| self.groups.get(&group).copied());
+        let known = group
+            .as_ref()
+            .and_then(|group| self.groups.get(group).copied());
         if let Some(members) = known {
             // The same group again, by another of its addresses: all its members are there already.
             result.expanded.push(Expanded {
@@ -80,9 +84,9 @@ impl<'s> Categorizer<'s> {
     }
 
     /// The name of the group that has this address.
-    fn group(&self, address: &Address) -> Option<&'s str> {
+    fn group(&self, address: &Address) -> Option<Name> {
         match self.snapshot.resolve(address) {
-            Resolution::Object(Found::Group(group), _) => Some(group.name.as_str()),
+            Resolution::Object(Found::Group(group), _) => Some(group.name.clone()),
             _ => None,
         }
     }
@@ -150,9 +154,9 @@ struct Walk<'w, 's> {
     reached: Vec<Reached>,
     failed: Vec<(Recipient, Failure)>,
     /// Names of the objects that were passed.
-    passed: HashSet<&'s str>,
+    passed: HashSet<Name>,
     /// Names of the objects between the recipient and here.
-    path: Vec<&'s str>,
+    path: Vec<Name>,
     looped: bool,
     expanded: bool,
     bound: Option<Bound>,
@@ -216,9 +220,11 @@ impl<'w, 's> Walk<'w, 's> {
                     let text = format_args!("found without what stands after the plus");
                     self.trace.step(address, object, text);
                 }
-                self.object(found, address, wishes);
+                self.object(&found, address, wishes);
             }
             Resolution::Role(postmaster) => self.role(address, postmaster, wishes),
+            Resolution::Ambiguous(one, other) => self.ambiguous(address, &one, &other, wishes),
+            Resolution::Unsure => self.unsure(address, wishes),
             Resolution::Unknown => self.unknown(address, wishes),
             Resolution::Relay(_) => {
                 let text = format_args!("nobody here, but the domain is passed on: remote");
@@ -238,16 +244,18 @@ impl<'w, 's> Walk<'w, 's> {
         let text = format_args!("goes to the organisation's postmaster, {postmaster}");
         self.trace.step(address, format_args!("organization"), text);
         match self.snapshot.resolve(postmaster) {
-            Resolution::Object(found, _) => self.object(found, address, wishes),
+            Resolution::Object(found, _) => self.object(&found, address, wishes),
             // A role can't stand for a role: that would go round for ever.
             Resolution::Role(_) | Resolution::Unknown => self.unknown(address, wishes),
+            Resolution::Ambiguous(one, other) => self.ambiguous(address, &one, &other, wishes),
+            Resolution::Unsure => self.unsure(address, wishes),
             Resolution::Relay(_) | Resolution::NotOurs => {
                 self.remote(postmaster, wishes.replaced());
             }
         }
     }
 
-    fn object(&mut self, found: Found<'s>, address: &Address, wishes: Wishes) {
+    fn object(&mut self, found: &Found, address: &Address, wishes: Wishes) {
         match found {
             Found::Mailbox(mailbox) if mailbox.forward_to.is_empty() => {
                 self.local(mailbox, address, wishes);
@@ -259,8 +267,8 @@ impl<'w, 's> Walk<'w, 's> {
         }
     }
 
-    fn forwarding(&mut self, mailbox: &'s Mailbox, address: &Address, wishes: Wishes) {
-        let name = mailbox.name.as_str();
+    fn forwarding(&mut self, mailbox: &Mailbox, address: &Address, wishes: Wishes) {
+        let name = &mailbox.name;
         if !self.enter("mailbox", name, address) {
             return;
         }
@@ -286,8 +294,8 @@ impl<'w, 's> Walk<'w, 's> {
         self.path.pop();
     }
 
-    fn group(&mut self, group: &'s Group, address: &Address, wishes: Wishes) {
-        let name = group.name.as_str();
+    fn group(&mut self, group: &Group, address: &Address, wishes: Wishes) {
+        let name = &group.name;
         if !self.enter("group", name, address) {
             return;
         }
@@ -304,8 +312,8 @@ impl<'w, 's> Walk<'w, 's> {
         self.path.pop();
     }
 
-    fn dynamic_group(&mut self, group: &'s DynamicGroup, address: &Address, wishes: Wishes) {
-        let name = group.name.as_str();
+    fn dynamic_group(&mut self, group: &DynamicGroup, address: &Address, wishes: Wishes) {
+        let name = &group.name;
         if !self.enter("dynamic-group", name, address) {
             return;
         }
@@ -319,7 +327,7 @@ impl<'w, 's> Walk<'w, 's> {
                 break;
             }
             if let Some(address) = found.primary() {
-                self.object(found, address, onward);
+                self.object(&found, address, onward);
             }
         }
         self.path.pop();
@@ -335,7 +343,10 @@ impl<'w, 's> Walk<'w, 's> {
             return;
         }
         let found = self.snapshot.member(member);
-        match found.and_then(|found| Some((found, found.primary()?))) {
+        match found
+            .as_ref()
+            .and_then(|found| Some((found, found.primary()?)))
+        {
             Some((found, address)) => self.object(found, address, wishes),
             None => {
                 let text = format_args!("the member \"{name}\" doesn't exist");
@@ -345,8 +356,8 @@ impl<'w, 's> Walk<'w, 's> {
         }
     }
 
-    fn contact(&mut self, contact: &'s Contact, address: &Address, wishes: Wishes) {
-        let name = contact.name.as_str();
+    fn contact(&mut self, contact: &Contact, address: &Address, wishes: Wishes) {
+        let name = &contact.name;
         if !self.enter("contact", name, address) {
             return;
         }
@@ -403,6 +414,32 @@ impl<'w, 's> Walk<'w, 's> {
         let failure = Failure::new(StatusCode::permanent(1, 1), "no such recipient here");
         let text = format_args!("nobody has this address: {failure}");
         self.trace.step(address, format_args!(""), text);
+        self.fail(address, failure, wishes);
+    }
+
+    /// RFC 3463 §3.2: X.1.4, destination mailbox address ambiguous. Whose it is is for the operator, not for the sender.
+    fn ambiguous(&mut self, address: &Address, one: &Found, other: &Found, wishes: Wishes) {
+        let failure = Failure::new(
+            StatusCode::permanent(1, 4),
+            "this address is not unique here",
+        );
+        let (kind, name) = (other.kind(), other.name());
+        let object = format_args!("{} {}", one.kind(), one.name());
+        let text = format_args!("{kind} {name} has this address as well: {failure}");
+        self.trace.step(address, object, text);
+        self.fail(address, failure, wishes);
+    }
+
+    /// Mail isn't categorized while this server has no copy of the directory; so this is only ever shown.
+    fn unsure(&mut self, address: &Address, wishes: Wishes) {
+        let words = "this server has no copy of the directory yet, or too old a one";
+        let failure = Failure::new(StatusCode::transient(4, 3), words);
+        let text = format_args!("who this is isn't known: {failure}");
+        self.trace.step(address, format_args!(""), text);
+        self.fail(address, failure, wishes);
+    }
+
+    fn fail(&mut self, address: &Address, failure: Failure, wishes: Wishes) {
         let recipient = Recipient {
             address: address.clone(),
             notify: wishes.notify,
@@ -426,9 +463,9 @@ impl<'w, 's> Walk<'w, 's> {
     }
 
     /// Steps into an object that leads on, unless it was passed already.
-    fn enter(&mut self, kind: &str, name: &'s str, address: &Address) -> bool {
+    fn enter(&mut self, kind: &str, name: &Name, address: &Address) -> bool {
         let object = format_args!("{kind} {name}");
-        if self.path.contains(&name) {
+        if self.path.contains(name) {
             self.looped = true;
             let text = format_args!("leads back to itself: not followed again");
             self.trace.step(address, object, text);
@@ -440,12 +477,12 @@ impl<'w, 's> Walk<'w, 's> {
             self.trace.step(address, object, text);
             return false;
         }
-        if !self.passed.insert(name) {
+        if !self.passed.insert(name.clone()) {
             let text = format_args!("was there before: its members are there once");
             self.trace.step(address, object, text);
             return false;
         }
-        self.path.push(name);
+        self.path.push(name.clone());
         true
     }
 }

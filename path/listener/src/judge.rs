@@ -43,6 +43,8 @@ pub(crate) fn recipient(
     match snapshot.accept(to) {
         Acceptance::Recipient | Acceptance::RelayDomain => Ok(()),
         Acceptance::Unknown => Err(Refusal::UnknownRecipient),
+        Acceptance::Ambiguous => Err(Refusal::AmbiguousRecipient),
+        Acceptance::Unsure => Err(Refusal::DirectoryUnavailable),
         Acceptance::NotOurs if asker.trusted || asker.user.is_some() => Ok(()),
         Acceptance::NotOurs => Err(Refusal::RelayDenied),
     }

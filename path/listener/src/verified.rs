@@ -7,8 +7,6 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
-/// How long a check holds.
-const HOLDS: Duration = Duration::from_secs(10 * 60);
 /// How many mailboxes are remembered; beyond that all are forgotten.
 const ENTRIES_MAX: usize = 10_000;
 
@@ -21,9 +19,16 @@ pub(crate) struct Verified {
 
 impl Verified {
     /// Whether this very password of this mailbox was found right a moment ago.
-    pub(crate) fn holds(&self, mailbox: &str, hash: &str, password: &[u8], now: Instant) -> bool {
+    pub(crate) fn holds(
+        &self,
+        mailbox: &str,
+        hash: &str,
+        password: &[u8],
+        now: Instant,
+        holds: Duration,
+    ) -> bool {
         let digest = self.digest(hash, password);
-        let fresh = |at: Instant| now.saturating_duration_since(at) < HOLDS;
+        let fresh = |at: Instant| now.saturating_duration_since(at) < holds;
         let entry = self.entries.get(mailbox);
         entry.is_some_and(|(known, at)| *known == digest && fresh(*at))
     }
@@ -49,16 +54,18 @@ impl Verified {
 mod tests {
     use super::*;
 
+    const HOLDS: Duration = Duration::from_secs(60);
+
     #[test]
     fn only_the_same_password_of_the_same_hash_holds_and_only_for_a_while() {
         let now = Instant::now();
         let mut verified = Verified::default();
         verified.remember("alice", "hash", b"right", now);
-        assert!(verified.holds("alice", "hash", b"right", now));
-        assert!(!verified.holds("alice", "hash", b"wrong", now));
-        assert!(!verified.holds("alice", "changed", b"right", now));
-        assert!(!verified.holds("bob", "hash", b"right", now));
-        assert!(!verified.holds("alice", "hash", b"right", now + HOLDS));
+        assert!(verified.holds("alice", "hash", b"right", now, HOLDS));
+        assert!(!verified.holds("alice", "hash", b"wrong", now, HOLDS));
+        assert!(!verified.holds("alice", "changed", b"right", now, HOLDS));
+        assert!(!verified.holds("bob", "hash", b"right", now, HOLDS));
+        assert!(!verified.holds("alice", "hash", b"right", now + HOLDS, HOLDS));
     }
 
     #[test]

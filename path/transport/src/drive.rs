@@ -9,6 +9,7 @@ use crate::report::{Notice, Reports, Subject, Told, compose};
 use crate::settle::{Facts, Settled, settle};
 use crate::{Settings, World};
 use arc_swap::ArcSwap;
+use bridgehead_categorizer::Snapshot;
 use bridgehead_delivery::Delivery;
 use bridgehead_mail::{
     Addressee, Event, EventKind, Failure, MessageId, Outcome, StatusCode, Timestamp, Track,
@@ -94,6 +95,20 @@ impl Transport {
         shared.wake.notify_one();
     }
 
+    /// A new picture of the recipients alone: the ways and settings stay, and what is routed stays so. Nothing before the
+    /// first world.
+    pub fn learn(&self, snapshot: Arc<Snapshot>) {
+        let Some(shared) = self.shared.get() else {
+            return;
+        };
+        let world = World {
+            snapshot,
+            ..World::clone(&shared.world.load())
+        };
+        shared.world.store(Arc::new(world));
+        shared.wake.notify_one();
+    }
+
     /// Takes nothing more, and waits for what is being handed over, at most this long. Returns whether all of it ended.
     pub async fn stop(&self, grace: Duration) -> bool {
         let Some(shared) = self.shared.get() else {
@@ -121,6 +136,10 @@ async fn dispatch(shared: Arc<Shared>) {
     while !shared.stopping.load(Ordering::Acquire) {
         let mut busy = false;
         for _ in 0..TAKEN_AT_ONCE {
+            if !shared.world.load().snapshot.is_complete() {
+                // Who a recipient is can't be known yet: mail waits rather than be refused.
+                break;
+            }
             let Some(lease) = shared.queue.take() else {
                 break;
             };

@@ -85,7 +85,7 @@ fn fits(
     checked: &mut Checked,
 ) {
     let snapshot = Snapshot::build(1, organisation);
-    for server in &snapshot.organisation().servers {
+    for server in &snapshot.configuration().servers {
         let made = settings(&snapshot, server.name.as_str(), Path::new(""));
         for mut fault in made.err().unwrap_or_default() {
             file.clone_into(&mut fault.file);
@@ -94,7 +94,7 @@ fn fits(
     }
     for (server_file, server) in servers {
         let name = server.name.folded();
-        let mut known = snapshot.organisation().servers.iter();
+        let mut known = snapshot.configuration().servers.iter();
         if !known.any(|known| known.name.folded() == name) {
             checked.faults.push(Fault {
                 file: (*server_file).to_owned(),

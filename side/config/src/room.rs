@@ -49,7 +49,7 @@ pub fn settings(
     server: &str,
     data: &Path,
 ) -> Result<RoomSettings, Vec<Fault>> {
-    let organisation = snapshot.organisation();
+    let organisation = snapshot.configuration();
     let folded = server.to_lowercase();
     let mut servers = organisation.servers.iter();
     let Some(server) = servers.find(|known| *known.name.folded() == *folded) else {
@@ -109,7 +109,7 @@ fn default_domain(snapshot: &Snapshot, server: &Server) -> Option<Domain> {
 
 /// The connectors out of the routing group of this server that lead to address spaces.
 fn connectors<'s>(snapshot: &'s Snapshot, server: &Server) -> Vec<&'s Connector> {
-    let organisation = snapshot.organisation();
+    let organisation = snapshot.configuration();
     let only = match organisation.routing_groups.as_slice() {
         [only] => Some(&only.name),
         _ => None,

@@ -31,11 +31,27 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     /// Who made it.
     pub who: String,
+    /// Why; may be empty.
+    pub why: String,
     /// What it did.
     pub summary: String,
 }
 
-type Texts = BTreeMap<ObjectKey, (String, String)>;
+/// What one change did to one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectChange {
+    /// The version the change led to.
+    pub version: u64,
+    /// Where the directory keeps the object.
+    pub(crate) row: String,
+    /// Its text before; empty if it wasn't there.
+    pub before: String,
+    /// Its text after; empty if it was deleted.
+    pub after: String,
+}
+
+/// Each object's name and canonical text by its key.
+pub(crate) type Texts = BTreeMap<ObjectKey, (String, String)>;
 
 impl Change {
     pub(crate) fn between(old: &Texts, new: &Texts) -> Self {

@@ -5,8 +5,9 @@
 
 mod recipients;
 
-use crate::organisation::{Named, Places};
-use crate::snapshot::{Table, fold};
+use crate::lookup::Table;
+use crate::organisation::{Knowledge, Named, Places};
+use crate::recipients::fold;
 use crate::{
     Connector, ConnectorTls, Contact, DomainKind, DynamicGroup, Group, Mailbox, Name, Organisation,
     Organization, Place, Report, Role, RoutingGroup, Schema, Server, VirtualServer,
@@ -15,26 +16,34 @@ use bridgehead_mail::{Address, IpNetwork};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
-pub(crate) fn check(organisation: &Organisation, places: &Places, report: &mut Report) {
-    let mut check = Check {
-        table: Table::build(organisation),
-        names: Names::collect(organisation, places),
-        organisation,
-        places,
-        report,
-    };
+pub(crate) fn check(
+    organisation: &Organisation,
+    places: &Places,
+    report: &mut Report,
+    knowledge: Knowledge,
+) {
+    let all = knowledge == Knowledge::Everything;
+    let mut check = Check::new(organisation, places, report, all);
     check.unique_names();
     check.accepted_domains();
     check.unique_addresses();
     check.postmaster();
-    check.servers();
-    check.virtual_servers();
-    check.listeners();
-    check.connectors();
+    check.configuration();
     check.mailboxes();
     check.groups();
     check.dynamic_groups();
     check.contacts();
+    check.journal_rules();
+}
+
+/// The checks that don't need the recipients.
+pub(crate) fn check_configuration(
+    organisation: &Organisation,
+    places: &Places,
+    report: &mut Report,
+) {
+    let mut check = Check::new(organisation, places, report, false);
+    check.configuration();
     check.journal_rules();
 }
 
@@ -69,6 +78,8 @@ fn known<S: Named>(objects: &[S], places: &Places) -> HashSet<String> {
 type Listener = (SocketAddr, String, u64);
 
 struct Check<'a> {
+    /// Whether all recipients are there to be looked up.
+    knows_recipients: bool,
     table: Table,
     names: Names,
     organisation: &'a Organisation,
@@ -76,7 +87,30 @@ struct Check<'a> {
     report: &'a mut Report,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    fn new(
+        organisation: &'a Organisation,
+        places: &'a Places,
+        report: &'a mut Report,
+        knows_recipients: bool,
+    ) -> Self {
+        Self {
+            knows_recipients,
+            table: Table::build(organisation),
+            names: Names::collect(organisation, places),
+            organisation,
+            places,
+            report,
+        }
+    }
+
+    fn configuration(&mut self) {
+        self.servers();
+        self.virtual_servers();
+        self.listeners();
+        self.connectors();
+    }
+
     fn unique_names(&mut self) {
         let organisation = self.organisation;
         self.unique(&organisation.accepted_domains, &mut HashMap::new());
@@ -208,7 +242,12 @@ impl Check<'_> {
             ]
             .contains(kind)
         });
-        if authoritative && self.table.find(address).is_none() && !role_is_fine && !unsure {
+        if self.knows_recipients
+            && authoritative
+            && self.table.find(address).is_none()
+            && !role_is_fine
+            && !unsure
+        {
             let reason = format!("nobody has the address {address}");
             let line = place.item(key, index);
             self.report.fault(line, place.name(key), reason);

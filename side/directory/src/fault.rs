@@ -20,6 +20,16 @@ pub struct Fault {
     pub reason: String,
 }
 
+impl Fault {
+    /// Key and reason, for texts that aren't files.
+    pub(crate) fn reason_with_key(&self) -> String {
+        match self.key.as_str() {
+            "" => self.reason.clone(),
+            key => format!("{key}: {}", self.reason),
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     /// `file:line: key: reason`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,32 +6,45 @@
 //! clear-text passwords are never stored. What it may refuse: a text, with every fault named by file, line, key and
 //! reason.
 
+mod assemble;
+mod bind;
 mod change;
 mod check;
+mod copying;
 mod drive;
 mod embedded;
 mod error;
 mod fault;
 mod feed;
 mod filter;
+mod follower;
+mod found;
 mod key;
+mod lookup;
+mod metabase;
 mod objects;
 mod organisation;
 mod password;
 mod reader;
+mod recipients;
 mod snapshot;
 mod template;
 mod units;
 mod value;
+mod view;
 mod words;
 mod writer;
 
-pub use change::{Change, HistoryEntry};
-pub use drive::Directory;
+pub use assemble::Rejected;
+pub use bind::{Bind, BindError, Bound};
+pub use change::{Change, HistoryEntry, ObjectChange};
+pub use drive::{Directory, Wish};
 pub use error::OpenError;
 pub use fault::{Fault, Report};
 pub use feed::{Entry, EntryId, News, Object};
 pub use filter::{Attribute, Attributes, Filter};
+pub use follower::{FollowError, Follower};
+pub use found::Found;
 pub use key::{Key, Presence, Schema};
 pub use objects::{
     AcceptedDomain, AddressPolicy, Administrator, Connector, Contact, DynamicGroup, Group,
@@ -40,10 +53,11 @@ pub use objects::{
 pub use organisation::{Organisation, parse_organisation, reference};
 pub use password::{Password, verify_password};
 pub use reader::{Fields, Place, read_document};
-pub use snapshot::{Acceptance, Found, How, Login, Resolution, Snapshot};
+pub use snapshot::{Acceptance, How, Login, Proof, Resolution, Snapshot};
 pub use template::{AddressTemplate, Person};
 pub use units::{Size, Wait};
 pub use value::{RawValue, Value, quote, string};
+pub use view::{Copied, View};
 pub use words::{
     AddressSpace, BareLineEnds, ConnectorTls, DomainKind, EightBit, Member, Name, NameServer,
     NextHopKind, Pattern, ReportTo, Role, Secret, SmartHost, Words,

@@ -1,13 +1,15 @@
 //! The organisation as one text: read with all faults at once, written in canonical form.
 
 use crate::check::check;
+use crate::feed::Object;
 use crate::reader::{find, read_document, unknown};
 use crate::{
     AcceptedDomain, AddressPolicy, Administrator, Connector, Contact, DynamicGroup, Fault, Fields,
-    Group, JournalRule, Key, Mailbox, Organization, Place, Report, RoutingGroup, Schema, Server,
-    TableWriter, VirtualServer,
+    Found, Group, JournalRule, Key, Mailbox, Organization, Place, Report, RoutingGroup, Schema,
+    Server, TableWriter, VirtualServer,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::mem::take;
 use toml::de::DeTable;
 
 /// All objects of an organisation, as written.
@@ -57,6 +59,35 @@ impl Places {
     }
 }
 
+impl Places {
+    /// Notes that the object that was added last is the so-manyth of a list: lines stand for places in it, from 1.
+    pub(crate) fn number(&mut self, whole: &Organisation, object: &Object, at: usize) {
+        let index = match object {
+            Object::Organization(_) => 1,
+            Object::AcceptedDomain(_) => whole.accepted_domains.len(),
+            Object::RoutingGroup(_) => whole.routing_groups.len(),
+            Object::Server(_) => whole.servers.len(),
+            Object::VirtualServer(_) => whole.virtual_servers.len(),
+            Object::Connector(_) => whole.connectors.len(),
+            Object::AddressPolicy(_) => whole.address_policies.len(),
+            Object::JournalRule(_) => whole.journal_rules.len(),
+            Object::Administrator(_) => whole.administrators.len(),
+            Object::Mailbox(_)
+            | Object::Group(_)
+            | Object::DynamicGroup(_)
+            | Object::Contact(_) => return,
+        };
+        let label = match object {
+            Object::Organization(_) => Organization::KIND.to_owned(),
+            other => format!("{} {}", other.kind(), other.name()),
+        };
+        let line = u64::try_from(at).map_or(0, |at| at.saturating_add(1));
+        let place = Place::at(label, line);
+        self.places
+            .insert((object.kind(), index.saturating_sub(1)), place);
+    }
+}
+
 /// An object of any kind with a name of its own.
 pub(crate) trait Named: Schema {
     /// Its name.
@@ -92,10 +123,29 @@ pub fn parse_organisation(
     text: &str,
     file: &str,
 ) -> Result<(Organisation, Vec<Fault>), Vec<Fault>> {
+    parse_knowing(text, file, Knowledge::Everything)
+}
+
+/// What the checks can rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Knowledge {
+    /// The text has all objects.
+    Everything,
+    /// Other objects are in another directory.
+    Configuration,
+}
+
+/// The same, where other objects may be in another directory.
+pub(crate) fn parse_knowing(
+    text: &str,
+    file: &str,
+    knowledge: Knowledge,
+) -> Result<(Organisation, Vec<Fault>), Vec<Fault>> {
     let mut report = Report::new(file, text);
     if let Some(document) = read_document(text, &mut report) {
+        require_organization(&document, &mut report);
         let (organisation, places) = read(&document, &mut report);
-        check(&organisation, &places, &mut report);
+        check(&organisation, &places, &mut report, knowledge);
         return Ok((organisation, report.finish()?));
     }
     report
@@ -109,8 +159,24 @@ pub(crate) fn parse_unchecked(text: &str, file: &str) -> Result<Organisation, Ve
     let Some(document) = read_document(text, &mut report) else {
         return report.finish().map(|_| Organisation::default());
     };
+    require_organization(&document, &mut report);
     let (organisation, _) = read(&document, &mut report);
     report.finish().map(|_| organisation)
+}
+
+/// Reads any objects, also without an organisation, and without the checks across objects.
+pub(crate) fn parse_objects(text: &str, file: &str) -> Result<Organisation, Vec<Fault>> {
+    let mut report = Report::new(file, text);
+    let document = read_document(text, &mut report);
+    let organisation = document.map(|document| read(&document, &mut report).0);
+    report.finish().map(|_| organisation.unwrap_or_default())
+}
+
+fn require_organization(document: &DeTable<'_>, report: &mut Report) {
+    if find(document, Organization::KIND).is_none() {
+        let reason = "is missing; [organization] with name and postmaster is expected";
+        report.fault(0, Organization::KIND, reason);
+    }
 }
 
 fn read(document: &DeTable<'_>, report: &mut Report) -> (Organisation, Places) {
@@ -151,14 +217,7 @@ fn read_organization(
     places: &mut Places,
     report: &mut Report,
 ) -> Option<Organization> {
-    let Some((offset, value)) = find(document, Organization::KIND) else {
-        report.fault(
-            0,
-            Organization::KIND,
-            "is missing; [organization] with name and postmaster is expected",
-        );
-        return None;
-    };
+    let (offset, value) = find(document, Organization::KIND)?;
     let line = report.line(offset);
     let Some(table) = value.get_ref().as_table() else {
         report.fault(
@@ -266,6 +325,69 @@ impl Organisation {
         write_all(11, &self.address_policies, &mut texts);
         write_all(12, &self.journal_rules, &mut texts);
         texts
+    }
+}
+
+impl Organisation {
+    /// Adds an object.
+    pub(crate) fn add(&mut self, object: Object) {
+        match object {
+            Object::Organization(object) => self.organization = Some(object),
+            Object::AcceptedDomain(object) => self.accepted_domains.push(object),
+            Object::RoutingGroup(object) => self.routing_groups.push(object),
+            Object::Server(object) => self.servers.push(object),
+            Object::VirtualServer(object) => self.virtual_servers.push(object),
+            Object::Connector(object) => self.connectors.push(object),
+            Object::Mailbox(object) => self.mailboxes.push(object),
+            Object::Group(object) => self.groups.push(object),
+            Object::DynamicGroup(object) => self.dynamic_groups.push(object),
+            Object::Contact(object) => self.contacts.push(object),
+            Object::AddressPolicy(object) => self.address_policies.push(object),
+            Object::JournalRule(object) => self.journal_rules.push(object),
+            Object::Administrator(object) => self.administrators.push(object),
+        }
+    }
+
+    /// All but the recipients, and the recipients.
+    pub(crate) fn split(mut self) -> (Self, Vec<Found>) {
+        let recipients = Self {
+            mailboxes: take(&mut self.mailboxes),
+            groups: take(&mut self.groups),
+            dynamic_groups: take(&mut self.dynamic_groups),
+            contacts: take(&mut self.contacts),
+            ..Self::default()
+        };
+        let objects = recipients.into_objects();
+        let found = objects.into_iter().filter_map(Found::of).collect();
+        (self, found)
+    }
+}
+
+impl Organisation {
+    /// All its objects.
+    pub(crate) fn into_objects(self) -> Vec<Object> {
+        let mut all: Vec<Object> = self
+            .organization
+            .map(Object::Organization)
+            .into_iter()
+            .collect();
+        all.extend(
+            self.accepted_domains
+                .into_iter()
+                .map(Object::AcceptedDomain),
+        );
+        all.extend(self.routing_groups.into_iter().map(Object::RoutingGroup));
+        all.extend(self.servers.into_iter().map(Object::Server));
+        all.extend(self.virtual_servers.into_iter().map(Object::VirtualServer));
+        all.extend(self.connectors.into_iter().map(Object::Connector));
+        all.extend(self.mailboxes.into_iter().map(Object::Mailbox));
+        all.extend(self.groups.into_iter().map(Object::Group));
+        all.extend(self.contacts.into_iter().map(Object::Contact));
+        all.extend(self.administrators.into_iter().map(Object::Administrator));
+        all.extend(self.dynamic_groups.into_iter().map(Object::DynamicGroup));
+        all.extend(self.address_policies.into_iter().map(Object::AddressPolicy));
+        all.extend(self.journal_rules.into_iter().map(Object::JournalRule));
+        all
     }
 }
 

@@ -3,12 +3,15 @@
 //! Guards: clear text is never shown, stored or compared; a user who doesn't exist costs as much time as a wrong
 //! password; a hash with absurd costs is refused, so that a file can't stall every login.
 
+use crate::Organisation;
 use crate::value::{quote, string};
 use crate::{Key, Value};
 use argon2::Argon2;
 use password_hash::phc::PasswordHash;
 use password_hash::{PasswordHasher, PasswordVerifier};
+use std::collections::HashMap;
 use std::fmt;
+use std::thread;
 use toml::de::DeValue;
 
 /// Octets of a password.
@@ -52,6 +55,16 @@ impl Password {
             _ => {}
         }
         Ok(Self(text.into()))
+    }
+
+    /// From a text of [`Self::as_stored`].
+    pub(crate) fn stored(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for this room's own records.
+    pub(crate) fn as_stored(&self) -> &str {
+        &self.0
     }
 
     /// The hash, if it is one.
@@ -119,6 +132,59 @@ pub fn verify_password(hash: Option<&str>, password: &[u8]) -> bool {
     let fits = PasswordHash::new(hash.unwrap_or(DUMMY))
         .is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok());
     fits && hash.is_some()
+}
+
+/// Clear text becomes hashes, several at once; a hash the directory already has for the same text is kept.
+pub(crate) fn hash_passwords(new: &mut Organisation, old: &Organisation) -> Result<(), HashError> {
+    let known: HashMap<Box<str>, &Password> = old
+        .mailboxes
+        .iter()
+        .filter_map(|mailbox| Some((mailbox.name.folded(), mailbox.password.as_ref()?)))
+        .collect();
+    let administrators: HashMap<Box<str>, &Password> = old
+        .administrators
+        .iter()
+        .filter_map(|somebody| Some((somebody.name.folded(), somebody.password.as_ref()?)))
+        .collect();
+    let mut work: Vec<(&mut Password, Option<&Password>)> = Vec::new();
+    for mailbox in &mut new.mailboxes {
+        let before = known.get(&mailbox.name.folded()).copied();
+        work.extend(mailbox.password.as_mut().map(|password| (password, before)));
+    }
+    for somebody in &mut new.administrators {
+        let before = administrators.get(&somebody.name.folded()).copied();
+        work.extend(
+            somebody
+                .password
+                .as_mut()
+                .map(|password| (password, before)),
+        );
+    }
+    work.retain(|(password, _)| password.hash().is_none());
+    let threads = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(8);
+    let share = work.len().div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        let running: Vec<_> = work
+            .chunks_mut(share)
+            .map(|share| scope.spawn(|| hash_share(share)))
+            .collect();
+        // A panic in a thread goes on here, as it would without threads.
+        running
+            .into_iter()
+            .try_for_each(|thread| match thread.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+    })
+}
+
+fn hash_share(share: &mut [(&mut Password, Option<&Password>)]) -> Result<(), HashError> {
+    for (password, known) in share {
+        **password = password.hashed(*known)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

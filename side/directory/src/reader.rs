@@ -27,6 +27,15 @@ struct Lines {
 }
 
 impl Place {
+    /// An object that stands in no file.
+    pub(crate) fn at(label: String, line: u64) -> Self {
+        Self {
+            label,
+            line,
+            keys: HashMap::new(),
+        }
+    }
+
     /// The line of a key, else of the object.
     #[must_use]
     pub fn key(&self, key: &str) -> u64 {

@@ -1,14 +1,15 @@
 //! An immutable picture of the organisation with fast lookups: same question, same version, same answer.
 //!
 //! Guards: no network, no lock, no file behind any question. Addresses are looked up without regard to case
-//! (RFC 5321 §2.4 leaves the local part to its owner: us).
+//! (RFC 5321 §2.4 leaves the local part to its owner: us). Recipients come from two tables: those of the embedded
+//! directory, and those copied from another; what the first has wins.
 
-use crate::{
-    Attribute, Attributes, Contact, DomainKind, DynamicGroup, Filter, Group, Mailbox, Member, Name,
-    Organisation, Password, Words,
-};
+use crate::lookup::Domains;
+use crate::recipients::{Key, Recipients, Stored, fold, fold_parts, fold_place};
+use crate::{DomainKind, Filter, Found, Member, Name, Organisation, Password};
 use bridgehead_mail::{Address, Domain};
-use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
 
 /// Whether mail for an address is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +18,10 @@ pub enum Acceptance {
     Recipient,
     /// The domain is ours and nobody has it: 550 5.1.1.
     Unknown,
+    /// Two objects have it: 550 5.1.4.
+    Ambiguous,
+    /// This server has no copy of the directory yet, or too old a one: 451 4.4.3.
+    Unsure,
     /// The domain is one we pass mail on for.
     RelayDomain,
     /// The domain is none of ours: only for those who may relay.
@@ -24,103 +29,40 @@ pub enum Acceptance {
 }
 
 /// Who may log in, and with what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Login<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
     /// The mailbox's name.
-    pub mailbox: &'a str,
-    /// The hash of its password.
-    pub hash: &'a str,
+    pub mailbox: Name,
+    /// What its password is held against.
+    pub proof: Proof,
     /// Its addresses.
-    pub addresses: &'a [Address],
+    pub addresses: Vec<Address>,
 }
 
-/// An object that stands for recipients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found<'a> {
-    /// A mailbox.
-    Mailbox(&'a Mailbox),
-    /// A group.
-    Group(&'a Group),
-    /// A contact.
-    Contact(&'a Contact),
-    /// A group whose members are found by a filter.
-    DynamicGroup(&'a DynamicGroup),
+/// What a password is held against.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// Its hash.
+    Hash(Box<str>),
+    /// The answer of another directory, where this DN is the user's.
+    Bind(Box<str>),
 }
 
-impl<'a> Found<'a> {
-    /// Its name.
+impl Proof {
+    /// The hash or DN.
     #[must_use]
-    pub const fn name(&self) -> &'a Name {
+    pub fn as_str(&self) -> &str {
         match self {
-            Self::Mailbox(mailbox) => &mailbox.name,
-            Self::Group(group) => &group.name,
-            Self::Contact(contact) => &contact.name,
-            Self::DynamicGroup(group) => &group.name,
+            Self::Hash(text) | Self::Bind(text) => text,
         }
-    }
-
-    /// Its kind, as `mailbox`.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Mailbox(_) => "mailbox",
-            Self::Group(_) => "group",
-            Self::Contact(_) => "contact",
-            Self::DynamicGroup(_) => "dynamic-group",
-        }
-    }
-
-    /// Whether a filter holds for it. Dynamic groups are nobody's members: they would have to ask themselves.
-    #[must_use]
-    pub fn matches(&self, filter: &Filter) -> bool {
-        if matches!(self, Self::DynamicGroup(_)) {
-            return false;
-        }
-        filter.holds(self)
-    }
-
-    /// All its addresses, the primary one first.
-    #[must_use]
-    pub fn addresses(&self) -> &'a [Address] {
-        match self {
-            Self::Mailbox(mailbox) => &mailbox.addresses,
-            Self::Group(group) => &group.addresses,
-            Self::Contact(contact) => &contact.addresses,
-            Self::DynamicGroup(group) => &group.addresses,
-        }
-    }
-
-    /// Its first address.
-    #[must_use]
-    pub fn primary(&self) -> Option<&'a Address> {
-        self.addresses().first()
     }
 }
 
-impl Attributes for Found<'_> {
-    fn tell(&self, attribute: Attribute, to: &mut dyn FnMut(&str)) {
-        let mailbox = match self {
-            Self::Mailbox(mailbox) => Some(*mailbox),
-            _ => None,
-        };
-        let words = |of: fn(&Mailbox) -> &Option<Words>| mailbox.and_then(|m| of(m).as_ref());
-        let value = match attribute {
-            Attribute::ObjectClass => return to(self.kind()),
-            Attribute::Name => return to(self.name().as_str()),
-            Attribute::Mail => {
-                let addresses = self.addresses().iter();
-                return addresses.for_each(|address| to(&address.to_string()));
-            }
-            Attribute::DisplayName => words(|m| &m.display_name),
-            Attribute::GivenName => words(|m| &m.given_name),
-            Attribute::Surname => words(|m| &m.surname),
-            Attribute::Department => words(|m| &m.department),
-            Attribute::Company => words(|m| &m.company),
-            Attribute::Office => words(|m| &m.office),
-            Attribute::Title => words(|m| &m.title),
-        };
-        if let Some(value) = value {
-            to(&value.0);
+impl fmt::Debug for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hash(_) => f.write_str("Hash(..)"),
+            Self::Bind(place) => f.debug_tuple("Bind").field(place).finish(),
         }
     }
 }
@@ -135,153 +77,35 @@ pub enum How {
 }
 
 /// Who an address is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution<'a> {
     /// An object has it.
-    Object(Found<'a>, How),
+    Object(Found, How),
     /// postmaster or abuse of a domain of ours: the organisation's postmaster, whose address this is.
     Role(&'a Address),
+    /// Two objects have it, in another directory that doesn't prevent it.
+    Ambiguous(Found, Found),
     /// The domain is ours and nobody has it.
     Unknown,
+    /// The domain is ours, but who is in it isn't known: this server has no copy of the directory, or too old a one.
+    Unsure,
     /// The domain is one we pass mail on for.
     Relay(DomainKind),
     /// The domain is none of ours.
     NotOurs,
 }
 
-/// Which object, by its index in the organisation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Index {
-    Mailbox(usize),
-    Group(usize),
-    Contact(usize),
-    DynamicGroup(usize),
-}
-
-impl Index {
-    pub(crate) fn is_mailbox(self, index: usize) -> bool {
-        self == Self::Mailbox(index)
-    }
-
-    pub(crate) fn is_contact(self, index: usize) -> bool {
-        self == Self::Contact(index)
-    }
-}
-
-/// Lookups by address, name and domain.
-#[derive(Debug)]
-pub(crate) struct Table {
-    domains: HashMap<Domain, DomainKind>,
-    addresses: HashMap<String, Index>,
-    names: HashMap<Box<str>, Index>,
-    plus: bool,
-}
-
-/// An address as a key: in lower case.
-pub(crate) fn fold(address: &Address) -> String {
-    key(address.local().as_str(), address.domain())
-}
-
-fn key(local: &str, domain: &Domain) -> String {
-    let mut key = String::with_capacity(local.len() + 1 + domain.as_str().len());
-    if local.is_ascii() {
-        key.push_str(local);
-        key.make_ascii_lowercase();
-    } else {
-        key.push_str(&local.to_lowercase());
-    }
-    key.push('@');
-    key.push_str(domain.as_str());
-    key
-}
-
-impl Table {
-    pub(crate) fn build(organisation: &Organisation) -> Self {
-        let domains = organisation.accepted_domains.iter();
-        let mut table = Self {
-            domains: domains
-                .map(|domain| (domain.name.clone(), domain.kind.unwrap_or_default()))
-                .collect(),
-            addresses: HashMap::new(),
-            names: HashMap::new(),
-            plus: organisation
-                .organization
-                .as_ref()
-                .and_then(|organization| organization.plus_addressing)
-                .unwrap_or(true),
-        };
-        for (index, mailbox) in organisation.mailboxes.iter().enumerate() {
-            table.add(&mailbox.name, &mailbox.addresses, Index::Mailbox(index));
-        }
-        for (index, group) in organisation.groups.iter().enumerate() {
-            table.add(&group.name, &group.addresses, Index::Group(index));
-        }
-        for (index, contact) in organisation.contacts.iter().enumerate() {
-            table.add(&contact.name, &contact.addresses, Index::Contact(index));
-        }
-        for (index, group) in organisation.dynamic_groups.iter().enumerate() {
-            table.add(&group.name, &group.addresses, Index::DynamicGroup(index));
-        }
-        table
-    }
-
-    fn add(&mut self, name: &Name, addresses: &[Address], index: Index) {
-        self.names.entry(name.folded()).or_insert(index);
-        for address in addresses {
-            self.addresses.entry(fold(address)).or_insert(index);
-        }
-    }
-
-    pub(crate) fn domain_kind(&self, domain: &Domain) -> Option<DomainKind> {
-        self.domains.get(domain).copied()
-    }
-
-    /// The object that has this address, or has it without what stands after the plus.
-    pub(crate) fn find(&self, address: &Address) -> Option<Index> {
-        self.lookup(address).map(|(index, _)| index)
-    }
-
-    /// The object that is named, by name or address.
-    pub(crate) fn member(&self, member: &Member) -> Option<Index> {
-        match member {
-            Member::Address(address) => self.find(address),
-            Member::Name(name) => self.names.get(&name.folded()).copied(),
-            Member::Entry(_) => None,
-        }
-    }
-
-    fn lookup(&self, address: &Address) -> Option<(Index, How)> {
-        if let Some(index) = self.addresses.get(&fold(address)) {
-            return Some((*index, How::Exact));
-        }
-        let base = self.base(address)?;
-        let index = self.addresses.get(&key(base, address.domain()))?;
-        Some((*index, How::Plus))
-    }
-
-    /// What stands before the first plus, if that is something.
-    fn base<'a>(&self, address: &'a Address) -> Option<&'a str> {
-        let (base, _) = address.local().as_str().split_once('+')?;
-        (self.plus && !base.is_empty()).then_some(base)
-    }
-
-    /// Whether it is postmaster or abuse (RFC 5321 §4.5.1, RFC 2142 §2) of a domain that has recipients here.
-    pub(crate) fn is_role(&self, address: &Address) -> bool {
-        let ours = self.domain_kind(address.domain());
-        let ours = ours.is_some_and(|kind| kind != DomainKind::ExternalRelay);
-        let local = self.base(address).unwrap_or(address.local().as_str());
-        ours && ["postmaster", "abuse"]
-            .iter()
-            .any(|role| local.eq_ignore_ascii_case(role))
-    }
-}
-
 /// The organisation at one version.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Snapshot {
-    version: u64,
-    organisation: Organisation,
-    table: Table,
+    pub(crate) version: u64,
+    pub(crate) revision: u64,
+    pub(crate) configuration_revision: u64,
+    pub(crate) complete: bool,
+    pub(crate) configuration: Arc<Organisation>,
+    pub(crate) domains: Arc<Domains>,
+    pub(crate) embedded: Recipients,
+    pub(crate) copy: Recipients,
     default_domain: Option<Domain>,
 }
 
@@ -289,21 +113,38 @@ impl Snapshot {
     /// A picture of a checked organisation.
     #[must_use]
     pub fn build(version: u64, organisation: Organisation) -> Self {
-        let table = Table::build(&organisation);
-        let postmaster = organisation.organization.as_ref();
-        let domain = postmaster.map(|organization| organization.postmaster.domain());
-        let ours = domain.filter(|domain| table.domains.contains_key(*domain));
-        let first = organisation
-            .accepted_domains
-            .iter()
-            .map(|domain| &domain.name)
-            .min();
+        let (configuration, recipients) = organisation.split();
+        let mut embedded = Recipients::default();
+        for found in &recipients {
+            embedded.put_embedded(found);
+        }
+        Self::of(version, configuration, embedded)
+    }
+
+    /// A picture of a configuration with the recipients of the embedded directory.
+    pub(crate) fn of(version: u64, configuration: Organisation, embedded: Recipients) -> Self {
         Self {
             version,
-            default_domain: ours.or(first).cloned(),
-            table,
-            organisation,
+            revision: version,
+            configuration_revision: version,
+            complete: true,
+            embedded,
+            copy: Recipients::default(),
+            default_domain: default_domain(&configuration),
+            domains: Arc::new(Domains::of(&configuration)),
+            configuration: Arc::new(configuration),
         }
+    }
+
+    /// The same with another configuration.
+    pub(crate) fn with_configuration(mut self, configuration: Organisation) -> Self {
+        if configuration != *self.configuration {
+            self.default_domain = default_domain(&configuration);
+            self.domains = Arc::new(Domains::of(&configuration));
+            self.configuration = Arc::new(configuration);
+            self.configuration_revision = self.configuration_revision.saturating_add(1);
+        }
+        self
     }
 
     /// Which version of the organisation this is; 0 before the first apply.
@@ -312,32 +153,112 @@ impl Snapshot {
         self.version
     }
 
-    /// All objects as written.
+    /// Grows with every change, also of the recipients of another directory.
     #[must_use]
-    pub const fn organisation(&self) -> &Organisation {
-        &self.organisation
+    pub const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Grows with every change of something else than recipients.
+    #[must_use]
+    pub const fn configuration_revision(&self) -> u64 {
+        self.configuration_revision
+    }
+
+    /// Whether all recipients are known; else this server has no copy of the directory yet, or too old a one.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// All objects that aren't recipients.
+    #[must_use]
+    pub fn configuration(&self) -> &Organisation {
+        &self.configuration
     }
 
     /// Who an address is.
     #[must_use]
     pub fn resolve(&self, address: &Address) -> Resolution<'_> {
-        let Some(kind) = self.table.domain_kind(address.domain()) else {
+        let Some(kind) = self.domains.kind(address.domain()) else {
             return Resolution::NotOurs;
         };
         if kind == DomainKind::ExternalRelay {
             return Resolution::Relay(kind);
         }
-        let found = self.table.lookup(address);
-        if let Some((found, how)) = found.and_then(|(index, how)| Some((self.at(index)?, how))) {
-            return Resolution::Object(found, how);
+        if let Some(resolution) = self.lookup(address) {
+            return resolution;
         }
-        if let Some(postmaster) = self.postmaster().filter(|_| self.table.is_role(address)) {
+        if let Some(postmaster) = self.postmaster().filter(|_| self.domains.is_role(address)) {
             return Resolution::Role(postmaster);
         }
         match kind {
+            _ if !self.complete => Resolution::Unsure,
             DomainKind::Authoritative => Resolution::Unknown,
             DomainKind::InternalRelay | DomainKind::ExternalRelay => Resolution::Relay(kind),
         }
+    }
+
+    fn lookup(&self, address: &Address) -> Option<Resolution<'_>> {
+        if let Some(resolution) = self.owner(&fold(address), How::Exact) {
+            return Some(resolution);
+        }
+        let base = self.domains.base(address)?;
+        self.owner(&fold_parts(base, address.domain().as_str()), How::Plus)
+    }
+
+    /// Who has a folded address.
+    fn owner(&self, address: &str, how: How) -> Option<Resolution<'_>> {
+        let key = Key::Address(address);
+        let mut owners = self.embedded.find(key);
+        let first = match owners.next() {
+            Some(stored) => stored.found,
+            None => {
+                let mut owners = self.copy.find(key);
+                let first = self.named(owners.next()?);
+                return Some(match owners.next() {
+                    Some(second) => Resolution::Ambiguous(first, self.named(second)),
+                    None => Resolution::Object(first, how),
+                });
+            }
+        };
+        // The embedded directory checks itself; what the copy has as well is told by both their names.
+        Some(match self.copy.find(key).next() {
+            Some(second) => Resolution::Ambiguous(first, self.named(second)),
+            None => Resolution::Object(first, how),
+        })
+    }
+
+    /// An object of the copy under the name by which it is known: its own, or its identity where another has the name.
+    fn named(&self, stored: Stored) -> Found {
+        let name = stored.found.name().folded();
+        let key = Key::Name(&name);
+        let alone = !self.copy.may_be_several(key) && self.embedded.find(key).next().is_none();
+        if alone
+            || self
+                .holder(key)
+                .is_some_and(|holder| holder.id() == stored.id())
+        {
+            return stored.found;
+        }
+        match Name::parse(stored.id()) {
+            Some(name) => stored.found.renamed(name),
+            None => stored.found,
+        }
+    }
+
+    /// Who has a name: the embedded directory's object; else a mailbox before others, who had it before others, and at
+    /// last the lowest identity.
+    fn holder(&self, key: Key<'_>) -> Option<Stored> {
+        self.embedded.find(key).next().or_else(|| {
+            self.copy.find(key).min_by(|one, other| {
+                let rank = |stored: &Stored| {
+                    let mailbox = matches!(stored.found, Found::Mailbox(_));
+                    (!mailbox, !stored.holds_name())
+                };
+                (rank(one), one.id()).cmp(&(rank(other), other.id()))
+            })
+        })
     }
 
     /// Whether mail for this address is taken.
@@ -345,67 +266,86 @@ impl Snapshot {
     pub fn accept(&self, address: &Address) -> Acceptance {
         match self.resolve(address) {
             Resolution::Object(..) | Resolution::Role(_) => Acceptance::Recipient,
+            Resolution::Ambiguous(..) => Acceptance::Ambiguous,
             Resolution::Unknown => Acceptance::Unknown,
+            Resolution::Unsure => Acceptance::Unsure,
             Resolution::Relay(_) => Acceptance::RelayDomain,
             Resolution::NotOurs => Acceptance::NotOurs,
         }
     }
 
-    fn at(&self, index: Index) -> Option<Found<'_>> {
-        match index {
-            Index::Mailbox(at) => self.organisation.mailboxes.get(at).map(Found::Mailbox),
-            Index::Group(at) => self.organisation.groups.get(at).map(Found::Group),
-            Index::Contact(at) => self.organisation.contacts.get(at).map(Found::Contact),
-            Index::DynamicGroup(at) => {
-                let group = self.organisation.dynamic_groups.get(at);
-                group.map(Found::DynamicGroup)
-            }
-        }
-    }
-
     /// The mailbox, group or contact of this name, without regard to case.
     #[must_use]
-    pub fn by_name(&self, name: &str) -> Option<Found<'_>> {
-        let index = self.table.names.get(name.to_lowercase().as_str())?;
-        self.at(*index)
+    pub fn by_name(&self, name: &str) -> Option<Found> {
+        self.stored_by_name(name).map(|(stored, _)| stored.found)
+    }
+
+    /// The same, and whether it is of the copy.
+    fn stored_by_name(&self, name: &str) -> Option<(Stored, bool)> {
+        let folded = name.to_lowercase();
+        if let Some(stored) = self.holder(Key::Name(&folded)) {
+            let of_copy = !stored.place().is_empty();
+            return Some((stored, of_copy));
+        }
+        // One whose name another has goes by its identity.
+        let mut stored = self.copy.find(Key::Id(&folded)).next()?;
+        stored.found = self.named(stored.clone());
+        (*stored.found.name().folded() == *folded).then_some((stored, true))
     }
 
     /// The object behind a member of a group, if there is one of that name.
     #[must_use]
-    pub fn member<'a>(&'a self, member: &Member) -> Option<Found<'a>> {
+    pub fn member(&self, member: &Member) -> Option<Found> {
         match member {
             Member::Name(name) => self.by_name(name.as_str()),
             Member::Address(address) => match self.resolve(address) {
                 Resolution::Object(found, _) => Some(found),
                 _ => None,
             },
-            // Only a copy of another directory knows places.
-            Member::Entry(_) => None,
+            Member::Entry(place) => {
+                let stored = self.copy.find(Key::Place(&fold_place(place))).next()?;
+                Some(self.named(stored))
+            }
         }
     }
 
-    /// Who may log in under this name: a mailbox by its name or any of its addresses, if it has a password and
-    /// isn't disabled.
+    /// Who may log in under this name: a mailbox by its name or any of its addresses, if its password is known or can be
+    /// asked for and it isn't disabled.
     #[must_use]
-    pub fn login(&self, user: &str) -> Option<Login<'_>> {
-        let found = match Address::parse(user) {
-            Ok(address) => {
-                let index = self.table.addresses.get(&fold(&address))?;
-                self.at(*index)
-            }
-            Err(_) => self.by_name(user),
+    pub fn login(&self, user: &str) -> Option<Login> {
+        let (stored, of_copy) = match Address::parse(user) {
+            Ok(address) => self.sole_owner(&fold(&address))?,
+            Err(_) => self.stored_by_name(user)?,
         };
-        let Some(Found::Mailbox(mailbox)) = found else {
+        let Found::Mailbox(mailbox) = &stored.found else {
             return None;
         };
         if mailbox.disabled == Some(true) {
             return None;
         }
+        let hash = mailbox.password.as_ref().and_then(Password::hash);
+        let proof = match hash {
+            Some(hash) => Proof::Hash(hash.into()),
+            None if of_copy => Proof::Bind(stored.place().into()),
+            None => return None,
+        };
         Some(Login {
-            mailbox: mailbox.name.as_str(),
-            hash: mailbox.password.as_ref().and_then(Password::hash)?,
-            addresses: &mailbox.addresses,
+            mailbox: mailbox.name.clone(),
+            proof,
+            addresses: mailbox.addresses.clone(),
         })
+    }
+
+    /// The only object with a folded address.
+    fn sole_owner(&self, address: &str) -> Option<(Stored, bool)> {
+        let key = Key::Address(address);
+        let embedded = self.embedded.find(key).map(|stored| (stored, false));
+        let mut owners = embedded.chain(self.copy.find(key).map(|mut stored| {
+            stored.found = self.named(stored.clone());
+            (stored, true)
+        }));
+        let owner = owners.next()?;
+        owners.next().is_none().then_some(owner)
     }
 
     /// Whether a mailbox may send in the name of an address: its own ones, with plus-parts, and those of the roles
@@ -431,21 +371,37 @@ impl Snapshot {
     /// The organisation's postmaster; none before the first apply.
     #[must_use]
     pub fn postmaster(&self) -> Option<&Address> {
-        let organization = self.organisation.organization.as_ref();
+        let organization = self.configuration.organization.as_ref();
         organization.map(|organization| &organization.postmaster)
     }
 
-    /// All recipients for whom a filter holds.
-    pub fn matching<'s>(&'s self, filter: &'s Filter) -> impl Iterator<Item = Found<'s>> {
-        let all = self.organisation.mailboxes.iter().map(Found::Mailbox);
-        let all = all.chain(self.organisation.groups.iter().map(Found::Group));
-        let all = all.chain(self.organisation.contacts.iter().map(Found::Contact));
-        all.filter(|found| found.matches(filter))
+    /// All recipients.
+    pub fn recipients(&self) -> impl Iterator<Item = Found> {
+        let embedded = self.embedded.iter().map(|stored| stored.found);
+        embedded.chain(self.copy.iter().map(|stored| self.named(stored)))
     }
 
-    /// The names of all mailboxes.
-    pub fn mailboxes(&self) -> impl Iterator<Item = &str> {
-        let mailboxes = self.organisation.mailboxes.iter();
-        mailboxes.map(|mailbox| mailbox.name.as_str())
+    /// All recipients for whom a filter holds.
+    pub fn matching(&self, filter: &Filter) -> impl Iterator<Item = Found> {
+        self.recipients().filter(|found| found.matches(filter))
     }
+
+    /// The names of all mailboxes, in no order.
+    pub fn mailboxes(&self) -> impl Iterator<Item = Name> {
+        self.recipients().filter_map(|found| match found {
+            Found::Mailbox(mailbox) => Some(mailbox.name.clone()),
+            _ => None,
+        })
+    }
+}
+
+/// The domain of the organisation's postmaster if it is an accepted one, else the first accepted domain by name.
+fn default_domain(configuration: &Organisation) -> Option<Domain> {
+    let domains = configuration.accepted_domains.iter();
+    let mut domains: Vec<&Domain> = domains.map(|domain| &domain.name).collect();
+    domains.sort_unstable();
+    let postmaster = configuration.organization.as_ref();
+    let domain = postmaster.map(|organization| organization.postmaster.domain());
+    let ours = domain.filter(|domain| domains.contains(domain));
+    ours.or(domains.first().copied()).cloned()
 }

@@ -10,6 +10,12 @@ pub struct ApplyRequest {
     pub text: String,
     /// Its name, for messages about faults.
     pub file: String,
+    /// Why; kept in the history.
+    #[serde(default)]
+    pub why: String,
+    /// The version that the change is based on: another one is a conflict, and nothing changes.
+    #[serde(default)]
+    pub expected_version: Option<u64>,
     /// Say what would change, and change nothing.
     #[serde(default)]
     pub dry_run: bool,

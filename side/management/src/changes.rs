@@ -5,16 +5,18 @@ use crate::router::No;
 use crate::{InForce, Rooms};
 use axum::Json;
 use axum::extract::State;
-use bridgehead_directory::Fault as DirectoryFault;
+use bridgehead_directory::{Fault as DirectoryFault, Wish};
 use bridgehead_management_api::{ApplyRequest, ApplyResult, Export, Fault};
 use std::time::Duration;
 
 /// How long an answer waits for a change to come into force on this server.
 const IN_FORCE_WITHIN: Duration = Duration::from_secs(30);
 
-pub(crate) async fn export(State(rooms): State<Rooms>) -> Json<Export> {
-    let (version, text) = rooms.directory.export();
-    Json(Export { version, text })
+pub(crate) async fn export(State(rooms): State<Rooms>) -> Result<Json<Export>, No> {
+    let directory = rooms.directory.clone();
+    let exported = blocking(move || directory.export()).await?;
+    let (version, text) = exported.map_err(|error| No::broken(&error))?;
+    Ok(Json(Export { version, text }))
 }
 
 pub(crate) async fn apply(
@@ -25,8 +27,15 @@ pub(crate) async fn apply(
     let now = rooms.explain.now();
     let dry_run = request.dry_run;
     let applied = blocking(move || {
-        let who = "administrator at the admin socket";
-        directory.apply(&request.text, &request.file, who, now, request.dry_run)
+        directory.apply(&Wish {
+            text: &request.text,
+            file: &request.file,
+            who: "administrator at the admin socket",
+            why: &request.why,
+            now,
+            expected: request.expected_version,
+            dry_run: request.dry_run,
+        })
     });
     let change = match applied.await? {
         Ok(change) => change,

@@ -27,7 +27,7 @@ pub(crate) async fn list(State(rooms): State<Rooms>) -> Result<Json<MailboxList>
     let snapshot = rooms.directory.snapshot();
     let mut all: BTreeMap<String, MailboxSummary> = BTreeMap::new();
     for name in snapshot.mailboxes() {
-        let name = name.to_owned();
+        let name = name.as_str().to_owned();
         let empty = MailboxSummary {
             name: name.clone(),
             ..MailboxSummary::default()
@@ -50,7 +50,7 @@ pub(crate) async fn list(State(rooms): State<Rooms>) -> Result<Json<MailboxList>
 fn known(rooms: &Rooms, name: &str) -> Result<(), No> {
     let stored = rooms.store.mailboxes().map_err(|error| no(&error))?;
     let snapshot = rooms.directory.snapshot();
-    let there = snapshot.mailboxes().any(|known| known == name);
+    let there = snapshot.mailboxes().any(|known| known.as_str() == name);
     if there || stored.iter().any(|mailbox| mailbox.name == name) {
         return Ok(());
     }

@@ -243,6 +243,8 @@ replies! {
         AuthNeedsTls = 538 [5, 7, 11] "Encryption required: say STARTTLS first";
         /// No such mailbox in a domain that is ours.
         UnknownRecipient = 550 [5, 1, 1] "No such mailbox here";
+        /// Two objects of the directory have this address (RFC 3463 §3.2).
+        AmbiguousRecipient = 550 [5, 1, 4] "Address is not unique here";
         /// Neither ours nor allowed to relay.
         RelayDenied = 550 [5, 7, 1] "Relaying denied";
         /// The message has a CR or LF that stands alone.

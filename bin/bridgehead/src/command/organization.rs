@@ -2,17 +2,20 @@
 
 use super::{print, print_aside, print_json};
 use crate::admin_client::{AdminClient, AdminError};
-use crate::cli::Admin;
+use crate::cli::{Admin, Apply};
 use bridgehead_management_api::{ApplyRequest, ApplyResult, Export, Fault};
-use std::path::Path;
 
 /// Makes the organisation what the file says.
-pub(crate) async fn apply(file: &Path, dry_run: bool, to: &Admin) -> Result<(), AdminError> {
+pub(crate) async fn apply(apply: &Apply) -> Result<(), AdminError> {
+    let Apply { file, to, .. } = apply;
+    let dry_run = apply.dry_run;
     let text = std::fs::read_to_string(file)
         .map_err(|error| AdminError::Refused(format!("can't read {}: {error}", file.display())))?;
     let request = ApplyRequest {
         text,
         file: file.display().to_string(),
+        why: apply.why.clone(),
+        expected_version: apply.expect_version,
         dry_run,
     };
     let mut server = AdminClient::connect(to).await?;

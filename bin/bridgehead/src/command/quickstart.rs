@@ -9,7 +9,7 @@ use crate::admin_client::{AdminClient, AdminError};
 use crate::cli::{Admin, Quickstart};
 use crate::server::{Server, now, stop};
 use bridgehead_config::{Example, ServerFile, init_organization_file};
-use bridgehead_directory::Name;
+use bridgehead_directory::{Name, Wish};
 use bridgehead_management_api::Trace;
 use std::error::Error;
 use std::net::SocketAddr;
@@ -84,7 +84,7 @@ async fn put_in_force(options: &Quickstart, server: &Server) -> Result<(), Box<d
     let text = if snapshot.version() == 0 {
         example(options)?
     } else {
-        let mut organisation = snapshot.organisation().clone();
+        let (_, mut organisation) = server.directory().organisation()?;
         for virtual_server in &mut organisation.virtual_servers {
             match virtual_server.name.as_str() {
                 "inbound" => virtual_server.listen = vec![options.smtp],
@@ -96,7 +96,15 @@ async fn put_in_force(options: &Quickstart, server: &Server) -> Result<(), Box<d
     };
     let directory = server.directory().clone();
     let applied = tokio::task::spawn_blocking(move || {
-        directory.apply(&text, "quickstart", "quickstart", now(), false)
+        directory.apply(&Wish {
+            text: &text,
+            file: "quickstart",
+            who: "quickstart",
+            why: "the example organisation",
+            now: now(),
+            expected: None,
+            dry_run: false,
+        })
     });
     let change = applied.await?.map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();

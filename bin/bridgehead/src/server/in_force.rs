@@ -34,17 +34,25 @@ impl Follower {
     pub(super) async fn start(self) -> JoinHandle<()> {
         let mut versions = self.directory.watch();
         versions.mark_unchanged();
-        self.put_in_force().await;
+        let mut configuration = self.put_in_force(None).await;
         tokio::spawn(async move {
             while versions.changed().await.is_ok() {
-                self.put_in_force().await;
+                configuration = self.put_in_force(Some(configuration)).await;
             }
         })
     }
 
-    async fn put_in_force(&self) {
+    /// Puts the newest snapshot in force, and tells which configuration that is. `before` is the one in force.
+    async fn put_in_force(&self, before: Option<u64>) -> u64 {
         let snapshot = self.directory.snapshot();
         let version = snapshot.version();
+        let configuration = snapshot.configuration_revision();
+        if before == Some(configuration) {
+            // Only recipients have changed: the ways and the settings stay.
+            self.transport.learn(snapshot);
+            self.said.send_modify(|said| said.version = version);
+            return configuration;
+        }
         let faults = self.apply(snapshot).await;
         for fault in &faults {
             tracing::warn!(version, fault, "not in force");
@@ -54,10 +62,11 @@ impl Follower {
             _ => tracing::info!(version, "the organisation is in force"),
         }
         self.said.send_replace(InForce { version, faults });
+        configuration
     }
 
     async fn apply(&self, snapshot: Arc<Snapshot>) -> Vec<String> {
-        if snapshot.version() == 0 {
+        if snapshot.configuration().organization.is_none() {
             // A new server before its first apply: nothing to put in force, and nothing wrong.
             return Vec::new();
         }

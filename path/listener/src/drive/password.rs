@@ -1,13 +1,12 @@
 //! Passwords are checked off the network's threads, few at a time, and wrong ones are answered late.
 
 use crate::verified::Verified;
-use bridgehead_directory::{Snapshot, verify_password};
+use bridgehead_directory::{Directory, Proof, verify_password};
 use bridgehead_mail::Refusal;
 use bridgehead_smtp::server::Credentials;
 use parking_lot::Mutex;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Checks at once; each takes a core for tens of milliseconds and 19 MiB.
 const CHECKS_MAX: usize = 2;
@@ -16,9 +15,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How late a wrong password is answered, so that guessing is slow.
 const DELAY_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
+/// Questions at once to a directory that is followed.
+const BINDS_MAX: usize = 16;
+/// How long a password that was found right holds without another check: where another directory checks it, a change
+/// there counts after this time at the latest.
+const HASH_HOLDS: Duration = Duration::from_secs(600);
+const BIND_HOLDS: Duration = Duration::from_secs(120);
+
 /// Checks passwords.
 pub(crate) struct Passwords {
     turns: Semaphore,
+    binds: Semaphore,
     verified: Mutex<Verified>,
 }
 
@@ -26,8 +33,23 @@ impl Default for Passwords {
     fn default() -> Self {
         Self {
             turns: Semaphore::new(CHECKS_MAX),
+            binds: Semaphore::new(BINDS_MAX),
             verified: Mutex::default(),
         }
+    }
+}
+
+const fn holding(proof: &Proof) -> Duration {
+    match proof {
+        Proof::Hash(_) => HASH_HOLDS,
+        Proof::Bind(_) => BIND_HOLDS,
+    }
+}
+
+async fn turn(turns: &Semaphore) -> Result<SemaphorePermit<'_>, Refusal> {
+    match tokio::time::timeout(PATIENCE, turns.acquire()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        _ => Err(Refusal::AuthUnavailable),
     }
 }
 
@@ -35,36 +57,63 @@ impl Passwords {
     /// The mailbox these credentials are for.
     pub(crate) async fn check(
         &self,
-        snapshot: Arc<Snapshot>,
+        directory: &Directory,
         credentials: Credentials,
     ) -> Result<Box<str>, Refusal> {
-        let login = snapshot.login(&credentials.user);
-        if let Some(login) = login {
+        let login = directory.snapshot().login(&credentials.user);
+        let known: Option<(Box<str>, Proof)> =
+            login.map(|login| (login.mailbox.as_str().into(), login.proof));
+        if let Some((mailbox, proof)) = &known {
+            let holds = holding(proof);
             let (verified, now) = (self.verified.lock(), Instant::now());
-            if verified.holds(login.mailbox, login.hash, &credentials.password, now) {
-                return Ok(login.mailbox.into());
+            if verified.holds(mailbox, proof.as_str(), &credentials.password, now, holds) {
+                return Ok(Box::clone(mailbox));
             }
         }
-        let known: Option<(Box<str>, Box<str>)> =
-            login.map(|login| (login.mailbox.into(), login.hash.into()));
-        let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
-        let Ok(Ok(turn)) = turn else {
-            return Err(Refusal::AuthUnavailable);
+        let right = match &known {
+            Some((_, Proof::Bind(place))) => self.bind(directory, place, &credentials).await?,
+            Some((_, Proof::Hash(hash))) => self.hash(Some(hash.clone()), &credentials).await?,
+            None => self.hash(None, &credentials).await?,
         };
-        let checked = tokio::task::spawn_blocking(move || {
-            let hash = known.as_ref().map(|(_, hash)| &**hash);
-            // Takes the same time for a name that doesn't exist.
-            let right = verify_password(hash, &credentials.password);
-            known.filter(|_| right).map(|known| (known, credentials))
-        });
-        let checked = checked.await.map_err(|_| Refusal::AuthUnavailable)?;
-        drop(turn);
-        let Some(((mailbox, hash), credentials)) = checked else {
+        let Some((mailbox, proof)) = known.filter(|_| right) else {
             tokio::time::sleep(DELAY_AFTER_FAILURE).await;
             return Err(Refusal::AuthFailed);
         };
         let mut verified = self.verified.lock();
-        verified.remember(&mailbox, &hash, &credentials.password, Instant::now());
+        let (proof, now) = (proof.as_str(), Instant::now());
+        verified.remember(&mailbox, proof, &credentials.password, now);
         Ok(mailbox)
+    }
+
+    /// Holds a password against its hash; takes the same time for a name that doesn't exist.
+    async fn hash(
+        &self,
+        hash: Option<Box<str>>,
+        credentials: &Credentials,
+    ) -> Result<bool, Refusal> {
+        let _turn = turn(&self.turns).await?;
+        let password = credentials.password.clone();
+        let check = move || verify_password(hash.as_deref(), &password);
+        let checked = tokio::task::spawn_blocking(check).await;
+        checked.map_err(|_| Refusal::AuthUnavailable)
+    }
+
+    /// Asks the directory that is followed.
+    async fn bind(
+        &self,
+        directory: &Directory,
+        place: &str,
+        credentials: &Credentials,
+    ) -> Result<bool, Refusal> {
+        let _turn = turn(&self.binds).await?;
+        // RFC 4513 §5.1.2: an empty password would be a bind without authentication, which succeeds.
+        let password = str::from_utf8(&credentials.password).unwrap_or_default();
+        if password.is_empty() {
+            return Ok(false);
+        }
+        directory.bind(place, password).await.map_err(|error| {
+            tracing::warn!(place, %error, "a password can't be checked");
+            Refusal::AuthUnavailable
+        })
     }
 }

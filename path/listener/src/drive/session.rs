@@ -263,10 +263,9 @@ impl Conversation {
             Ask::Begin { size } => self.begin(size),
             Ask::Commit(envelope) => self.commit(*envelope).await,
             Ask::Authenticate(credentials) => {
-                let snapshot = self.world.directory.snapshot();
                 let user = &credentials.user;
-                let passwords = &self.world.passwords;
-                let checked = passwords.check(snapshot, credentials.clone()).await;
+                let (passwords, directory) = (&self.world.passwords, &self.world.directory);
+                let checked = passwords.check(directory, credentials.clone()).await;
                 tracing::info!(?user, right = checked.is_ok(), "authentication");
                 checked.map(Verdict::Authenticated)
             }

@@ -1,6 +1,6 @@
 //! A listener with all it needs, in a temporary folder.
 
-use bridgehead_directory::Directory;
+use bridgehead_directory::{Directory, Wish};
 use bridgehead_disk::RealDisk;
 use bridgehead_listener::{Listener, Role, Settings, Tls, TlsMode, VirtualServer};
 use bridgehead_mail::{Content, Domain, Envelope, Event, Timestamp, Track};
@@ -62,7 +62,15 @@ impl Room {
             .unwrap();
         let directory = Directory::open_embedded(folder.path().join("directory")).unwrap();
         let now = Timestamp::from_millis(1_000);
-        let applied = directory.apply(ORGANISATION, "org.toml", "test", now, false);
+        let applied = directory.apply(&Wish {
+            text: ORGANISATION,
+            file: "org.toml",
+            who: "test",
+            why: "",
+            now,
+            expected: None,
+            dry_run: false,
+        });
         assert!(applied.is_ok(), "{:?}", applied.err());
         let mut settings = bridgehead_queue::Settings::for_directory(folder.path().join("queue"));
         settings.limits.free_space_floor = 0;

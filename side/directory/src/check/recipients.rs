@@ -113,7 +113,9 @@ impl Check<'_> {
     fn member_exists(&mut self, member: &Member, place: &Place, key: &str, item: usize) {
         match member {
             Member::Address(address) => self.address_exists(address, place, key, item),
-            Member::Name(name) if !self.names.recipients.contains(&*name.folded()) => {
+            Member::Name(name)
+                if self.knows_recipients && !self.names.recipients.contains(&*name.folded()) =>
+            {
                 let reason = format!("there is no mailbox, group or contact \"{name}\"");
                 self.report
                     .fault(place.item(key, item), place.name(key), reason);

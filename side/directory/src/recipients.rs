@@ -1,0 +1,505 @@
+//! All recipients of one directory in little memory: a table that is cheap to copy and to change while others read it.
+//!
+//! What it is: recipients as packed records in [`SHARDS`] shards, and an index of their keys (identity, DN, name,
+//! addresses) by hash in as many. A copy shares all shards; a change copies the few that it touches. What it guards: an
+//! answer is checked against the record itself, so that two keys of one hash can't be mistaken for each other.
+
+pub(crate) mod packed;
+
+use crate::Found;
+use crate::feed::EntryId;
+use bridgehead_mail::Address;
+use hashbrown::HashTable;
+use packed::Octets;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+/// A power of two. With a million recipients a shard has a thousand: some ten microseconds to copy.
+const SHARDS: usize = 1024;
+const SHARD_BITS: u32 = SHARDS.trailing_zeros();
+/// A record of more octets is kept as the object it is: a large group isn't unpacked for each lookup.
+const PACKED_OCTETS_MAX: usize = 4096;
+
+/// What a recipient is looked up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Key<'a> {
+    Id(&'a str),
+    /// Folded by [`fold_place`].
+    Place(&'a str),
+    /// In lower case.
+    Name(&'a str),
+    /// Folded by [`fold`].
+    Address(&'a str),
+}
+
+/// A recipient as the table keeps it.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    record: Record,
+    pub(crate) found: Found,
+}
+
+impl Stored {
+    fn of(record: &Record) -> Option<Self> {
+        let found = match record {
+            Record::Packed(octets) => packed::unpack(Octets(head(octets)?.rest))?,
+            Record::Whole(whole) => whole.found.clone(),
+        };
+        let record = record.clone();
+        Some(Self { record, found })
+    }
+
+    fn head(&self) -> Option<Head<'_>> {
+        self.record.head()
+    }
+
+    /// Its identity in its back-end.
+    pub(crate) fn id(&self) -> &str {
+        self.head().map_or("", |head| head.id)
+    }
+
+    /// Its DN; empty in the embedded directory.
+    pub(crate) fn place(&self) -> &str {
+        self.head().map_or("", |head| head.place)
+    }
+
+    /// Whether it had its name before others wanted it.
+    pub(crate) fn holds_name(&self) -> bool {
+        self.head().is_some_and(|head| head.holds_name)
+    }
+
+    fn has(&self, key: Key<'_>) -> bool {
+        match key {
+            Key::Id(id) => self.id() == id,
+            Key::Place(place) => *fold_place(self.place()) == *place,
+            Key::Name(name) => *self.found.name().folded() == *name,
+            Key::Address(address) => self
+                .found
+                .addresses()
+                .iter()
+                .any(|one| fold(one) == address),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Record {
+    Packed(Arc<[u8]>),
+    Whole(Arc<Whole>),
+}
+
+#[derive(Debug)]
+struct Whole {
+    /// The octets without the object.
+    head: Box<[u8]>,
+    found: Found,
+}
+
+impl Record {
+    fn head(&self) -> Option<Head<'_>> {
+        match self {
+            Self::Packed(octets) => head(octets),
+            Self::Whole(whole) => head(&whole.head),
+        }
+    }
+}
+
+/// What stands before the object in a record.
+struct Head<'a> {
+    holds_name: bool,
+    id: &'a str,
+    place: &'a str,
+    rest: &'a [u8],
+}
+
+fn head(octets: &[u8]) -> Option<Head<'_>> {
+    let mut octets = Octets(octets);
+    if octets.octet()? != packed::VERSION {
+        return None;
+    }
+    Some(Head {
+        holds_name: octets.octet()? == 1,
+        id: octets.text()?,
+        place: octets.text()?,
+        rest: octets.0,
+    })
+}
+
+/// The octets of a record, as the metabase's file keeps them as well.
+pub(crate) fn record(id: &EntryId, place: &str, holds_name: bool, found: &Found) -> Vec<u8> {
+    let mut octets = vec![packed::VERSION, u8::from(holds_name)];
+    packed::text(&id.0, &mut octets);
+    packed::text(place, &mut octets);
+    packed::pack(found, &mut octets);
+    octets
+}
+
+/// Records with their number in the shard.
+#[derive(Clone, Debug, Default)]
+struct Records {
+    slots: Vec<Option<Record>>,
+    free: Vec<u32>,
+}
+
+/// A part of a key's hash, and which record has the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Mark {
+    print: u32,
+    at: u32,
+}
+
+type Marks = HashTable<Mark>;
+
+/// The table. A copy is cheap and independent.
+#[derive(Clone)]
+pub(crate) struct Recipients {
+    hasher: RandomState,
+    records: Vec<Arc<Records>>,
+    marks: Vec<Arc<Marks>>,
+    count: usize,
+}
+
+impl Default for Recipients {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            records: vec![Arc::default(); SHARDS],
+            marks: vec![Arc::default(); SHARDS],
+            count: 0,
+        }
+    }
+}
+
+impl fmt::Debug for Recipients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recipients")
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The hash of a mark in its shard's table. Its print is a part of a good hash, and the table wants the bits at both ends.
+fn spread(mark: &Mark) -> u64 {
+    u64::from(mark.print).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+impl Recipients {
+    /// How many there are.
+    pub(crate) const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Puts a record of [`record`] in the place of the one with the same identity. None if the octets aren't one.
+    pub(crate) fn put(&mut self, octets: Vec<u8>) -> Option<()> {
+        let before = head(&octets)?;
+        let (id, head_octets) = (before.id.to_owned(), octets.len() - before.rest.len());
+        let found = packed::unpack(Octets(before.rest))?;
+        let record = if octets.len() > PACKED_OCTETS_MAX {
+            let head = octets.get(..head_octets)?.into();
+            Record::Whole(Arc::new(Whole { head, found }))
+        } else {
+            Record::Packed(octets.into())
+        };
+        let stored = Stored::of(&record)?;
+        self.remove(&id);
+        let at = self.keep(&id, record)?;
+        for (shard, print) in self.keys(&stored) {
+            let shard = self.marks.get_mut(shard).map(Arc::make_mut)?;
+            let mark = Mark { print, at };
+            shard.insert_unique(spread(&mark), mark, spread);
+        }
+        self.count += 1;
+        Some(())
+    }
+
+    /// Puts an object of the embedded directory, where the name is the identity.
+    pub(crate) fn put_embedded(&mut self, found: &Found) {
+        let id = EntryId(found.name().folded());
+        let put = self.put(record(&id, "", true, found));
+        debug_assert!(put.is_some(), "what is packed can be unpacked");
+    }
+
+    /// Takes the record with this identity out, and tells what it was.
+    pub(crate) fn remove(&mut self, id: &str) -> Option<Stored> {
+        let (at, stored) = self.numbered(Key::Id(id)).next()?;
+        for (shard, print) in self.keys(&stored) {
+            let shard = self.marks.get_mut(shard).map(Arc::make_mut)?;
+            let mark = Mark { print, at };
+            if let Ok(there) = shard.find_entry(spread(&mark), |other| *other == mark) {
+                there.remove();
+            }
+        }
+        let (shard, slot) = split(at);
+        let records = self.records.get_mut(shard).map(Arc::make_mut)?;
+        *records.slots.get_mut(slot)? = None;
+        records.free.push(u32::try_from(slot).ok()?);
+        self.count = self.count.saturating_sub(1);
+        Some(stored)
+    }
+
+    /// Puts a record into a free slot and tells its number.
+    fn keep(&mut self, id: &str, record: Record) -> Option<u32> {
+        let (shard, _) = self.place_of(Key::Id(id));
+        let records = self.records.get_mut(shard).map(Arc::make_mut)?;
+        let slot = match records.free.pop() {
+            Some(slot) => usize::try_from(slot).ok()?,
+            None => {
+                records.slots.push(None);
+                records.slots.len() - 1
+            }
+        };
+        *records.slots.get_mut(slot)? = Some(record);
+        let number = u32::try_from(slot).ok()?.checked_shl(SHARD_BITS)?;
+        Some(number | u32::try_from(shard).ok()?)
+    }
+
+    /// Shard and print of a key.
+    fn place_of(&self, key: Key<'_>) -> (usize, u32) {
+        let hash = self.hasher.hash_one(key);
+        let shard = usize::try_from(hash & (SHARDS as u64 - 1)).unwrap_or_default();
+        (shard, u32::try_from(hash >> 32).unwrap_or_default())
+    }
+
+    /// Shards and prints of all keys of a recipient, each once.
+    fn keys(&self, stored: &Stored) -> Vec<(usize, u32)> {
+        let mut keys = Vec::with_capacity(8);
+        keys.push(self.place_of(Key::Id(stored.id())));
+        if !stored.place().is_empty() {
+            keys.push(self.place_of(Key::Place(&fold_place(stored.place()))));
+        }
+        keys.push(self.place_of(Key::Name(&stored.found.name().folded())));
+        for address in stored.found.addresses() {
+            keys.push(self.place_of(Key::Address(&fold(address))));
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    fn numbered<'a>(&'a self, key: Key<'a>) -> impl Iterator<Item = (u32, Stored)> + 'a {
+        let (shard, print) = self.place_of(key);
+        let hash = spread(&Mark { print, at: 0 });
+        let marks = self.marks.get(shard).into_iter();
+        marks
+            .flat_map(move |marks| marks.iter_hash(hash))
+            .filter(move |mark| mark.print == print)
+            .filter_map(|mark| Some((mark.at, Stored::of(self.record(mark.at)?)?)))
+            .filter(move |(_, stored)| stored.has(key))
+    }
+
+    fn record(&self, at: u32) -> Option<&Record> {
+        let (shard, slot) = split(at);
+        self.records.get(shard)?.slots.get(slot)?.as_ref()
+    }
+
+    /// All that have a key: one, or none, or several where a directory doesn't prevent it.
+    pub(crate) fn find<'a>(&'a self, key: Key<'a>) -> impl Iterator<Item = Stored> + 'a {
+        self.numbered(key).map(|(_, stored)| stored)
+    }
+
+    /// Whether more than one may have a key: exact when it says no.
+    pub(crate) fn may_be_several(&self, key: Key<'_>) -> bool {
+        let (shard, print) = self.place_of(key);
+        let hash = spread(&Mark { print, at: 0 });
+        let Some(marks) = self.marks.get(shard) else {
+            return false;
+        };
+        let of_print = marks.iter_hash(hash).filter(|mark| mark.print == print);
+        of_print.count() > 1
+    }
+
+    /// All of them, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Stored> {
+        let records = self.records.iter().flat_map(|records| &records.slots);
+        records.flatten().filter_map(Stored::of)
+    }
+}
+
+fn split(at: u32) -> (usize, usize) {
+    let shard = at & (SHARDS as u32 - 1);
+    let slot = at >> SHARD_BITS;
+    (
+        usize::try_from(shard).unwrap_or_default(),
+        usize::try_from(slot).unwrap_or_default(),
+    )
+}
+
+/// A DN as a key (RFC 4514 leaves spaces around separators and case to who writes it).
+pub(crate) fn fold_place(place: &str) -> String {
+    let mut folded = String::with_capacity(place.len());
+    for letter in place.chars() {
+        let separates = matches!(letter, ',' | '=' | '+');
+        if separates {
+            folded.truncate(folded.trim_end_matches(' ').len());
+        }
+        if letter != ' ' || !folded.ends_with([',', '=', '+']) {
+            folded.extend(letter.to_lowercase());
+        }
+    }
+    folded
+}
+
+/// An address as a key: in lower case.
+pub(crate) fn fold(address: &Address) -> String {
+    fold_parts(address.local().as_str(), address.domain().as_str())
+}
+
+/// The same of a local part and a domain.
+pub(crate) fn fold_parts(local: &str, domain: &str) -> String {
+    let mut key = String::with_capacity(local.len() + 1 + domain.len());
+    if local.is_ascii() {
+        key.push_str(local);
+        key.make_ascii_lowercase();
+    } else {
+        key.push_str(&local.to_lowercase());
+    }
+    key.push('@');
+    key.push_str(domain);
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Group, Mailbox, Member, Name, Object};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn mailbox(name: &str, addresses: &[String]) -> Found {
+        let mut text = format!("[[mailbox]]\nname = \"{name}\"\naddresses = [");
+        for address in addresses {
+            text.push_str(&format!("\"{address}\","));
+        }
+        text.push(']');
+        Found::of(Object::parse(&text).unwrap()).unwrap()
+    }
+
+    fn put(table: &mut Recipients, id: &str, place: &str, found: &Found) {
+        let id = EntryId(id.into());
+        table.put(record(&id, place, false, found)).unwrap();
+    }
+
+    #[test]
+    fn a_recipient_is_found_by_each_of_its_keys_until_it_is_gone() {
+        let mut table = Recipients::default();
+        let bob = mailbox(
+            "Bob",
+            &["bob@a.test".to_owned(), "Robert@a.test".to_owned()],
+        );
+        put(&mut table, "id-1", "CN=Bob, OU=x,DC=test", &bob);
+        let keys = [
+            Key::Id("id-1"),
+            Key::Place("cn=bob,ou=x,dc=test"),
+            Key::Name("bob"),
+            Key::Address("bob@a.test"),
+            Key::Address("robert@a.test"),
+        ];
+        let copy = table.clone();
+        for key in keys {
+            assert_eq!(table.find(key).count(), 1, "{key:?}");
+        }
+        assert!(table.remove("id-1").is_some());
+        assert!(table.remove("id-1").is_none());
+        for key in keys {
+            assert_eq!(table.find(key).count(), 0, "{key:?}");
+            assert_eq!(copy.find(key).next().unwrap().found, bob, "{key:?}");
+        }
+        assert_eq!((table.len(), copy.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_large_group_is_kept_as_it_is() {
+        let name = |number| Member::Name(Name::parse(&format!("member-{number}")).unwrap());
+        let mut group: Group = match Object::parse(
+            "[[group]]\nname = \"all\"\naddresses = [\"all@a.test\"]\nmembers = []\n",
+        ) {
+            Some(Object::Group(group)) => group,
+            other => panic!("{other:?}"),
+        };
+        group.members = (0..10_000).map(name).collect();
+        let group = Found::Group(Arc::new(group));
+        let mut table = Recipients::default();
+        put(&mut table, "g", "", &group);
+        let one = table.find(Key::Name("all")).next().unwrap().found;
+        let other = table.find(Key::Address("all@a.test")).next().unwrap().found;
+        assert_eq!(one, group);
+        let (Found::Group(one), Found::Group(other)) = (one, other) else {
+            panic!("groups");
+        };
+        assert!(Arc::ptr_eq(&one, &other));
+    }
+
+    /// Every kind with every key set comes back from its octets.
+    #[test]
+    fn what_is_packed_is_unpacked_the_same_and_cut_octets_are_nothing() {
+        let (organisation, _) =
+            crate::parse_organisation(include_str!("../tests/every_key.toml"), "x").unwrap();
+        let (_, recipients) = organisation.split();
+        assert_eq!(recipients.len(), 4);
+        for found in recipients {
+            let mut octets = Vec::new();
+            packed::pack(&found, &mut octets);
+            assert_eq!(packed::unpack(Octets(&octets)), Some(found));
+            for cut in 0..octets.len() {
+                assert_eq!(packed::unpack(Octets(&octets[..cut])), None, "{cut}");
+            }
+            octets.push(0);
+            assert_eq!(packed::unpack(Octets(&octets)), None);
+        }
+    }
+
+    proptest! {
+        /// The table answers as a plain map does, whatever is put and removed.
+        #[test]
+        fn it_is_a_map(steps in prop::collection::vec((0_u8..20, 0_u8..30, any::<bool>()), 0..200)) {
+            let mut table = Recipients::default();
+            let mut map: BTreeMap<String, Found> = BTreeMap::new();
+            for (id, address, there) in steps {
+                let id = format!("id-{id}");
+                if there {
+                    let found = mailbox(&format!("n{address}"), &[format!("a{address}@x.test")]);
+                    put(&mut table, &id, "", &found);
+                    map.insert(id, found);
+                } else {
+                    let gone = table.remove(&id).map(|stored| stored.found);
+                    prop_assert_eq!(gone, map.remove(&id));
+                }
+            }
+            prop_assert_eq!(table.len(), map.len());
+            for address in 0..30 {
+                let address = format!("a{address}@x.test");
+                let owners: Vec<String> = table
+                    .find(Key::Address(&address))
+                    .map(|stored| stored.id().to_owned())
+                    .collect::<std::collections::BTreeSet<_>>()
+                    .into_iter()
+                    .collect();
+                let has = |found: &Found| found.addresses().iter().any(|one| fold(one) == address);
+                let expected: Vec<String> = map
+                    .iter()
+                    .filter(|(_, found)| has(found))
+                    .map(|(id, _)| id.clone())
+                    .collect();
+                prop_assert_eq!(owners, expected);
+            }
+        }
+
+        /// No octets make it panic.
+        #[test]
+        fn any_octets_are_a_record_or_nothing(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut with_version = vec![packed::VERSION];
+            with_version.extend(&octets);
+            let _ = Recipients::default().put(octets);
+            let _ = Recipients::default().put(with_version);
+        }
+    }
+
+    #[test]
+    fn mailboxes_have_all_keys_in_the_example_of_every_key() {
+        let text = include_str!("../tests/every_key.toml");
+        for key in <Mailbox as crate::Schema>::KEYS {
+            assert!(text.contains(key.name), "{}", key.name);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! How the directory is, for those who run it.
+
+use crate::copying;
+use crate::metabase::Kept;
+use crate::{Found, Rejected, Snapshot};
+use bridgehead_mail::Timestamp;
+
+/// How the directory is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// The version of the embedded directory.
+    pub version: u64,
+    /// Grows with every change.
+    pub revision: u64,
+    /// Whether all recipients are known.
+    pub complete: bool,
+    /// The mailboxes.
+    pub mailboxes: u64,
+    /// The groups, dynamic ones as well.
+    pub groups: u64,
+    /// The contacts.
+    pub contacts: u64,
+    /// The copy of another directory, if one is followed.
+    pub copied: Option<Copied>,
+    /// What isn't in force, or not in its newest form.
+    pub rejected: Vec<Rejected>,
+}
+
+/// How the copy of another directory is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// What it is a copy of.
+    pub source: String,
+    /// Whether the directory answers.
+    pub connected: bool,
+    /// Whether the copy is older than allowed.
+    pub stale: bool,
+    /// When the directory was heard of last.
+    pub heard: Option<Timestamp>,
+    /// When something changed last.
+    pub committed: Option<Timestamp>,
+    /// What was wrong last, and when.
+    pub trouble: Option<(Timestamp, String)>,
+    /// How many recipients are copied.
+    pub recipients: u64,
+    /// Entries that can't be used in their newest form.
+    pub(crate) rejected: Vec<Rejected>,
+}
+
+impl Copied {
+    pub(crate) fn of(source: &str, kept: &Kept) -> Self {
+        let mut copied = Self {
+            source: source.to_owned(),
+            heard: (kept.heard > 0).then(|| Timestamp::from_millis(kept.heard)),
+            ..Self::default()
+        };
+        copied.count(kept);
+        copied
+    }
+
+    fn count(&mut self, kept: &Kept) {
+        self.recipients = u64::try_from(kept.recipients.len()).unwrap_or(u64::MAX);
+        self.rejected = copying::rejected(kept);
+    }
+
+    pub(crate) fn committed(&mut self, kept: &Kept, now: Timestamp) {
+        self.committed = Some(now);
+        self.count(kept);
+    }
+
+    pub(crate) fn heard(&mut self, now: Timestamp) {
+        self.connected = true;
+        self.heard = Some(now);
+    }
+
+    pub(crate) fn trouble(&mut self, words: String, now: Timestamp) {
+        self.connected = false;
+        self.trouble = Some((now, words));
+    }
+}
+
+impl View {
+    pub(crate) fn of(
+        snapshot: &Snapshot,
+        copied: Option<Copied>,
+        mut rejected: Vec<Rejected>,
+    ) -> Self {
+        let mut view = Self {
+            version: snapshot.version(),
+            revision: snapshot.revision(),
+            complete: snapshot.is_complete(),
+            ..Self::default()
+        };
+        for found in snapshot.recipients() {
+            match found {
+                Found::Mailbox(_) => view.mailboxes += 1,
+                Found::Group(_) | Found::DynamicGroup(_) => view.groups += 1,
+                Found::Contact(_) => view.contacts += 1,
+            }
+        }
+        if let Some(copied) = &copied {
+            rejected.extend(copied.rejected.iter().cloned());
+        }
+        rejected.sort_by(|one, other| one.place.cmp(&other.place));
+        view.rejected = rejected;
+        view.copied = copied;
+        view
+    }
+}
