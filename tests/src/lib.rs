@@ -22,6 +22,7 @@ pub mod postfix;
 pub mod process;
 pub mod server;
 pub mod skip;
+pub mod slapd;
 pub mod tools;
 pub mod wait;
 

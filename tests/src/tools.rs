@@ -65,7 +65,12 @@ pub fn is_there(path: &str) -> bool {
 }
 
 /// Runs a program to its end; one that takes too long is killed.
-pub fn run(mut command: Command, input: &[u8]) -> Said {
+pub fn run(command: Command, input: &[u8]) -> Said {
+    run_within(command, input, wait::LONG * 3)
+}
+
+/// The same with another bound on its time.
+pub fn run_within(mut command: Command, input: &[u8], patience: Duration) -> Said {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -76,7 +81,7 @@ pub fn run(mut command: Command, input: &[u8]) -> Said {
         // A program that doesn't read its input is free to do so.
         let _ = to.write_all(input);
     }
-    let output = finish(child, wait::LONG * 3);
+    let output = finish(child, patience);
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.push_str(&String::from_utf8_lossy(&output.stderr));
     Said {

@@ -9,7 +9,7 @@ use crate::metabase::{Kept, Metabase, Placed, Writing};
 use crate::recipients::{Key, Recipients, record};
 use crate::{Found, Name};
 use bridgehead_mail::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Records that are written to the file at once.
 const RECORDS_AT_ONCE: usize = 1000;
@@ -62,6 +62,7 @@ impl Copy {
             News::Full => batch.restart(&self.kept)?,
             News::Put(entry) => batch.put(*entry, &self.kept)?,
             News::Gone(id) => batch.gone(&id)?,
+            News::Only(there) => batch.only(&there)?,
             News::Commit(_) | News::Alive | News::Trouble(_) => {}
         }
         batch.flush(RECORDS_AT_ONCE)
@@ -188,6 +189,18 @@ impl Batch {
         self.forget_recipient(id);
         self.forget_configuration(id)?;
         self.fault(id, None)
+    }
+
+    /// All others are gone.
+    fn only(&mut self, there: &BTreeSet<EntryId>) -> Result<(), redb::Error> {
+        let recipients = self.kept.recipients.iter();
+        let mut all: BTreeSet<EntryId> = recipients
+            .map(|stored| EntryId(stored.id().into()))
+            .collect();
+        all.extend(self.kept.configuration.keys().cloned().map(EntryId));
+        all.extend(self.kept.faults.keys().cloned().map(EntryId));
+        let gone: Vec<EntryId> = all.difference(there).cloned().collect();
+        gone.iter().try_for_each(|id| self.gone(id))
     }
 
     fn forget_recipient(&mut self, id: &EntryId) {

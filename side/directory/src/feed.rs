@@ -8,6 +8,7 @@ use crate::{
     AcceptedDomain, AddressPolicy, Administrator, Connector, Contact, DynamicGroup, Fault, Group,
     JournalRule, Mailbox, Organization, RoutingGroup, Schema, Server, TableWriter, VirtualServer,
 };
+use std::collections::BTreeSet;
 
 /// The identity of an entry in its back-end, which outlives renames and moves: objectGUID or entryUUID as text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,6 +156,8 @@ pub enum News {
     Put(Box<Entry>),
     /// An entry is gone.
     Gone(EntryId),
+    /// Of all entries only these are there; the others are gone.
+    Only(BTreeSet<EntryId>),
     /// All since the last commit belongs together. The octets say where to go on from; only the back-end reads them.
     Commit(Vec<u8>),
     /// Connected, and nothing is new.

@@ -65,7 +65,7 @@ impl Follower {
                 self.commit(cursor, now)?;
                 self.heard(now)?;
             }
-            News::Full | News::Put(_) | News::Gone(_) => self.add(news)?,
+            News::Full | News::Put(_) | News::Gone(_) | News::Only(_) => self.add(news)?,
         }
         self.check_age(now);
         Ok(())

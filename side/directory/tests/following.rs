@@ -239,8 +239,7 @@ fn an_entry_that_cant_be_used_keeps_its_last_good_form_and_is_named() {
 #[test]
 fn a_faulty_configuration_object_is_left_out_alone_and_its_last_good_form_stays() {
     let mut rig = Rig::new();
-    let good =
-        "[[connector]]\nname = \"out\"\naddress-space = [{ pattern = \"*\", cost = 1 }]\nsmart-hosts = [\"one.test\"]\n";
+    let good = "[[connector]]\nname = \"out\"\naddress-space = [{ pattern = \"*\", cost = 1 }]\nsmart-hosts = [\"one.test\"]\n";
     let bad = "[[connector]]\nname = \"out\"\naddress-space = [{ pattern = \"*\", cost = 1 }]\nsmart-hosts = [\"one.test\"]\nnext-hop = \"mx\"\n";
     rig.tell(vec![
         News::Full,
