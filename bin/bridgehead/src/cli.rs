@@ -41,6 +41,20 @@ pub(crate) enum Command {
         #[command(flatten)]
         to: Admin,
     },
+    /// Show how a file differs from the organisation, and what applying it would mean for mail
+    Diff {
+        /// The organisation file
+        #[arg(short, long)]
+        file: PathBuf,
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// What was changed in the organisation, and the way back
+    #[command(subcommand)]
+    Config(Config),
+    /// Where recipients and configuration come from
+    #[command(subcommand)]
+    Directory(Directory),
     /// Show the server: listening addresses, sessions, what is in force
     Status {
         #[command(flatten)]
@@ -109,6 +123,47 @@ pub(crate) struct Quickstart {
     /// Stop after the trace instead of staying up
     #[arg(long)]
     pub(crate) once: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// The last changes: when, who, why, what
+    History {
+        /// How many
+        #[arg(long, default_value_t = 20)]
+        last: usize,
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// What one change did, object by object
+    Show {
+        /// The version the change led to
+        version: u64,
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// Make the organisation what it was at a version; a change like any other
+    Rollback {
+        /// The version
+        version: u64,
+        /// Why; kept in the history
+        #[arg(long, default_value = "", value_name = "TEXT")]
+        why: String,
+        /// Say what would change, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        to: Admin,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Directory {
+    /// Its source, how fresh the copy is, counts, the last error, and what is rejected
+    Status {
+        #[command(flatten)]
+        to: Admin,
+    },
 }
 
 #[derive(Debug, Subcommand)]

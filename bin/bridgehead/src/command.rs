@@ -1,6 +1,7 @@
 //! The commands: each asks the running server over its admin socket (or works on files) and prints the answer as
 //! text for people or as JSON for programs.
 
+mod directory;
 mod mailbox;
 mod message;
 mod organization;
@@ -10,9 +11,10 @@ mod route;
 mod serve;
 mod status;
 
+pub(crate) use directory::{config, directory};
 pub(crate) use mailbox::mailbox;
 pub(crate) use message::message;
-pub(crate) use organization::{apply, export};
+pub(crate) use organization::{apply, diff, export};
 pub(crate) use queue::queue;
 pub(crate) use quickstart::quickstart;
 pub(crate) use route::{recipient, route};

@@ -56,6 +56,9 @@ fn server_runtime() -> std::io::Result<Runtime> {
 async fn ask(command: &Command) -> Result<(), Box<dyn Error>> {
     match command {
         Command::Apply(apply) => command::apply(apply).await?,
+        Command::Diff { file, to } => command::diff(file, to).await?,
+        Command::Config(config) => command::config(config).await?,
+        Command::Directory(directory) => command::directory(directory).await?,
         Command::Export { to } => command::export(to).await?,
         Command::Status { to } => command::status(to).await?,
         Command::Queue(queue) => command::queue(queue).await?,

@@ -9,6 +9,7 @@ use bridgehead_config::ServerFile;
 use bridgehead_delivery::Delivery;
 use bridgehead_directory::Directory;
 use bridgehead_disk::RealDisk;
+use bridgehead_ldap_directory::LdapDirectory;
 use bridgehead_listener::{Listener, Tls};
 use bridgehead_mail::{Domain, Timestamp};
 use bridgehead_management::{InForce, Rooms};
@@ -35,6 +36,8 @@ pub(crate) struct Server {
     stop_management: oneshot::Sender<()>,
     management: JoinHandle<()>,
     follower: JoinHandle<()>,
+    /// Keeps the copy of another directory up to date.
+    keeper: Option<JoinHandle<()>>,
 }
 
 /// The time of day.
@@ -48,7 +51,7 @@ impl Server {
     /// Starts everything that a server file names, and puts the organisation in force.
     pub(crate) async fn start(file: &ServerFile) -> Result<Self, Box<dyn Error>> {
         let data = &file.data;
-        let directory = open_directory(file)?;
+        let (directory, keeper) = open_directory(file)?;
         let tracker = Tracker::open(
             &data.join("tracking"),
             bridgehead_tracking::Settings::default(),
@@ -101,6 +104,7 @@ impl Server {
             stop_management,
             management: tokio::spawn(serving),
             follower,
+            keeper,
         })
     }
 
@@ -124,6 +128,9 @@ impl Server {
     /// Finishes running transactions and deliveries, makes everything durable, and stops.
     pub(crate) async fn stop(self) {
         self.follower.abort();
+        if let Some(keeper) = &self.keeper {
+            keeper.abort();
+        }
         self.listener.shutdown(GRACE).await;
         if !self.transport.stop(GRACE).await {
             tracing::warn!(
@@ -146,11 +153,26 @@ impl Server {
 }
 
 /// Makes the data directory, if need be, and opens the directory in it.
-fn open_directory(file: &ServerFile) -> Result<Directory, Box<dyn Error>> {
+/// The directory, and the task that keeps the copy of another one up to date.
+type OpenedDirectory = (Directory, Option<JoinHandle<()>>);
+
+/// Opens the directory; where another one is followed, also the task that keeps the copy of it up to date.
+fn open_directory(file: &ServerFile) -> Result<OpenedDirectory, Box<dyn Error>> {
     let data = &file.data;
     std::fs::create_dir_all(data)
         .map_err(|error| format!("can't make the data directory {}: {error}", data.display()))?;
-    Ok(Directory::open_embedded(data.join("directory"))?)
+    let folder = data.join("directory");
+    let Some(ldap) = &file.ldap else {
+        return Ok((Directory::open_embedded(folder)?, None));
+    };
+    let settings = ldap.settings().map_err(|fault| fault.to_string())?;
+    let source = settings.source();
+    let other = LdapDirectory::new(settings).map_err(|error| crate::chain(&error))?;
+    let opened = Directory::open_following(folder, &source, ldap.stale_after());
+    let (directory, follower) = opened?;
+    directory.ask_by(Arc::new(other.clone()));
+    let keeper = tokio::spawn(async move { other.keep_up(follower, now).await });
+    Ok((directory, Some(keeper)))
 }
 
 /// Opens the queue and says what recovery found.

@@ -56,12 +56,20 @@ data = "data"
 # Where the command line reaches the server. Default: admin.sock in the data directory.
 # admin-socket = "data/admin.sock"
 
-# Where the organisation's directory is.
+# Where the organisation's directory is: "embedded", or "ldap" for Active Directory or another LDAP directory as well.
 directory = "embedded"
 
 # error, warn, info, debug or trace; text or json.
 log-level = "info"
 log-format = "text"
+
+# With directory = "ldap": where it is. A copy is kept, so that mail flows on while it is away.
+# [ldap]
+# servers = ["ldaps://dc1.example.org", "ldaps://dc2.example.org"]
+# base = "DC=example,DC=org"
+# user = "bridgehead@example.org"
+# password-file = "ldap.password"
+# ca-file = "ca.pem"
 "#
     )
 }

@@ -7,11 +7,13 @@
 
 mod check;
 mod init;
+mod ldap;
 mod room;
 mod server_file;
 
 pub use bridgehead_directory::Fault;
 pub use check::{Checked, check, check_texts};
 pub use init::{Example, init_organization_file, init_server_file};
+pub use ldap::{LdapFile, LdapServer, LdapTable};
 pub use room::{RoomSettings, settings};
 pub use server_file::{DirectoryKind, LogFormat, LogLevel, ServerFile};

@@ -2,18 +2,22 @@
 //!
 //! Guards: paths in it start at its folder, so that it means the same wherever the server is started from.
 
+use crate::{LdapFile, LdapTable};
 use bridgehead_directory::{
     Fault, Fields, Key, Name, Report, Schema, choice, object, read_document,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
+use toml::de::DeTable;
 
 choice! {
     /// Where the server's directory is.
-    DirectoryKind = "\"embedded\"" {
+    DirectoryKind = "\"embedded\" or \"ldap\"" {
         /// In a file of its own in the data directory.
         #[default]
         Embedded = "embedded",
+        /// There, and in Active Directory or another LDAP directory, of which a copy is kept: `[ldap]` says where.
+        Ldap = "ldap",
     }
 }
 
@@ -67,7 +71,7 @@ object! {
 }
 
 /// What a server needs to start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ServerFile {
     /// The server's name.
     pub name: Name,
@@ -79,6 +83,8 @@ pub struct ServerFile {
     pub admin_socket: PathBuf,
     /// Where the organisation's directory is.
     pub directory: DirectoryKind,
+    /// The directory that is followed besides the embedded one; none if that is all.
+    pub ldap: Option<LdapFile>,
     /// The least important log lines that are written.
     pub log_level: LogLevel,
     /// What log lines look like.
@@ -105,12 +111,24 @@ impl ServerFile {
     /// All its faults.
     pub fn parse(text: &str, file: &str) -> Result<Self, Vec<Fault>> {
         let mut report = Report::new(file, text);
-        let written = read_document(text, &mut report)
-            .and_then(|document| Fields::read::<Written>(&document, 1, None, &mut report).0);
+        let folder = Path::new(file).parent().unwrap_or(Path::new(""));
+        let mut ldap = None;
+        let written = read_document(text, &mut report).and_then(|mut document| {
+            ldap = read_ldap(&mut document, folder, &mut report);
+            let (written, place, _) = Fields::read::<Written>(&document, 1, None, &mut report);
+            let follows = written.as_ref()?.directory == Some(DirectoryKind::Ldap);
+            if follows && ldap.is_none() {
+                let reason = "\"ldap\" needs a table [ldap] that says where the directory is";
+                report.fault(place.key("directory"), place.name("directory"), reason);
+            } else if !follows && ldap.is_some() {
+                let reason = "\"ldap\" is expected where there is a table [ldap]";
+                report.fault(place.key("directory"), place.name("directory"), reason);
+            }
+            written
+        });
         report.finish()?;
         // Without a fault there is an object.
         let written = written.ok_or_else(Vec::new)?;
-        let folder = Path::new(file).parent().unwrap_or(Path::new(""));
         let data = folder.join(&written.data);
         let within = |path: Option<PathBuf>, default: &str| match path {
             Some(path) => folder.join(path),
@@ -121,11 +139,24 @@ impl ServerFile {
             admin_socket: within(written.admin_socket, "admin.sock"),
             name: written.name,
             directory: written.directory.unwrap_or_default(),
+            ldap,
             log_level: written.log_level.unwrap_or_default(),
             log_format: written.log_format.unwrap_or_default(),
             data,
         })
     }
+}
+
+/// Takes the table `[ldap]` out and reads it.
+fn read_ldap(document: &mut DeTable<'_>, folder: &Path, report: &mut Report) -> Option<LdapFile> {
+    let (key, value) = document.remove_entry(LdapTable::KIND)?;
+    let line = report.line(key.span().start);
+    let Some(table) = value.get_ref().as_table() else {
+        report.fault(line, LdapTable::KIND, "a table [ldap] is expected");
+        return None;
+    };
+    let (written, place, _) = Fields::read::<LdapTable>(table, line, None, report);
+    written.map(|written| LdapFile::new(written, folder, &place, report))
 }
 
 /// The fault of a file that can't be read.

@@ -48,7 +48,7 @@ fn each_fault_of_a_server_file_is_told() {
             "server.toml:1: server file: data: is missing; a path is expected",
             "server.toml:2: server file: log-levl: unknown key; did you mean `log-level`?",
             "server.toml:3: server file: log-format: \"xml\": \"text\" or \"json\" is expected",
-            "server.toml:5: server file: directory: \"embedded\" is expected, not an integer",
+            "server.toml:5: server file: directory: \"embedded\" or \"ldap\" is expected, not an integer",
         ]
     );
     assert!(ServerFile::read(Path::new("/nonexistent/server.toml")).is_err());

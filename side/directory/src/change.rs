@@ -3,7 +3,7 @@
 use crate::Fault;
 use crate::organisation::ObjectKey;
 use bridgehead_mail::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an apply did, or would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,10 @@ pub struct Change {
     pub version: u64,
     /// What can be lived with.
     pub warnings: Vec<Fault>,
+    /// Of a dry run: each object's text before and after; empty where it isn't there.
+    pub differences: Vec<(String, String)>,
+    /// Of a dry run: what it would mean for mail, in lines.
+    pub effects: Vec<String>,
 }
 
 /// One change that was made, as the directory remembers it.
@@ -67,6 +71,19 @@ impl Change {
         let gone = old.iter().filter(|(key, _)| !new.contains_key(*key));
         change.deleted = gone.map(|(key, (name, _))| label(key, name)).collect();
         change
+    }
+
+    /// Each changed object's text before and after.
+    pub(crate) fn differences(old: &Texts, new: &Texts) -> Vec<(String, String)> {
+        let keys: BTreeSet<&ObjectKey> = old.keys().chain(new.keys()).collect();
+        let text = |texts: &Texts, key| -> String {
+            let text = texts.get(key).map(|(_, text)| text.clone());
+            text.unwrap_or_default()
+        };
+        keys.into_iter()
+            .map(|key| (text(old, key), text(new, key)))
+            .filter(|(before, after)| before != after)
+            .collect()
     }
 
     /// Whether it changes nothing.

@@ -5,6 +5,7 @@
 use crate::assemble::{Assembled, assemble};
 use crate::change::Texts;
 use crate::copying::{Copy, objects};
+use crate::effect::effects;
 use crate::embedded::{Author, Embedded};
 use crate::follower::Follower;
 use crate::metabase::Metabase;
@@ -13,8 +14,8 @@ use crate::password::hash_passwords;
 use crate::recipients::Recipients;
 use crate::view::Copied;
 use crate::{
-    Bind, BindError, Change, Fault, Found, HistoryEntry, Object, ObjectChange, OpenError,
-    Organisation, Rejected, Snapshot, View,
+    Bind, BindError, Change, Fault, Found, HistoryEntry, HistoryError, Object, ObjectChange,
+    OpenError, Organisation, Rejected, Snapshot, View,
 };
 use arc_swap::ArcSwap;
 use bridgehead_mail::Timestamp;
@@ -163,6 +164,8 @@ impl Directory {
         }
         change.version = version.saturating_add(1);
         if wish.dry_run {
+            change.differences = Change::differences(&old, &new);
+            change.effects = self.effects(organisation, &old, &new);
             return Ok(change);
         }
         let author = Author {
@@ -179,6 +182,15 @@ impl Directory {
             replace(&mut snapshot.embedded, &old, &new, &recipients);
         });
         Ok(change)
+    }
+
+    /// What a new organisation would mean for mail.
+    fn effects(&self, organisation: Organisation, old: &Texts, new: &Texts) -> Vec<String> {
+        let before = self.snapshot();
+        let (configuration, recipients) = organisation.split();
+        let mut after = Snapshot::clone(&before);
+        replace(&mut after.embedded, old, new, &recipients);
+        effects(&before, &after.with_configuration(configuration))
     }
 
     /// Puts the layers in force, with what `edit` does to the snapshot. The lock on the layers is held.
@@ -281,15 +293,15 @@ impl Directory {
     ///
     /// # Errors
     /// If the file can't be read.
-    pub fn history(&self, most: usize) -> Result<Vec<HistoryEntry>, redb::Error> {
-        self.shared.embedded.history(most)
+    pub fn history(&self, most: usize) -> Result<Vec<HistoryEntry>, HistoryError> {
+        Ok(self.shared.embedded.history(most)?)
     }
 
     /// What one change did, object by object.
     ///
     /// # Errors
     /// If the file can't be read.
-    pub fn change(&self, version: u64) -> Result<Vec<ObjectChange>, redb::Error> {
+    pub fn change(&self, version: u64) -> Result<Vec<ObjectChange>, HistoryError> {
         let mut changes = self.shared.embedded.changes_from(version)?;
         changes.retain(|change| change.version == version);
         changes.reverse();
@@ -300,7 +312,7 @@ impl Directory {
     ///
     /// # Errors
     /// If the file can't be read.
-    pub fn at_version(&self, version: u64) -> Result<String, redb::Error> {
+    pub fn at_version(&self, version: u64) -> Result<String, HistoryError> {
         let mut rows = self.shared.embedded.rows()?;
         for change in self
             .shared

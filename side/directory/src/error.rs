@@ -33,3 +33,8 @@ pub enum OpenError {
         fault: String,
     },
 }
+
+/// What was changed can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the directory's history can't be read: {0}")]
+pub struct HistoryError(#[from] redb::Error);

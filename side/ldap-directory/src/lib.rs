@@ -12,7 +12,7 @@ mod cursor;
 mod drive;
 mod error;
 mod map;
-mod settings;
+pub mod settings;
 
 pub use drive::LdapDirectory;
 pub use error::LdapError;

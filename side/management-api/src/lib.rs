@@ -4,12 +4,17 @@
 //! Times are milliseconds since the Unix epoch in UTC, sizes are octets, identities are texts. A field that may be unknown
 //! is an `Option` and left out when it is. Deliberately absent: behaviour, and any other room's types.
 
+mod directory;
 mod message;
 mod organization;
 mod queue;
 mod recipient;
 mod status;
 
+pub use directory::{
+    ChangeDetail, Difference, DirectoryStatus, FollowedDirectory, History, HistoryItem,
+    RejectedObject, RollbackRequest,
+};
 pub use message::{MessageDetail, MessageEnvelope, PartDetail, Trace, TraceStep};
 pub use organization::{ApplyRequest, ApplyResult, Export, Fault};
 pub use queue::{QueueGroup, QueueList, RetryRequest, Touched};

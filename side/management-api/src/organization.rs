@@ -1,5 +1,6 @@
 //! The organisation as a file, in and out.
 
+use crate::Difference;
 use serde::{Deserialize, Serialize};
 
 /// `POST /v1/organization`.
@@ -35,6 +36,12 @@ pub struct ApplyResult {
     pub deleted: Vec<String>,
     /// How many stayed as they were.
     pub unchanged: u64,
+    /// Of a dry run: what it would do, object by object.
+    #[serde(default)]
+    pub differences: Vec<Difference>,
+    /// Of a dry run: what it would mean for mail.
+    #[serde(default)]
+    pub effects: Vec<String>,
     /// Faults: with any that isn't a warning, nothing was changed.
     pub faults: Vec<Fault>,
     /// What could not be put in force although the file is right, as an address already in use.

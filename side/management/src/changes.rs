@@ -5,8 +5,8 @@ use crate::router::No;
 use crate::{InForce, Rooms};
 use axum::Json;
 use axum::extract::State;
-use bridgehead_directory::{Fault as DirectoryFault, Wish};
-use bridgehead_management_api::{ApplyRequest, ApplyResult, Export, Fault};
+use bridgehead_directory::{Change, Fault as DirectoryFault, Wish};
+use bridgehead_management_api::{ApplyRequest, ApplyResult, Difference, Export, Fault};
 use std::time::Duration;
 
 /// How long an answer waits for a change to come into force on this server.
@@ -37,17 +37,27 @@ pub(crate) async fn apply(
             dry_run: request.dry_run,
         })
     });
-    let change = match applied.await? {
+    let applied = applied.await?;
+    Ok(Json(answer(&rooms, applied, dry_run).await))
+}
+
+/// What is said of an apply, after it has come into force.
+pub(crate) async fn answer(
+    rooms: &Rooms,
+    applied: Result<Change, Vec<DirectoryFault>>,
+    dry_run: bool,
+) -> ApplyResult {
+    let change = match applied {
         Ok(change) => change,
         Err(faults) => {
-            let version = rooms.directory.snapshot().version();
-            return Ok(Json(ApplyResult {
-                version,
+            return ApplyResult {
+                version: rooms.directory.snapshot().version(),
                 faults: faults.into_iter().map(|one| fault(one, false)).collect(),
                 ..ApplyResult::default()
-            }));
+            };
         }
     };
+    let differences = change.differences.into_iter();
     let mut result = ApplyResult {
         version: change.version,
         created: change.created,
@@ -60,15 +70,19 @@ pub(crate) async fn apply(
             .map(|one| fault(one, true))
             .collect(),
         not_in_force: Vec::new(),
+        differences: differences
+            .map(|(before, after)| Difference { before, after })
+            .collect(),
+        effects: change.effects,
     };
     if !dry_run {
-        result.not_in_force = in_force(&rooms, change.version).await;
+        result.not_in_force = in_force(rooms, change.version).await;
         tracing::info!(
             version = change.version,
             "an operator applied an organisation file"
         );
     }
-    Ok(Json(result))
+    result
 }
 
 /// Waits until the version is in force here; returns what of it isn't.

@@ -5,6 +5,7 @@
 //! refuse: what isn't there, and files with faults. Deliberately absent: any state of its own.
 
 mod changes;
+mod directory;
 mod drive;
 mod error;
 mod mailboxes;

@@ -1,6 +1,6 @@
 //! Which request goes where, and how no is said.
 
-use crate::{Rooms, changes, mailboxes, queue};
+use crate::{Rooms, changes, directory, mailboxes, queue};
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -36,6 +36,10 @@ pub(crate) fn router(rooms: Rooms) -> Router {
             "/organization",
             get(changes::export).merge(post(changes::apply)),
         )
+        .route("/organization/history", get(directory::history))
+        .route("/organization/history/{version}", get(directory::show))
+        .route("/organization/rollback", post(directory::rollback))
+        .route("/directory", get(directory::status))
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_OCTETS_MAX))
         .with_state(rooms);

@@ -1,34 +1,79 @@
-//! `bridgehead apply` and `bridgehead export`.
+//! `bridgehead apply`, `bridgehead diff` and `bridgehead export`.
 
 use super::{print, print_aside, print_json};
 use crate::admin_client::{AdminClient, AdminError};
 use crate::cli::{Admin, Apply};
-use bridgehead_management_api::{ApplyRequest, ApplyResult, Export, Fault};
+use bridgehead_management_api::{ApplyRequest, ApplyResult, Difference, Export, Fault};
+use std::path::Path;
 
 /// Makes the organisation what the file says.
 pub(crate) async fn apply(apply: &Apply) -> Result<(), AdminError> {
-    let Apply { file, to, .. } = apply;
-    let dry_run = apply.dry_run;
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| AdminError::Refused(format!("can't read {}: {error}", file.display())))?;
     let request = ApplyRequest {
-        text,
-        file: file.display().to_string(),
         why: apply.why.clone(),
         expected_version: apply.expect_version,
-        dry_run,
+        dry_run: apply.dry_run,
+        ..read(&apply.file)?
+    };
+    let mut server = AdminClient::connect(&apply.to).await?;
+    let result: ApplyResult = server.post("/organization", &request).await?;
+    finish(&result, apply.dry_run, &apply.to)
+}
+
+/// Shows how the file differs from the organisation.
+pub(crate) async fn diff(file: &Path, to: &Admin) -> Result<(), AdminError> {
+    let request = ApplyRequest {
+        dry_run: true,
+        ..read(file)?
     };
     let mut server = AdminClient::connect(to).await?;
     let result: ApplyResult = server.post("/organization", &request).await?;
+    if !to.json && result.faults.iter().all(|fault| fault.warning) {
+        let lines = difference_lines(&result.differences);
+        print(&lines.join("\n"))?;
+    }
+    finish(&result, true, to)
+}
+
+fn read(file: &Path) -> Result<ApplyRequest, AdminError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| AdminError::Refused(format!("can't read {}: {error}", file.display())))?;
+    Ok(ApplyRequest {
+        text,
+        file: file.display().to_string(),
+        ..ApplyRequest::default()
+    })
+}
+
+/// The lines of each object that go (`-`) and come (`+`), below its header.
+pub(crate) fn difference_lines(differences: &[Difference]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for Difference { before, after } in differences {
+        let (old, new): (Vec<&str>, Vec<&str>) =
+            (before.lines().collect(), after.lines().collect());
+        for line in &old {
+            let kept = new.contains(line);
+            let names = line.starts_with('[') || line.starts_with("name = ");
+            if !kept || names {
+                lines.push(format!("{}{line}", if kept { ' ' } else { '-' }));
+            }
+        }
+        let come = new.iter().filter(|line| !old.contains(line));
+        lines.extend(come.map(|line| format!("+{line}")));
+    }
+    lines
+}
+
+/// Says what an apply did, or would do.
+pub(crate) fn finish(result: &ApplyResult, dry_run: bool, to: &Admin) -> Result<(), AdminError> {
     let errors = result.faults.iter().filter(|fault| !fault.warning).count();
     if to.json {
-        print_json(&result)?;
+        print_json(result)?;
     } else {
         for fault in &result.faults {
             print_aside(&fault_line(fault))?;
         }
         if errors == 0 {
-            print(&text_of(&result, dry_run))?;
+            print(&text_of(result, dry_run))?;
         }
     }
     match errors {
@@ -49,6 +94,12 @@ fn text_of(result: &ApplyResult, dry_run: bool) -> String {
     ] {
         lines.extend(names.iter().map(|name| format!("{would}{what}: {name}")));
     }
+    lines.extend(
+        result
+            .effects
+            .iter()
+            .map(|effect| format!("effect: {effect}")),
+    );
     lines.extend(
         result
             .not_in_force

@@ -1,0 +1,134 @@
+//! The `[ldap]` table of the server file: where another directory is and how it is asked.
+
+use bridgehead_directory::{
+    Fault, Key, Place, RawValue, Report, Value, Wait, Words, object, quote, string,
+};
+use bridgehead_ldap_directory::settings::{LdapSettings, ServerUrl};
+use bridgehead_mail::Domain;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A server, as `ldaps://dc1.example.org`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LdapServer(ServerUrl);
+
+impl Value for LdapServer {
+    const SHAPE: &'static str = "a server";
+
+    fn read(value: &RawValue<'_>, _: &Key) -> Result<Self, String> {
+        let text = string(value, "a server as `ldaps://dc1.example.org`")?;
+        let fault = || {
+            format!(
+                "\"{text}\": a server is expected, as `ldaps://dc1.example.org` or `ldap://[::1]:3890`"
+            )
+        };
+        ServerUrl::parse(text).map(Self).ok_or_else(fault)
+    }
+
+    fn write(&self, out: &mut String) {
+        quote(&self.0.to_string(), out);
+    }
+}
+
+object! {
+    /// The directory that is followed, as written.
+    LdapTable = "ldap" {
+        /// The servers, tried in this order: `ldap://` or `ldaps://`, host and port. Active Directory is recognised.
+        servers: list LdapServer = "servers", "those that DNS names for the domain";
+        /// The domain whose `_ldap._tcp` SRV records name the servers.
+        domain: optional Domain = "domain", "none; one of servers and domain is set";
+        /// The DN below which recipients and configuration objects are.
+        base: optional Words = "base", "the server's default naming context";
+        /// The DN below which configuration objects are, where that isn't below the base, as in Active Directory.
+        configuration_base: optional Words = "configuration-base", "none";
+        /// Only entries for which this filter holds (RFC 4515).
+        filter: optional Words = "filter", "all";
+        /// The DN or user principal name to ask as. It needs to read, not to write.
+        user: required Words = "user", "";
+        /// A file with its password and nothing else, readable by this server only. Relative paths start at the folder
+        /// of the server file.
+        password_file: required PathBuf = "password-file", "";
+        /// Start TLS on `ldap://`; without it passwords are refused there.
+        start_tls: optional bool = "start-tls", "true";
+        /// Whether a server at a loopback address may be asked without TLS.
+        clear_text_on_loopback: optional bool = "clear-text-on-loopback", "false";
+        /// A PEM file with the certificates to trust, and no others.
+        ca_file: optional PathBuf = "ca-file", "the public certificate authorities";
+        /// How often a server is asked that doesn't tell of changes by itself.
+        poll: optional Wait = "poll", "5s", 1..=86400;
+        /// How long to wait for a connection or an answer.
+        timeout: optional Wait = "timeout", "10s", 1..=300;
+        /// How long after the directory was heard of last the copy of it counts. After that mail for recipients that
+        /// the copy doesn't know is refused with 451 instead of 550, and accepted mail waits.
+        stale_after: optional Wait = "stale-after", "for ever", 60..=31536000;
+    }
+}
+
+/// Where another directory is.
+#[derive(Clone, Debug)]
+pub struct LdapFile {
+    written: LdapTable,
+    folder: PathBuf,
+}
+
+impl LdapFile {
+    pub(crate) fn new(
+        written: LdapTable,
+        folder: &Path,
+        place: &Place,
+        report: &mut Report,
+    ) -> Self {
+        if written.servers.is_empty() == written.domain.is_none() {
+            let reason = "exactly one of servers and domain is expected";
+            report.fault(place.line, place.name("servers"), reason);
+        }
+        Self {
+            written,
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// How long the copy counts; for ever if none.
+    #[must_use]
+    pub fn stale_after(&self) -> Option<Duration> {
+        self.written.stale_after.map(Wait::duration)
+    }
+
+    /// The settings, with the password out of its file.
+    ///
+    /// # Errors
+    /// If that file can't be read or is empty.
+    pub fn settings(&self) -> Result<LdapSettings, Fault> {
+        let written = &self.written;
+        let path = self.folder.join(&written.password_file);
+        let fault = |reason: String| Fault {
+            file: path.display().to_string(),
+            line: 0,
+            key: "password-file".to_owned(),
+            reason,
+        };
+        let password =
+            fs::read_to_string(&path).map_err(|error| fault(format!("can't be read: {error}")))?;
+        let password = password.trim_end_matches(['\r', '\n']);
+        if password.is_empty() {
+            // RFC 4513 §5.1.2: such a bind succeeds as nobody.
+            return Err(fault("is empty".to_owned()));
+        }
+        let words = |words: &Option<Words>| words.as_ref().map(|words| words.0.to_string());
+        let servers = written.servers.iter().map(|server| server.0.clone());
+        let base = words(&written.base).unwrap_or_default();
+        let defaults = LdapSettings::new(servers.collect(), &base, &written.user.0, password);
+        Ok(LdapSettings {
+            domain: written.domain.clone(),
+            configuration_base: words(&written.configuration_base),
+            filter: words(&written.filter),
+            start_tls: written.start_tls.unwrap_or(defaults.start_tls),
+            clear_text_on_loopback: written.clear_text_on_loopback.unwrap_or(false),
+            ca_file: written.ca_file.as_ref().map(|path| self.folder.join(path)),
+            poll: written.poll.map_or(defaults.poll, Wait::duration),
+            timeout: written.timeout.map_or(defaults.timeout, Wait::duration),
+            ..defaults
+        })
+    }
+}
