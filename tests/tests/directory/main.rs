@@ -14,3 +14,4 @@ mod backend;
 mod conformance;
 mod followed;
 mod openldap;
+mod server;

@@ -14,6 +14,7 @@ mod corpus;
 mod durability;
 mod exchangers;
 mod harness;
+mod history;
 mod local;
 mod operating;
 mod receiving;
