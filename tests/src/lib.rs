@@ -20,6 +20,7 @@ pub mod measure;
 pub mod organization;
 pub mod postfix;
 pub mod process;
+pub mod samba;
 pub mod server;
 pub mod skip;
 pub mod slapd;

@@ -49,6 +49,21 @@ const NEEDS: &[Need] = &[
     },
 ];
 
+/// Directories: without them, tests of directories are skipped, and say so.
+const WISHES: &[&str] = &[
+    "slapd",
+    "ldap-utils",
+    "iproute2",
+    "samba",
+    "samba-ad-dc",
+    "samba-ad-provision",
+    "samba-dsdb-modules",
+    "samba-vfs-modules",
+    "winbind",
+    "python3-cryptography",
+    "python3-markdown",
+];
+
 /// A start of any service answers this while it exists (Debian policy §9.3.3.1).
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 const MAILER_TYPE: &str = "postfix postfix/main_mailer_type select No configuration\n";
@@ -57,7 +72,12 @@ const MAILER_TYPE: &str = "postfix postfix/main_mailer_type select No configurat
 pub(crate) fn ensure() -> Result<()> {
     println!("==> packages that the tests need");
     let missing = missing();
-    if missing.is_empty() {
+    let wished = wished();
+    if missing.is_empty() && (wished.is_empty() || !is_root()) {
+        if !wished.is_empty() {
+            println!("tests of directories are skipped without these; as root, run:");
+            println!("    {}", by_hand(&wished));
+        }
         return Ok(());
     }
     if !is_root() {
@@ -66,7 +86,10 @@ pub(crate) fn ensure() -> Result<()> {
             by_hand(&missing)
         ));
     }
-    install(&missing)?;
+    if let Err(error) = install(&[missing, wished].concat()) {
+        println!("not everything can be installed: {error}");
+        install(&self::missing())?;
+    }
     let still = self::missing();
     if still.is_empty() {
         Ok(())
@@ -83,6 +106,23 @@ fn missing() -> Vec<&'static str> {
         .collect();
     missing.dedup();
     missing
+}
+
+fn wished() -> Vec<&'static str> {
+    let wishes = WISHES.iter().copied();
+    wishes.filter(|package| !is_installed(package)).collect()
+}
+
+/// Whether Debian's package manager has a package's list of files.
+fn is_installed(package: &str) -> bool {
+    let Ok(lists) = fs::read_dir("/var/lib/dpkg/info") else {
+        return false;
+    };
+    lists.flatten().any(|list| {
+        let name = list.file_name();
+        let name = name.to_str().and_then(|name| name.strip_suffix(".list"));
+        name.and_then(|name| name.split(':').next()) == Some(package)
+    })
 }
 
 fn is_there(sign: &Sign) -> bool {
@@ -183,6 +223,15 @@ mod tests {
         assert!(is_there(&Sign::Program("sh")));
         assert!(!is_there(&Sign::Program("no-such-program-at-all")));
         assert!(!is_there(&Sign::Perl("No::Such::Module::At::All")));
+    }
+
+    #[test]
+    fn an_installed_package_is_known_by_its_list() {
+        assert!(!is_installed("no-such-package-at-all"));
+        assert_eq!(
+            is_installed("dpkg"),
+            Path::new("/var/lib/dpkg/info").is_dir()
+        );
     }
 
     #[test]

@@ -55,6 +55,8 @@ object! {
         clear_text_on_loopback: optional bool = "clear-text-on-loopback", "false";
         /// A PEM file with the certificates to trust, and no others.
         ca_file: optional PathBuf = "ca-file", "the public certificate authorities";
+        /// Ask Active Directory by DirSync where that is allowed; else always by uSNChanged.
+        dir_sync: optional bool = "dir-sync", "true";
         /// How often a server is asked that doesn't tell of changes by itself.
         poll: optional Wait = "poll", "5s", 1..=86400;
         /// How long to wait for a connection or an answer.
@@ -126,6 +128,7 @@ impl LdapFile {
             start_tls: written.start_tls.unwrap_or(defaults.start_tls),
             clear_text_on_loopback: written.clear_text_on_loopback.unwrap_or(false),
             ca_file: written.ca_file.as_ref().map(|path| self.folder.join(path)),
+            dir_sync: written.dir_sync.unwrap_or(defaults.dir_sync),
             poll: written.poll.map_or(defaults.poll, Wait::duration),
             timeout: written.timeout.map_or(defaults.timeout, Wait::duration),
             ..defaults

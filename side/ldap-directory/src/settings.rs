@@ -81,6 +81,8 @@ pub struct LdapSettings {
     pub clear_text_on_loopback: bool,
     /// A PEM file with the certificates to trust, and no others. Without it those of the web's public authorities count.
     pub ca_file: Option<PathBuf>,
+    /// Ask Active Directory by DirSync where it is allowed; else always by uSNChanged.
+    pub dir_sync: bool,
     /// How often a server that doesn't tell of changes is asked.
     pub poll: Duration,
     /// How long to wait for a connection or an answer.
@@ -113,6 +115,7 @@ impl LdapSettings {
             start_tls: true,
             clear_text_on_loopback: false,
             ca_file: None,
+            dir_sync: true,
             poll: Duration::from_secs(5),
             timeout: Duration::from_secs(10),
         }

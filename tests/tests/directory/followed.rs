@@ -3,6 +3,7 @@
 use bridgehead_directory::{Acceptance, Directory, Found, Resolution, Snapshot, Wish};
 use bridgehead_ldap_directory::{LdapDirectory, LdapSettings};
 use bridgehead_mail::{Address, Timestamp};
+use bridgehead_tests::samba::Namespace;
 use bridgehead_tests::wait;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -41,8 +42,23 @@ impl Followed {
         Self::in_folder(tempfile::tempdir().unwrap(), settings)
     }
 
+    /// With its threads in a network namespace.
+    pub(crate) fn inside(namespace: &Namespace, settings: LdapSettings) -> Self {
+        let path = namespace.path();
+        let join = move || Namespace::join(&path);
+        Self::with(tempfile::tempdir().unwrap(), settings, join)
+    }
+
     /// With the copy that a folder has already.
     pub(crate) fn in_folder(folder: TempDir, settings: LdapSettings) -> Self {
+        Self::with(folder, settings, || {})
+    }
+
+    fn with(
+        folder: TempDir,
+        settings: LdapSettings,
+        at_start_of_threads: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
         let source = settings.source();
         let opened = Directory::open_following(folder.path(), &source, None);
         let (directory, follower) = opened.unwrap();
@@ -50,6 +66,7 @@ impl Followed {
         let ldap = LdapDirectory::new(settings).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
+            .on_thread_start(at_start_of_threads)
             .enable_all()
             .build()
             .unwrap();
@@ -102,11 +119,13 @@ impl Followed {
     }
 
     pub(crate) fn check_password(&self, place: &str, password: &str) -> Result<bool, String> {
-        let checking = self.ldap.check_password(place, password);
+        // On a thread of the runtime, which may be elsewhere than this one.
+        let ldap = self.ldap.clone();
+        let (place, password) = (place.to_owned(), password.to_owned());
         let runtime = self.runtime.as_ref().unwrap();
-        runtime
-            .block_on(checking)
-            .map_err(|error| error.to_string())
+        let checking = runtime.spawn(async move { ldap.check_password(&place, &password).await });
+        let checked = runtime.block_on(checking).unwrap();
+        checked.map_err(|error| error.to_string())
     }
 }
 

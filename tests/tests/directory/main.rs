@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod active_directory;
 mod backend;
 mod conformance;
 mod followed;

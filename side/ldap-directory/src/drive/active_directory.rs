@@ -33,7 +33,8 @@ pub(super) async fn follow(
     following: &mut Following<'_>,
 ) -> Result<(), LdapError> {
     let contexts = contexts(following, &now);
-    let mut by_dir_sync = now.controls.iter().any(|oid| oid == DIR_SYNC);
+    let offered = now.controls.iter().any(|oid| oid == DIR_SYNC);
+    let mut by_dir_sync = offered && following.settings.dir_sync;
     loop {
         let origin = origin(connection, &now).await?;
         let step = match &following.cursor {
