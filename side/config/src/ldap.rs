@@ -57,6 +57,9 @@ object! {
         ca_file: optional PathBuf = "ca-file", "the public certificate authorities";
         /// Ask Active Directory by DirSync where that is allowed; else always by uSNChanged.
         dir_sync: optional bool = "dir-sync", "true";
+        /// Where the user may not read Active Directory's deleted objects: how often, at most, all entries are listed
+        /// to find out which are gone.
+        compare: optional Wait = "compare", "1m", 1..=86400;
         /// How often a server is asked that doesn't tell of changes by itself.
         poll: optional Wait = "poll", "5s", 1..=86400;
         /// How long to wait for a connection or an answer.
@@ -129,6 +132,7 @@ impl LdapFile {
             clear_text_on_loopback: written.clear_text_on_loopback.unwrap_or(false),
             ca_file: written.ca_file.as_ref().map(|path| self.folder.join(path)),
             dir_sync: written.dir_sync.unwrap_or(defaults.dir_sync),
+            compare: written.compare.map_or(defaults.compare, Wait::duration),
             poll: written.poll.map_or(defaults.poll, Wait::duration),
             timeout: written.timeout.map_or(defaults.timeout, Wait::duration),
             ..defaults

@@ -83,6 +83,9 @@ pub struct LdapSettings {
     pub ca_file: Option<PathBuf>,
     /// Ask Active Directory by DirSync where it is allowed; else always by uSNChanged.
     pub dir_sync: bool,
+    /// Where the user may not see Active Directory's deleted objects: how often, at most, all entries are listed to find
+    /// out which are gone.
+    pub compare: Duration,
     /// How often a server that doesn't tell of changes is asked.
     pub poll: Duration,
     /// How long to wait for a connection or an answer.
@@ -116,6 +119,7 @@ impl LdapSettings {
             clear_text_on_loopback: false,
             ca_file: None,
             dir_sync: true,
+            compare: Duration::from_secs(60),
             poll: Duration::from_secs(5),
             timeout: Duration::from_secs(10),
         }

@@ -13,7 +13,8 @@ use bridgehead_directory::{EntryId, News};
 use bridgehead_ldap::{
     Control, DirSync, Entry, Filter, Request, Response, Scope, Search, dir_sync, show_deleted,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 /// MS-ADTS §3.1.1.3.4.1.3.
 const DIR_SYNC: &str = "1.2.840.113556.1.4.841";
@@ -35,6 +36,9 @@ pub(super) async fn follow(
     let contexts = contexts(following, &now);
     let offered = now.controls.iter().any(|oid| oid == DIR_SYNC);
     let mut by_dir_sync = offered && following.settings.dir_sync;
+    let blind = !sees_deletions(connection, &contexts).await?;
+    // Also what was deleted before this connection is to be found.
+    let mut compared: Option<(u64, Instant)> = None;
     loop {
         let origin = origin(connection, &now).await?;
         let step = match &following.cursor {
@@ -65,8 +69,80 @@ pub(super) async fn follow(
             }
             other => other?,
         }
+        let pause_over = |(usn, at): &(u64, Instant)| {
+            *usn != now.usn && at.elapsed() >= following.settings.compare
+        };
+        if blind && compared.as_ref().is_none_or(pause_over) {
+            compared = Some((now.usn, Instant::now()));
+            compare(connection, following, &contexts).await?;
+        }
         pause(following).await?;
         now = root(connection).await?;
+    }
+}
+
+/// Whether the user may see what is deleted (MS-ADTS §3.1.1.5.5): not by default.
+async fn sees_deletions(
+    connection: &mut Connection,
+    contexts: &[Context],
+) -> Result<bool, LdapError> {
+    let all = any()?;
+    for context in contexts {
+        let base = format!("CN=Deleted Objects,{}", context.name);
+        let search = Search {
+            base: &base,
+            scope: Scope::Base,
+            filter: &all,
+            attributes: &["isDeleted"],
+        };
+        let controls = [show_deleted()];
+        let seen = match collect(connection, &search, &controls).await {
+            Ok((entries, _)) => entries
+                .iter()
+                .any(|entry| entry.text("isDeleted").is_some()),
+            Err(LdapError::Refused { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        if !seen {
+            tracing::info!(
+                base,
+                "deleted objects can't be read: all entries are listed at times"
+            );
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Lists all entries and tells which are there: something has changed, and it may be that some are gone.
+async fn compare(
+    connection: &mut Connection,
+    following: &mut Following<'_>,
+    contexts: &[Context],
+) -> Result<(), LdapError> {
+    let filter = following.filter()?;
+    let mut there = BTreeSet::new();
+    for base in contexts.iter().flat_map(|context| &context.bases) {
+        let search = Search {
+            base,
+            scope: Scope::Subtree,
+            filter: &filter,
+            attributes: &["objectGUID"],
+        };
+        let mut cookie = Vec::new();
+        loop {
+            let (entries, next) = connection.page(&search, &cookie, &[]).await?;
+            there.extend(entries.iter().map(reading::identity));
+            match next {
+                Some(next) => cookie = next,
+                None => break,
+            }
+        }
+    }
+    following.tell(News::Only(there)).await?;
+    match following.cursor.clone() {
+        Some(cursor) => following.commit(cursor).await,
+        None => Ok(()),
     }
 }
 
@@ -135,7 +211,7 @@ async fn everything(
         }
     }
     following.tell(News::Full).await?;
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     for base in contexts.iter().flat_map(|context| &context.bases) {
         reading::tell_all(connection, following, base, &mut seen).await?;
     }
