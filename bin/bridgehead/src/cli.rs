@@ -232,10 +232,19 @@ pub(crate) enum Route {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Recipient {
-    /// Whom an address resolves to, and by which object
+    /// Whom an address resolves to, and by which objects; with a sender also what it may
     Explain {
         /// The address
         address: String,
+        /// Who sends; an address of a mailbox stands for its authenticated user
+        #[arg(long, value_name = "ADDRESS")]
+        from: Option<String>,
+        /// The sender hasn't authenticated
+        #[arg(long, requires = "from")]
+        stranger: bool,
+        /// Octets of the message
+        #[arg(long, value_name = "OCTETS")]
+        size: Option<u64>,
         #[command(flatten)]
         to: Admin,
     },

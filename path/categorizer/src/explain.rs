@@ -3,7 +3,7 @@
 use crate::merge::Addressees;
 use crate::trace::Trace;
 use crate::walk::Categorizer;
-use crate::{Categorized, Snapshot};
+use crate::{Categorized, Sender, Snapshot};
 use bridgehead_mail::{Address, Recipient};
 
 /// One step: an address was looked at.
@@ -26,15 +26,15 @@ pub struct Explained {
     pub categorized: Categorized,
 }
 
-/// Explains what would become of a message to this address.
+/// Explains what would become of a message of this sender to this address.
 #[must_use]
-pub fn explain(snapshot: &Snapshot, address: &Address) -> Explained {
+pub fn explain(snapshot: &Snapshot, address: &Address, sender: Sender<'_>) -> Explained {
     let mut categorized = Categorized {
         directory: snapshot.version(),
         ..Categorized::default()
     };
     let mut addressees = Addressees::with_capacity(1);
-    let mut categorizer = Categorizer::new(snapshot, Trace::kept());
+    let mut categorizer = Categorizer::new(snapshot, sender, Trace::kept());
     let recipient = Recipient::plain(address.clone());
     categorizer.recipient(&recipient, &mut addressees, &mut categorized);
     categorized.addressees = addressees.into_inner();

@@ -7,20 +7,24 @@
 //! deep (5.4.6), or to too many (5.2.4). No clock, no file, no network.
 
 mod explain;
+mod journal;
 mod merge;
 mod trace;
 mod walk;
 
+pub use bridgehead_directory::Sender;
 pub use bridgehead_directory::Snapshot;
 pub use explain::{Explained, Step, explain};
+pub use journal::{JOURNAL, Journal, journals};
 
-use bridgehead_mail::{Addressee, Envelope, Failure, Recipient};
+use bridgehead_directory::Found;
+use bridgehead_mail::{Addressee, Envelope, Failure, Recipient, StatusCode};
 use merge::Addressees;
 use trace::Trace;
 use walk::Categorizer;
 
 /// Objects that are looked at for one envelope, and so the most addressees it can have.
-pub const ADDRESSEES_MAX: u32 = 100_000;
+pub const ADDRESSEES_MAX: u32 = 250_000;
 /// Objects one behind the other: groups in groups, forwardings to forwardings.
 pub const DEPTH_MAX: usize = 50;
 
@@ -47,18 +51,49 @@ pub struct Categorized {
     pub directory: u64,
 }
 
-/// Finds out who the recipients of an envelope really are.
+/// Finds out who the recipients of an envelope really are. `size` is that of the message in octets, if it is known.
 #[must_use]
-pub fn categorize(snapshot: &Snapshot, envelope: &Envelope) -> Categorized {
+pub fn categorize(snapshot: &Snapshot, envelope: &Envelope, size: Option<u64>) -> Categorized {
     let mut result = Categorized {
         directory: snapshot.version(),
         ..Categorized::default()
     };
+    let sender = Sender {
+        user: envelope.origin.user.as_deref(),
+        address: envelope.reverse_path.address(),
+        size,
+    };
+    if let Some(failure) = sends_too_much(snapshot, &sender, envelope.recipients.len()) {
+        let recipients = envelope.recipients.iter().cloned();
+        let failed = recipients.map(|recipient| (recipient, failure.clone()));
+        result.failed = failed.collect();
+        return result;
+    }
     let mut addressees = Addressees::with_capacity(envelope.recipients.len());
-    let mut categorizer = Categorizer::new(snapshot, Trace::none());
+    let mut categorizer = Categorizer::new(snapshot, sender, Trace::none());
     for recipient in &envelope.recipients {
         categorizer.recipient(recipient, &mut addressees, &mut result);
     }
     result.addressees = addressees.into_inner();
     result
+}
+
+/// Why a user may not send this message at all.
+fn sends_too_much(snapshot: &Snapshot, sender: &Sender<'_>, recipients: usize) -> Option<Failure> {
+    let Some(Found::Mailbox(mailbox)) = snapshot.by_name(sender.user?) else {
+        return None;
+    };
+    let most = mailbox.max_send_size;
+    if let Some((most, _)) = most.zip(sender.size).filter(|(most, size)| *size > most.0) {
+        // RFC 3463 §3.3: X.2.3, message length exceeds administrative limit.
+        let words = format!("{} may send messages of up to {most}", mailbox.name);
+        return Some(Failure::new(StatusCode::permanent(2, 3), &words));
+    }
+    let most = mailbox.max_send_recipients?;
+    let recipients = u32::try_from(recipients).unwrap_or(u32::MAX);
+    (recipients > most).then(|| {
+        // RFC 3463 §3.6: X.5.3, too many recipients.
+        let words = format!("{} may send to up to {most} recipients", mailbox.name);
+        Failure::new(StatusCode::permanent(5, 3), &words)
+    })
 }

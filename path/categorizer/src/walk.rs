@@ -7,7 +7,8 @@ use crate::merge::{Addressees, Reached};
 use crate::trace::Trace;
 use crate::{ADDRESSEES_MAX, Categorized, DEPTH_MAX, Expanded, Snapshot, Step};
 use bridgehead_directory::{
-    Contact, DynamicGroup, Found, Group, How, Mailbox, Member, Name, Resolution,
+    Contact, DynamicGroup, Found, Group, How, Mailbox, Member, Name, ReportTo, Resolution,
+    Restriction, Sender,
 };
 use bridgehead_mail::{
     Address, Addressee, Destination, DsnText, Failure, Notify, Orcpt, Recipient, StatusCode,
@@ -18,6 +19,7 @@ use std::collections::{HashMap, HashSet};
 #[derive(Debug)]
 pub(crate) struct Categorizer<'s> {
     snapshot: &'s Snapshot,
+    sender: Sender<'s>,
     trace: Trace,
     /// How many more objects may be looked at.
     budget: u32,
@@ -26,9 +28,10 @@ pub(crate) struct Categorizer<'s> {
 }
 
 impl<'s> Categorizer<'s> {
-    pub(crate) fn new(snapshot: &'s Snapshot, trace: Trace) -> Self {
+    pub(crate) fn new(snapshot: &'s Snapshot, sender: Sender<'s>, trace: Trace) -> Self {
         Self {
             snapshot,
+            sender,
             trace,
             budget: ADDRESSEES_MAX,
             groups: HashMap::new(),
@@ -138,6 +141,21 @@ impl Wishes {
     }
 }
 
+impl Wishes {
+    /// For the members of a group, which says who is told when one doesn't get it. What is hidden isn't told to the
+    /// sender.
+    fn of_members(self, report_to: Option<ReportTo>, hidden: bool) -> Self {
+        let parted = self.parted();
+        match report_to.unwrap_or_default() {
+            ReportTo::Sender if !hidden => parted,
+            _ => Self {
+                notify: Notify::Never,
+                ..parted
+            },
+        }
+    }
+}
+
 /// Why a walk failed as a whole.
 #[derive(Clone, Copy, Debug)]
 enum Bound {
@@ -148,6 +166,7 @@ enum Bound {
 /// The walk of one recipient.
 struct Walk<'w, 's> {
     snapshot: &'s Snapshot,
+    sender: Sender<'s>,
     trace: &'w mut Trace,
     budget: &'w mut u32,
     recipient: &'w Recipient,
@@ -168,6 +187,7 @@ impl<'w, 's> Walk<'w, 's> {
     fn new(categorizer: &'w mut Categorizer<'s>, recipient: &'w Recipient) -> Self {
         Self {
             snapshot: categorizer.snapshot,
+            sender: categorizer.sender,
             trace: &mut categorizer.trace,
             budget: &mut categorizer.budget,
             recipient,
@@ -256,6 +276,9 @@ impl<'w, 's> Walk<'w, 's> {
     }
 
     fn object(&mut self, found: &Found, address: &Address, wishes: Wishes) {
+        if self.is_restricted(found, address, wishes) {
+            return;
+        }
         match found {
             Found::Mailbox(mailbox) if mailbox.forward_to.is_empty() => {
                 self.local(mailbox, address, wishes);
@@ -265,6 +288,39 @@ impl<'w, 's> Walk<'w, 's> {
             Found::Contact(contact) => self.contact(contact, address, wishes),
             Found::DynamicGroup(group) => self.dynamic_group(group, address, wishes),
         }
+    }
+
+    /// Whether the sender may not send to this object; then that is told.
+    fn is_restricted(&mut self, found: &Found, address: &Address, wishes: Wishes) -> bool {
+        let restriction = self.snapshot.restriction(found, &self.sender, self.budget);
+        let Some(restriction) = restriction else {
+            return false;
+        };
+        // RFC 3463 §3.8 X.7.1, delivery not authorized; §3.3 X.2.3, message length exceeds administrative limit.
+        let failure = match restriction {
+            Restriction::Strangers => Failure::new(
+                StatusCode::permanent(7, 1),
+                "only senders of this organisation may send to this address",
+            ),
+            Restriction::NotAmong | Restriction::Among => Failure::new(
+                StatusCode::permanent(7, 1),
+                "this sender may not send to this address",
+            ),
+            Restriction::Size(most) => Failure::new(
+                StatusCode::permanent(2, 3),
+                &format!("this address takes messages of up to {most}"),
+            ),
+            Restriction::Work => {
+                self.bound = Some(Bound::Work);
+                return true;
+            }
+        };
+        let (kind, name) = (found.kind(), found.name());
+        let text = format_args!("doesn't take it: {failure}");
+        self.trace
+            .step(address, format_args!("{kind} {name}"), text);
+        self.fail(address, failure, wishes);
+        true
     }
 
     fn forwarding(&mut self, mailbox: &Mailbox, address: &Address, wishes: Wishes) {
@@ -299,11 +355,19 @@ impl<'w, 's> Walk<'w, 's> {
         if !self.enter("group", name, address) {
             return;
         }
-        let text = format_args!("stands for {} members", group.members.len());
+        let held = self.is_moderated(&group.moderators);
+        let members = if held {
+            &group.moderators
+        } else {
+            &group.members
+        };
+        let (count, whom) = (members.len(), if held { "moderators" } else { "members" });
+        let text = format_args!("stands for {count} {whom}");
         self.trace.step(address, format_args!("group {name}"), text);
         self.expanded = true;
-        let onward = wishes.parted();
-        for member in &group.members {
+        let hidden = group.hidden_members == Some(true);
+        let onward = wishes.of_members(group.report_to, hidden);
+        for member in members {
             self.member(member, address, onward);
             if self.bound.is_some() {
                 break;
@@ -321,7 +385,15 @@ impl<'w, 's> Walk<'w, 's> {
         self.trace
             .step(address, format_args!("dynamic-group {name}"), text);
         self.expanded = true;
-        let onward = wishes.parted();
+        let hidden = group.hidden_members == Some(true);
+        let onward = wishes.of_members(group.report_to, hidden);
+        if self.is_moderated(&group.moderators) {
+            for moderator in &group.moderators {
+                self.member(moderator, address, onward);
+            }
+            self.path.pop();
+            return;
+        }
         for found in self.snapshot.matching(&group.filter) {
             if !self.spend() {
                 break;
@@ -331,6 +403,17 @@ impl<'w, 's> Walk<'w, 's> {
             }
         }
         self.path.pop();
+    }
+
+    /// Whether mail for a group goes to its moderators first: unless it is one of them who sends.
+    fn is_moderated(&mut self, moderators: &[Member]) -> bool {
+        if moderators.is_empty() {
+            return false;
+        }
+        let passes = self
+            .snapshot
+            .is_among(&self.sender, moderators, self.budget);
+        passes != Some(true)
     }
 
     fn member(&mut self, member: &Member, group: &Address, wishes: Wishes) {
@@ -348,6 +431,11 @@ impl<'w, 's> Walk<'w, 's> {
             .and_then(|found| Some((found, found.primary()?)))
         {
             Some((found, address)) => self.object(found, address, wishes),
+            // Directories have members that get no mail, and that is nobody's fault.
+            None if matches!(member, Member::Entry(_)) => {
+                let text = format_args!("{name} is no recipient: passed over");
+                self.trace.step(group, format_args!(""), text);
+            }
             None => {
                 let text = format_args!("the member \"{name}\" doesn't exist");
                 self.trace.step(group, format_args!(""), text);

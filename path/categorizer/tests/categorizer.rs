@@ -1,7 +1,7 @@
 //! Who recipients really are: every kind of object, graphs of them, and what reports are asked for.
 #![allow(clippy::unwrap_used)]
 
-use bridgehead_categorizer::{ADDRESSEES_MAX, Categorized, Snapshot, categorize, explain};
+use bridgehead_categorizer::{ADDRESSEES_MAX, Categorized, Sender, Snapshot, categorize, explain};
 use bridgehead_directory::parse_organisation;
 use bridgehead_mail::{
     Address, BodyKind, Destination, DsnText, Envelope, Notify, Orcpt, Origin, Protocol, Recipient,
@@ -93,6 +93,7 @@ fn to(snapshot: &Snapshot, recipients: &[&str]) -> Categorized {
     categorize(
         snapshot,
         &envelope(recipients.iter().map(|text| plain(text)).collect()),
+        None,
     )
 }
 
@@ -202,7 +203,7 @@ fn the_wishes_of_a_named_recipient_survive_its_group() {
     let mut staff = plain("staff@example.test");
     staff.notify = Notify::Never;
     for recipients in [vec![staff.clone(), alice.clone()], vec![alice, staff]] {
-        let result = categorize(&snapshot(PEOPLE), &envelope(recipients));
+        let result = categorize(&snapshot(PEOPLE), &envelope(recipients), None);
         let mut all = result.addressees.iter();
         let alice = all.find(|one| one.destination == Destination::Mailbox("alice".into()));
         let alice = alice.unwrap();
@@ -376,7 +377,7 @@ fn reports_are_asked_for_as_rfc_3461_says() {
     let asked = |recipient: &str, notify: Notify| {
         let mut recipient = plain(recipient);
         recipient.notify = notify;
-        let result = categorize(&snapshot, &envelope(vec![recipient]));
+        let result = categorize(&snapshot, &envelope(vec![recipient]), None);
         let all = result.addressees.iter().map(|one| one.notify);
         (all.collect::<Vec<_>>(), result.expanded.len())
     };
@@ -405,7 +406,7 @@ fn the_original_recipient_is_kept_or_filled_in() {
     };
     let snapshot = snapshot(PEOPLE);
     let first = |recipient: Recipient| {
-        let result = categorize(&snapshot, &envelope(vec![recipient]));
+        let result = categorize(&snapshot, &envelope(vec![recipient]), None);
         result.addressees[0].orcpt.clone()
     };
     assert_eq!(first(plain("alice@example.test")), None);
@@ -426,7 +427,11 @@ fn the_original_recipient_is_kept_or_filled_in() {
 #[test]
 fn an_explanation_names_each_object_and_agrees_with_the_result() {
     let snapshot = snapshot(PEOPLE);
-    let explained = explain(&snapshot, &address("staff+x@example.test"));
+    let explained = explain(
+        &snapshot,
+        &address("staff+x@example.test"),
+        Sender::default(),
+    );
     let objects: Vec<&str> = explained.steps.iter().map(|step| &*step.object).collect();
     assert_eq!(
         objects,
@@ -446,7 +451,7 @@ fn an_explanation_names_each_object_and_agrees_with_the_result() {
         explained.categorized,
         to(&snapshot, &["staff+x@example.test"])
     );
-    let nobody = explain(&snapshot, &address("zoe@example.test"));
+    let nobody = explain(&snapshot, &address("zoe@example.test"), Sender::default());
     assert_eq!(
         nobody.steps[0].text,
         "nobody has this address: 5.1.1 no such recipient here"

@@ -2,7 +2,7 @@
 //!
 //! Guards: relaying to domains that are not ours is for trusted networks and authenticated users only.
 
-use bridgehead_directory::{Acceptance, Snapshot};
+use bridgehead_directory::{Found, Resolution, Restriction, Sender, Snapshot};
 use bridgehead_mail::{Address, Refusal, ReversePath};
 
 /// Who asks.
@@ -38,14 +38,46 @@ pub(crate) fn sender(
 pub(crate) fn recipient(
     snapshot: &Snapshot,
     asker: Asker<'_>,
+    from: Option<&Address>,
     to: &Address,
+    size: Option<u64>,
 ) -> Result<(), Refusal> {
-    match snapshot.accept(to) {
-        Acceptance::Recipient | Acceptance::RelayDomain => Ok(()),
-        Acceptance::Unknown => Err(Refusal::UnknownRecipient),
-        Acceptance::Ambiguous => Err(Refusal::AmbiguousRecipient),
-        Acceptance::Unsure => Err(Refusal::DirectoryUnavailable),
-        Acceptance::NotOurs if asker.trusted || asker.user.is_some() => Ok(()),
-        Acceptance::NotOurs => Err(Refusal::RelayDenied),
+    match snapshot.resolve(to) {
+        Resolution::Object(found, _) => may_send_to(snapshot, asker, from, &found, size),
+        Resolution::Role(_) | Resolution::Relay(_) => Ok(()),
+        Resolution::Unknown => Err(Refusal::UnknownRecipient),
+        Resolution::Ambiguous(one, other) => {
+            let (one, other) = (one.name(), other.name());
+            tracing::warn!(address = %to, %one, %other, "two objects have the same address");
+            Err(Refusal::AmbiguousRecipient)
+        }
+        Resolution::Unsure => Err(Refusal::DirectoryUnavailable),
+        Resolution::NotOurs if asker.trusted || asker.user.is_some() => Ok(()),
+        Resolution::NotOurs => Err(Refusal::RelayDenied),
+    }
+}
+
+/// Whether the object takes mail of this sender. What takes much work to find out is left to the categorizer.
+fn may_send_to(
+    snapshot: &Snapshot,
+    asker: Asker<'_>,
+    from: Option<&Address>,
+    found: &Found,
+    size: Option<u64>,
+) -> Result<(), Refusal> {
+    /// Members that are looked at while a client waits.
+    const WORK_MAX: u32 = 2000;
+    let sender = Sender {
+        user: asker.user,
+        address: from,
+        size,
+    };
+    let mut work = WORK_MAX;
+    match snapshot.restriction(found, &sender, &mut work) {
+        None | Some(Restriction::Work) => Ok(()),
+        Some(Restriction::Size(_)) => Err(Refusal::TooLargeForRecipient),
+        Some(Restriction::Strangers | Restriction::NotAmong | Restriction::Among) => {
+            Err(Refusal::SenderRestricted)
+        }
     }
 }

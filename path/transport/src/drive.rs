@@ -4,6 +4,7 @@
 
 mod courier;
 
+use crate::journal;
 use crate::plan::{Plan, plan};
 use crate::report::{Notice, Reports, Subject, Told, compose};
 use crate::settle::{Facts, Settled, settle};
@@ -204,17 +205,24 @@ impl Shared {
         let Plan {
             parts,
             notices,
+            journals,
             mut events,
             expires,
             delay_notice,
-        } = plan(&lease.envelope, &lease.work, &world);
+        } = plan(&lease.envelope, &lease.work, lease.content.size(), &world);
         let subject = Subject {
             id,
             envelope: &lease.envelope,
             content: &lease.content,
         };
         let inlet = self.queue.inlet();
-        let reports = match compose(&subject, &notices, &world.settings, &inlet, at) {
+        let made = compose(&subject, &notices, &world.settings, &inlet, at);
+        let made = made.and_then(|mut reports| {
+            let settings = &world.settings;
+            journal::compose(&subject, &journals, settings, &inlet, at, &mut reports)?;
+            Ok(reports)
+        });
+        let reports = match made {
             Ok(reports) => reports,
             Err(error) => {
                 // The message stays where it is and is taken again; mail is being refused meanwhile.

@@ -8,6 +8,7 @@
 
 mod drive;
 mod hand_over;
+mod journal;
 mod plan;
 mod report;
 pub mod settings;

@@ -3,7 +3,7 @@
 
 use crate::World;
 use crate::report::{Notice, Told};
-use bridgehead_categorizer::categorize;
+use bridgehead_categorizer::{Journal, categorize, journals};
 use bridgehead_mail::{
     Addressee, Destination, Envelope, EventKind, Failure, NextHop, Recipient, Timestamp,
 };
@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) parts: Vec<Part>,
     /// What its sender is to be told.
     pub(crate) notices: Vec<Notice>,
+    /// What an archive is to be told.
+    pub(crate) journals: Vec<Journal>,
     /// What tracking is told.
     pub(crate) events: Vec<EventKind>,
     /// When what is left is given up.
@@ -29,7 +31,8 @@ pub(crate) struct Plan {
 }
 
 /// Finds out who the recipients are (unless that is known) and where they go next.
-pub(crate) fn plan(envelope: &Envelope, work: &Work, world: &World) -> Plan {
+/// `size` is that of the content, in octets.
+pub(crate) fn plan(envelope: &Envelope, work: &Work, size: u64, world: &World) -> Plan {
     let retry = &world.settings.retry;
     let mut plan = Plan {
         expires: envelope.accepted.after(retry.expire_after),
@@ -38,15 +41,16 @@ pub(crate) fn plan(envelope: &Envelope, work: &Work, world: &World) -> Plan {
     };
     let addressees = match work {
         Work::Route(addressees) => addressees.clone(),
-        Work::Categorize => plan.categorize(envelope, world),
+        Work::Categorize => plan.categorize(envelope, size, world),
     };
     plan.route(addressees, world);
     plan
 }
 
 impl Plan {
-    fn categorize(&mut self, envelope: &Envelope, world: &World) -> Vec<Addressee> {
-        let known = categorize(&world.snapshot, envelope);
+    fn categorize(&mut self, envelope: &Envelope, size: u64, world: &World) -> Vec<Addressee> {
+        let known = categorize(&world.snapshot, envelope, Some(size));
+        self.journals = journals(&world.snapshot, envelope, &known);
         self.events.push(EventKind::Categorized {
             recipients: u32::try_from(known.addressees.len()).unwrap_or(u32::MAX),
             directory: known.directory,

@@ -158,7 +158,7 @@ fn returned<'a>(
 }
 
 /// The envelope of a report: from nobody, and nobody is told of its fate (RFC 3461 §6.2).
-fn envelope(to: bridgehead_mail::Address, smtputf8: bool, now: Timestamp) -> Envelope {
+pub(crate) fn envelope(to: bridgehead_mail::Address, smtputf8: bool, now: Timestamp) -> Envelope {
     let recipient = Recipient {
         notify: Notify::Never,
         ..Recipient::plain(to)

@@ -12,6 +12,7 @@ use crate::metabase::Metabase;
 use crate::organisation::{Knowledge, ObjectKey, parse_knowing};
 use crate::password::hash_passwords;
 use crate::recipients::Recipients;
+use crate::stamp::stamp;
 use crate::view::Copied;
 use crate::{
     Bind, BindError, Change, Fault, Found, HistoryEntry, HistoryError, Object, ObjectChange,
@@ -148,6 +149,7 @@ impl Directory {
     pub fn apply(&self, wish: &Wish<'_>) -> Result<Change, Vec<Fault>> {
         let file = wish.file;
         let (mut organisation, warnings) = parse_knowing(wish.text, file, self.knowledge())?;
+        stamp(&mut organisation);
         let mut layers = self.shared.layers.lock();
         let before = self.shared.embedded.load();
         let (version, before) = before.map_err(|error| local_trouble(file, &error))?;

@@ -1,12 +1,13 @@
 //! The organisation: shown as a file, and made what a file says.
 
+use crate::directory::difference;
 use crate::drive::{blocking, within};
 use crate::router::No;
 use crate::{InForce, Rooms};
 use axum::Json;
 use axum::extract::State;
 use bridgehead_directory::{Change, Fault as DirectoryFault, Wish};
-use bridgehead_management_api::{ApplyRequest, ApplyResult, Difference, Export, Fault};
+use bridgehead_management_api::{ApplyRequest, ApplyResult, Export, Fault};
 use std::time::Duration;
 
 /// How long an answer waits for a change to come into force on this server.
@@ -57,7 +58,7 @@ pub(crate) async fn answer(
             };
         }
     };
-    let differences = change.differences.into_iter();
+    let differences = change.differences.iter();
     let mut result = ApplyResult {
         version: change.version,
         created: change.created,
@@ -71,7 +72,7 @@ pub(crate) async fn answer(
             .collect(),
         not_in_force: Vec::new(),
         differences: differences
-            .map(|(before, after)| Difference { before, after })
+            .map(|(before, after)| difference(before, after))
             .collect(),
         effects: change.effects,
     };

@@ -88,14 +88,37 @@ pub(crate) async fn show(
             "no change led to version {version}"
         )));
     }
-    let objects = changes.into_iter().map(|change| Difference {
-        before: change.before,
-        after: change.after,
-    });
+    let objects = changes
+        .iter()
+        .map(|change| difference(&change.before, &change.after));
     Ok(Json(ChangeDetail {
         version,
         objects: objects.collect(),
     }))
+}
+
+/// An object before and after, without passwords and their hashes.
+pub(crate) fn difference(before: &str, after: &str) -> Difference {
+    let secret = |line: &&str| line.starts_with("password = ");
+    let same = before.lines().find(secret) == after.lines().find(secret);
+    let without = |text: &str, words: &str| {
+        let lines = text.lines().map(|line| match secret(&line) {
+            true => format!("password = \"({words})\"\n"),
+            false => format!("{line}\n"),
+        });
+        lines.collect::<String>()
+    };
+    Difference {
+        before: without(before, "not shown"),
+        after: without(
+            after,
+            if same {
+                "not shown"
+            } else {
+                "not shown, another one"
+            },
+        ),
+    }
 }
 
 /// Makes the organisation what it was at a version; that is a change like any other.

@@ -37,12 +37,23 @@ pub struct InForce {
 pub trait Explain: Send + Sync {
     /// Where mail for an address goes, and why.
     fn route(&self, address: &Address) -> RouteExplanation;
-    /// Who an address is, and by which objects.
-    fn recipient(&self, address: &Address) -> RecipientExplanation;
+    /// What becomes of mail of a sender for an address, and by which objects.
+    fn recipient(&self, address: &Address, from: &From) -> RecipientExplanation;
     /// The server as a whole.
     fn status(&self) -> Status;
     /// The time of day.
     fn now(&self) -> Timestamp;
+}
+
+/// The sender of a message that is only thought of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct From {
+    /// Its address; none for the null reverse-path. One of a mailbox stands for its user.
+    pub address: Option<Address>,
+    /// Whether it hasn't authenticated.
+    pub stranger: bool,
+    /// Octets of the message.
+    pub size: Option<u64>,
 }
 
 /// The rooms that management looks into.

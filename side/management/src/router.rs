@@ -1,6 +1,6 @@
 //! Which request goes where, and how no is said.
 
-use crate::{Rooms, changes, directory, mailboxes, queue};
+use crate::{From, Rooms, changes, directory, mailboxes, queue};
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -106,6 +106,23 @@ async fn route(
 async fn recipient(
     State(rooms): State<Rooms>,
     Query(about): Query<About>,
+    Query(sender): Query<FromWords>,
 ) -> Result<Json<RecipientExplanation>, No> {
-    Ok(Json(rooms.explain.recipient(&about.parsed()?)))
+    let address = sender.from.as_deref().map(|text| {
+        Address::parse(text).map_err(|error| No::bad(&format!("\"{text}\" is no address: {error}")))
+    });
+    let from = From {
+        address: address.transpose()?,
+        stranger: sender.stranger,
+        size: sender.size,
+    };
+    Ok(Json(rooms.explain.recipient(&about.parsed()?, &from)))
+}
+
+#[derive(Deserialize)]
+struct FromWords {
+    from: Option<String>,
+    #[serde(default)]
+    stranger: bool,
+    size: Option<u64>,
 }

@@ -64,6 +64,10 @@ fn history_tells_who_and_why_and_leads_back() {
     let shown = said(&server, &["config", "show", "2"]).unwrap();
     assert!(shown.contains("+name = \"carol\""), "{shown}");
 
+    let created = said(&server, &["config", "show", "1"]).unwrap();
+    assert!(created.contains("+name = \"alice\""), "{created}");
+    assert!(!created.contains("argon2"), "no hash is shown: {created}");
+
     let dry = said(&server, &["config", "rollback", "1", "--dry-run"]).unwrap();
     assert!(dry.contains("would be deleted: mailbox carol"), "{dry}");
     let back = said(&server, &["config", "rollback", "1", "--why", "not yet"]).unwrap();

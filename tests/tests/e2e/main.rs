@@ -20,6 +20,7 @@ mod operating;
 mod receiving;
 mod relay;
 mod reports;
+mod restrictions;
 mod submission;
 mod with_postfix;
 

@@ -247,6 +247,8 @@ replies! {
         AmbiguousRecipient = 550 [5, 1, 4] "Address is not unique here";
         /// Neither ours nor allowed to relay.
         RelayDenied = 550 [5, 7, 1] "Relaying denied";
+        /// The recipient doesn't take mail of this sender.
+        SenderRestricted = 550 [5, 7, 1] "This sender may not send to this recipient";
         /// The message has a CR or LF that stands alone.
         BareLineEnd = 550 [5, 6, 0] "Message has a bare CR or LF; lines must end with CRLF";
         /// The message has a NUL and was not declared binary.
@@ -255,6 +257,8 @@ replies! {
         TextLineTooLong = 550 [5, 6, 0] "Message has a line that is too long";
         /// Larger than the virtual server takes.
         TooLarge = 552 [5, 3, 4] "Message too large";
+        /// Larger than the recipient takes (RFC 3463 §3.3).
+        TooLargeForRecipient = 552 [5, 2, 3] "Message too large for this recipient";
         /// The header is larger than the virtual server takes.
         HeaderTooLarge = 552 [5, 3, 4] "Message header too large";
         /// The authenticated user may not send as this address.

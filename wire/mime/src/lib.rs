@@ -7,10 +7,12 @@
 
 mod date;
 mod headers;
+mod journal;
 mod report;
 mod trace;
 
 pub use date::date_time;
 pub use headers::{HEADER_OCTETS_MAX, Headers, read_headers};
+pub use journal::JournalReport;
 pub use report::{Action, Report, Reported, Returned};
 pub use trace::{TraceFacts, received, return_path};

@@ -105,6 +105,10 @@ pub struct SenderQuestion<'a> {
 pub struct RecipientQuestion<'a> {
     /// The forward-path.
     pub address: &'a Address,
+    /// What MAIL said.
+    pub reverse_path: &'a ReversePath,
+    /// The size that MAIL declared, in octets (RFC 1870).
+    pub size: Option<u64>,
     /// The authenticated user.
     pub user: Option<&'a str>,
 }

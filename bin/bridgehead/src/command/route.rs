@@ -36,9 +36,24 @@ pub(crate) async fn route(command: &Route) -> Result<(), AdminError> {
 
 /// Runs one of the recipient's commands.
 pub(crate) async fn recipient(command: &Recipient) -> Result<(), AdminError> {
-    let Recipient::Explain { address, to } = command;
+    let Recipient::Explain {
+        address,
+        from,
+        stranger,
+        size,
+        to,
+    } = command;
     let mut server = AdminClient::connect(to).await?;
-    let path = format!("/recipients/explain?address={}", quote(address));
+    let mut path = format!(
+        "/recipients/explain?address={}&stranger={stranger}",
+        quote(address)
+    );
+    if let Some(from) = from {
+        path.push_str(&format!("&from={}", quote(from)));
+    }
+    if let Some(size) = size {
+        path.push_str(&format!("&size={size}"));
+    }
     let explained: RecipientExplanation = server.get(&path).await?;
     if to.json {
         return print_json(&explained);

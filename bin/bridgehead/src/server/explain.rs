@@ -1,12 +1,12 @@
 //! Answers to questions that concern several rooms: where mail goes and who an address is.
 
 use super::now;
-use bridgehead_categorizer::{Explained, explain};
+use bridgehead_categorizer::{Explained, Sender, explain};
 use bridgehead_config::ServerFile;
-use bridgehead_directory::Directory;
+use bridgehead_directory::{Directory, Found, Name, Resolution};
 use bridgehead_listener::Listener;
 use bridgehead_mail::{Address, Addressee, Destination, NextHop, Timestamp};
-use bridgehead_management::{Explain, InForce};
+use bridgehead_management::{Explain, From, InForce};
 use bridgehead_management_api::{
     Candidate, ExplainStep, ListenerStatus, RecipientExplanation, RecipientRoute, RouteExplanation,
     Status,
@@ -55,15 +55,26 @@ impl Wiring {
         Arc::clone(&routing.unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn explained(&self, address: &Address) -> Explained {
-        explain(&self.directory.snapshot(), address)
+    fn explained(&self, address: &Address, from: &From) -> Explained {
+        let snapshot = self.directory.snapshot();
+        let named = from.address.as_ref().filter(|_| !from.stranger);
+        let user = named.and_then(|address| match snapshot.resolve(address) {
+            Resolution::Object(Found::Mailbox(mailbox), _) => Some(mailbox.name.clone()),
+            _ => None,
+        });
+        let sender = Sender {
+            user: user.as_ref().map(Name::as_str),
+            address: from.address.as_ref(),
+            size: from.size,
+        };
+        explain(&snapshot, address, sender)
     }
 }
 
 impl Explain for Wiring {
     fn route(&self, address: &Address) -> RouteExplanation {
         let routing = self.routing();
-        let known = self.explained(address).categorized;
+        let known = self.explained(address, &From::default()).categorized;
         let mut explanation = RouteExplanation {
             address: address.to_string(),
             ..RouteExplanation::default()
@@ -81,8 +92,8 @@ impl Explain for Wiring {
         explanation
     }
 
-    fn recipient(&self, address: &Address) -> RecipientExplanation {
-        let explained = self.explained(address);
+    fn recipient(&self, address: &Address, from: &From) -> RecipientExplanation {
+        let explained = self.explained(address, from);
         let steps = explained.steps.into_iter().map(|step| ExplainStep {
             address: step.address.to_string(),
             object: step.object,

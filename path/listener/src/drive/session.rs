@@ -253,7 +253,13 @@ impl Conversation {
             Ask::Recipient(asked) => {
                 let snapshot = self.world.directory.snapshot();
                 let asker = self.asker(asked.user);
-                let judged = judge::recipient(&snapshot, asker, asked.address);
+                let judged = judge::recipient(
+                    &snapshot,
+                    asker,
+                    asked.reverse_path.address(),
+                    asked.address,
+                    asked.size,
+                );
                 if let Err(refusal) = judged {
                     let (recipient, why) = (asked.address, refusal.row().text);
                     tracing::info!(%recipient, why, "recipient refused");

@@ -359,8 +359,10 @@ impl<P: Proof> Session<P> {
                 body: opened.mail.body,
                 user,
             })),
-            Question::Recipient(_, recipient) => Some(Ask::Recipient(RecipientQuestion {
+            Question::Recipient(opened, recipient) => Some(Ask::Recipient(RecipientQuestion {
                 address: &recipient.address,
+                reverse_path: &opened.mail().reverse_path,
+                size: opened.mail().size,
                 user,
             })),
             Question::Begin(addressed, _) => Some(Ask::Begin {

@@ -92,6 +92,13 @@ pub(super) enum Addressing {
 }
 
 impl Addressing {
+    pub(super) const fn mail(&self) -> &Mail {
+        match self {
+            Self::First(opened) => &opened.mail,
+            Self::Next(addressed) => addressed.mail(),
+        }
+    }
+
     pub(super) fn admit(self, recipient: Recipient) -> Addressed {
         match self {
             Self::First(opened) => Addressed::new(opened, recipient),

@@ -1,0 +1,143 @@
+//! Who may send to whom, sizes, moderated groups and journals, through the whole server.
+
+use crate::{message, send};
+use bridgehead_testkit::client::Client;
+use bridgehead_tests::organization::{Organization, PASSWORD};
+use bridgehead_tests::{Server, tools};
+
+const OBJECTS: &str = "\
+[[mailbox]]
+name = \"chief\"
+addresses = [\"chief@example.test\"]
+accept-from = [\"alice\"]
+
+[[mailbox]]
+name = \"small\"
+addresses = [\"small@example.test\"]
+max-receive-size = \"2 KiB\"
+
+[[mailbox]]
+name = \"archive\"
+addresses = [\"archive@example.test\"]
+
+[[group]]
+name = \"staff\"
+addresses = [\"staff@example.test\"]
+members = [\"alice\", \"bob\", \"bob\"]
+
+[[journal-rule]]
+name = \"bobs\"
+members = [\"bob\"]
+journal-to = \"archive@example.test\"
+";
+
+fn rcpt(server: &Server, mail: &str, to: &str) -> String {
+    let mut client = Client::connect(server.strict()).unwrap();
+    client.ehlo("client.example.org").unwrap();
+    client.command(mail).unwrap();
+    format!("{:?}", client.command(&format!("RCPT TO:<{to}>")).unwrap())
+}
+
+#[test]
+fn a_restricted_mailbox_refuses_strangers_at_once_and_takes_its_users_mail() {
+    let server = Server::start(&Organization::new().with(OBJECTS));
+    for from in [
+        "MAIL FROM:<x@example.org>",
+        "MAIL FROM:<alice@example.test>",
+    ] {
+        let reply = rcpt(&server, from, "chief@example.test");
+        assert!(reply.contains("550") && reply.contains("5.7.1"), "{reply}");
+    }
+    let submit = |user: &str| {
+        let from = format!("{user}@example.test");
+        tools::swaks(
+            server.submission(),
+            &[
+                "--tls",
+                "--auth",
+                "PLAIN",
+                "--auth-user",
+                user,
+                "--auth-password",
+                PASSWORD,
+                "--from",
+                &from,
+                "--to",
+                "chief@example.test",
+            ],
+        )
+    };
+    submit("alice").good();
+    server.mailbox("chief", 1);
+    let refused = submit("bob");
+    assert!(
+        !refused.success && refused.text.contains("5.7.1"),
+        "{}",
+        refused.text
+    );
+    let explained = server.ask(&[
+        "recipient",
+        "explain",
+        "chief@example.test",
+        "--from",
+        "bob@example.test",
+    ]);
+    assert!(
+        explained.to_string().contains("mailbox chief"),
+        "{explained:#}"
+    );
+    assert!(explained.to_string().contains("5.7.1"), "{explained:#}");
+}
+
+#[test]
+fn too_large_a_message_is_refused_as_soon_as_its_size_is_known() {
+    let server = Server::start(&Organization::new().with(OBJECTS));
+    let reply = rcpt(
+        &server,
+        "MAIL FROM:<x@example.org> SIZE=4000",
+        "small@example.test",
+    );
+    assert!(reply.contains("552") && reply.contains("5.2.3"), "{reply}");
+    // One that doesn't say so comes back.
+    let long = [message("long"), "x\r\n".repeat(1500).into_bytes()].concat();
+    send(
+        server.strict(),
+        "alice@example.test",
+        &["small@example.test"],
+        &long,
+    );
+    let report = String::from_utf8(server.mailbox("alice", 1).remove(0)).unwrap();
+    assert!(
+        report.contains("5.2.3") && report.contains("2 KiB"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_message_is_journaled_once_with_all_who_get_it() {
+    let server = Server::start(&Organization::new().with(OBJECTS));
+    send(
+        server.strict(),
+        "x@example.org",
+        &["staff@example.test", "bob@example.test"],
+        &message("to be kept"),
+    );
+    send(
+        server.strict(),
+        "x@example.org",
+        &["alice@example.test"],
+        &message("not"),
+    );
+    server.mailbox("alice", 2);
+    server.mailbox("bob", 1);
+    let report = String::from_utf8(server.mailbox("archive", 1).remove(0)).unwrap();
+    for part in [
+        "Sender: x@example.org\r\n",
+        "Recipient: alice@example.test, Expanded: staff@example.test\r\n",
+        "Recipient: bob@example.test\r\n",
+        "Content-Type: message/rfc822\r\n",
+        "to be kept",
+    ] {
+        assert!(report.contains(part), "{part} in {report}");
+    }
+}
