@@ -86,6 +86,11 @@ pub(crate) fn bench(options: &Bench) -> Result<()> {
     step::run(&mut command)
 }
 
+/// Measures the directory.
+pub(crate) fn bench_directory() -> Result<()> {
+    step::run(&mut harness("directory-figures"))
+}
+
 fn build_binary() -> Result<PathBuf> {
     step::run(&mut cargo(&[
         "build",

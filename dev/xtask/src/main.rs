@@ -33,6 +33,8 @@ enum Command {
     CrashTest(long::CrashTest),
     /// The whole process under load, next to Postfix if it is installed
     Bench(long::Bench),
+    /// What the directory costs: memory, lookups, the first copy from a slapd, one LDAP search for each recipient beside it
+    BenchDirectory,
     /// Fuzz one target, or one after the other
     Fuzz(long::Fuzz),
     /// The queue against a fault-injecting disk, with fresh seeds
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Map => map::run(),
         Command::CrashTest(options) => long::crash_test(options),
         Command::Bench(options) => long::bench(options),
+        Command::BenchDirectory => long::bench_directory(),
         Command::Fuzz(options) => long::fuzz(options),
         Command::Simulate(options) => long::simulate(options),
     };

@@ -9,8 +9,8 @@ use bridgehead_mail::{Address, Addressee, Destination, Domain, Envelope};
 
 /// Members that are looked at for one rule and message.
 const WORK_MAX: u32 = 200_000;
-/// What the origin of a report of a journal is called.
-pub const JOURNAL: &str = "journal";
+/// What the origin of a report of a journal is called: no virtual server can have this name.
+pub const JOURNAL: &str = "(journal)";
 
 /// A report that is to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,12 @@ fn recipients(envelope: &Envelope, known: &Categorized) -> Vec<(Address, Option<
     for addressee in &known.addressees {
         let original = addressee.orcpt.as_ref().map(|orcpt| orcpt.address.as_str());
         let original = original.and_then(|text| Address::parse(text).ok());
-        let original = original.filter(|original| *original != addressee.address);
+        // The sender may call a recipient what it likes (RFC 3461 §4.2); only what is one of them counts.
+        let named = |original: &Address| {
+            let mut named = envelope.recipients.iter();
+            named.any(|recipient| recipient.address == *original)
+        };
+        let original = original.filter(|one| *one != addressee.address && named(one));
         all.push((addressee.address.clone(), original));
     }
     for (recipient, _) in &known.failed {

@@ -25,6 +25,8 @@ use walk::Categorizer;
 
 /// Objects that are looked at for one envelope, and so the most addressees it can have.
 pub const ADDRESSEES_MAX: u32 = 250_000;
+/// Members that are looked at for one envelope to find out who may send.
+const TESTS_MAX: u32 = 5_000_000;
 /// Objects one behind the other: groups in groups, forwardings to forwardings.
 pub const DEPTH_MAX: usize = 50;
 

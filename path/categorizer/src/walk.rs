@@ -5,7 +5,7 @@
 
 use crate::merge::{Addressees, Reached};
 use crate::trace::Trace;
-use crate::{ADDRESSEES_MAX, Categorized, DEPTH_MAX, Expanded, Snapshot, Step};
+use crate::{ADDRESSEES_MAX, Categorized, DEPTH_MAX, Expanded, Snapshot, Step, TESTS_MAX};
 use bridgehead_directory::{
     Contact, DynamicGroup, Found, Group, How, Mailbox, Member, Name, ReportTo, Resolution,
     Restriction, Sender,
@@ -23,6 +23,10 @@ pub(crate) struct Categorizer<'s> {
     trace: Trace,
     /// How many more objects may be looked at.
     budget: u32,
+    /// How many more members may be looked at to find out who may send.
+    tests: u32,
+    /// Who failed, and with what.
+    failed: HashSet<(Address, String)>,
     /// Groups that an earlier recipient with the same wishes was, with the number of their addressees.
     groups: HashMap<(Name, Notify), u32>,
 }
@@ -34,6 +38,8 @@ impl<'s> Categorizer<'s> {
             sender,
             trace,
             budget: ADDRESSEES_MAX,
+            tests: TESTS_MAX,
+            failed: HashSet::new(),
             groups: HashMap::new(),
         }
     }
@@ -80,7 +86,13 @@ impl<'s> Categorizer<'s> {
                 members,
             });
         }
-        result.failed.extend(failed);
+        for (recipient, failure) in failed {
+            // The same one by two ways is told once.
+            let what = (recipient.address.clone(), failure.status.to_string());
+            if self.failed.insert(what) {
+                result.failed.push((recipient, failure));
+            }
+        }
         for reached in reached {
             addressees.add(reached);
         }
@@ -147,7 +159,8 @@ impl Wishes {
     fn of_members(self, report_to: Option<ReportTo>, hidden: bool) -> Self {
         let parted = self.parted();
         match report_to.unwrap_or_default() {
-            ReportTo::Sender if !hidden => parted,
+            // The owner can't be told yet; better the sender than nobody.
+            ReportTo::Sender | ReportTo::Owner if !hidden => parted,
             _ => Self {
                 notify: Notify::Never,
                 ..parted
@@ -169,6 +182,7 @@ struct Walk<'w, 's> {
     sender: Sender<'s>,
     trace: &'w mut Trace,
     budget: &'w mut u32,
+    tests: &'w mut u32,
     recipient: &'w Recipient,
     reached: Vec<Reached>,
     failed: Vec<(Recipient, Failure)>,
@@ -190,6 +204,7 @@ impl<'w, 's> Walk<'w, 's> {
             sender: categorizer.sender,
             trace: &mut categorizer.trace,
             budget: &mut categorizer.budget,
+            tests: &mut categorizer.tests,
             recipient,
             reached: Vec::new(),
             failed: Vec::new(),
@@ -292,7 +307,7 @@ impl<'w, 's> Walk<'w, 's> {
 
     /// Whether the sender may not send to this object; then that is told.
     fn is_restricted(&mut self, found: &Found, address: &Address, wishes: Wishes) -> bool {
-        let restriction = self.snapshot.restriction(found, &self.sender, self.budget);
+        let restriction = self.snapshot.restriction(found, &self.sender, self.tests);
         let Some(restriction) = restriction else {
             return false;
         };
@@ -410,9 +425,7 @@ impl<'w, 's> Walk<'w, 's> {
         if moderators.is_empty() {
             return false;
         }
-        let passes = self
-            .snapshot
-            .is_among(&self.sender, moderators, self.budget);
+        let passes = self.snapshot.is_among(&self.sender, moderators, self.tests);
         passes != Some(true)
     }
 

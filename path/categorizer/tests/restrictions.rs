@@ -249,6 +249,21 @@ fn of_hidden_members_the_sender_never_hears() {
 }
 
 #[test]
+fn who_fails_by_two_ways_fails_once() {
+    let twice = "[[group]]\nname = \"twice\"\naddresses = [\"twice@example.test\"]\n\
+                 members = [\"one\", \"two\"]\n\
+                 [[group]]\nname = \"one\"\naddresses = [\"one@example.test\"]\nmembers = [\"internal\"]\n\
+                 [[group]]\nname = \"two\"\naddresses = [\"two@example.test\"]\nmembers = [\"internal\"]\n";
+    let envelope = envelope(
+        None,
+        "x@y.test",
+        &["twice@example.test", "internal@example.test"],
+    );
+    let known = categorize(&snapshot(twice), &envelope, Some(10));
+    assert_eq!(shown(&known), ["internal@example.test 5.7.1"]);
+}
+
+#[test]
 fn explaining_shows_the_object_that_says_no() {
     let (bob, to) = (address("bob@example.test"), address("chief@example.test"));
     let sender = Sender {

@@ -10,6 +10,7 @@ mod admission;
 mod certificate;
 mod drive;
 mod error;
+mod guesses;
 mod judge;
 mod policy;
 pub mod settings;

@@ -182,7 +182,7 @@ impl Batch {
         };
         let now = holder(&self.kept.recipients);
         let holder = now.or_else(|| holder(&before.recipients));
-        holder.is_none_or(|holder| holder.id() == &*id.0)
+        holder.is_none_or(|holder| *holder.id() == *id.0)
     }
 
     fn gone(&mut self, id: &EntryId) -> Result<(), redb::Error> {
@@ -194,9 +194,7 @@ impl Batch {
     /// All others are gone.
     fn only(&mut self, there: &BTreeSet<EntryId>) -> Result<(), redb::Error> {
         let recipients = self.kept.recipients.iter();
-        let mut all: BTreeSet<EntryId> = recipients
-            .map(|stored| EntryId(stored.id().into()))
-            .collect();
+        let mut all: BTreeSet<EntryId> = recipients.map(|stored| EntryId(stored.id())).collect();
         all.extend(self.kept.configuration.keys().cloned().map(EntryId));
         all.extend(self.kept.faults.keys().cloned().map(EntryId));
         let gone: Vec<EntryId> = all.difference(there).cloned().collect();

@@ -27,6 +27,8 @@ const REASONS: TableDefinition<'_, u64, &str> = TableDefinition::new("reasons");
 const CHANGES: TableDefinition<'_, (u64, &str), (&str, &str)> = TableDefinition::new("changes");
 
 const FILE_NAME: &str = "directory.redb";
+/// What the database may keep in memory; it is read at a start and at a change only.
+pub(crate) const CACHE_OCTETS: usize = 16 * 1024 * 1024;
 
 #[derive(Debug)]
 pub(crate) struct Embedded {
@@ -198,7 +200,9 @@ pub(crate) fn open_file(folder: &Path, path: &Path) -> io::Result<File> {
 
 /// The database with all its tables.
 fn open_database(file: File) -> Result<Database, redb::Error> {
-    let database = Builder::new().create_with_backend(FileBackend::new(file)?)?;
+    let database = Builder::new()
+        .set_cache_size(CACHE_OCTETS)
+        .create_with_backend(FileBackend::new(file)?)?;
     let transaction = database.begin_write()?;
     transaction.open_table(META)?;
     transaction.open_table(OBJECTS)?;

@@ -4,7 +4,7 @@
 //! emptied: everything is told again.
 
 use crate::OpenError;
-use crate::embedded::open_file;
+use crate::embedded::{CACHE_OCTETS, open_file};
 use crate::recipients::{Recipients, packed};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableTable, TableDefinition, WriteTransaction};
@@ -67,7 +67,9 @@ impl Metabase {
             source,
         })?;
         let open = || -> Result<(Self, Kept), redb::Error> {
-            let database = Builder::new().create_with_backend(FileBackend::new(file)?)?;
+            let database = Builder::new()
+                .set_cache_size(CACHE_OCTETS)
+                .create_with_backend(FileBackend::new(file)?)?;
             let metabase = Self { database };
             let kept = metabase.read(source)?;
             Ok((metabase, kept))

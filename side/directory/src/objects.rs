@@ -185,6 +185,8 @@ object! {
         addresses: several Address = "addresses", "";
         /// Clear text, which is hashed on apply, or an argon2 hash, which is kept.
         password: optional Password = "password", "no login";
+        /// Further passwords, each for one program or device; taken back one by one.
+        app_passwords: list Password = "app-passwords", "none";
         /// Where its mail goes instead, or as well.
         forward_to: list Member = "forward-to", "nowhere";
         /// Whether a copy of forwarded mail stays in the mailbox.
@@ -231,13 +233,14 @@ object! {
         members: list Member = "members", "nobody";
         /// Who answers for it.
         owner: optional Member = "owner", "nobody";
-        /// Who is told when its mail can't be delivered to a member: `sender`, `owner` or `nobody`.
+        /// Who is told when its mail can't be delivered to a member: `sender` or `nobody`; `owner` is kept, and not yet
+        /// used: the sender is told.
         report_to: optional ReportTo = "report-to", "sender";
-        /// Whether its members are kept secret in reports and traces that others see.
+        /// Whether its members are kept secret: nobody is told when its mail can't be delivered to one.
         hidden_members: optional bool = "hidden-members", "false";
         /// Who passes its mail on: others' mail goes to them first.
         moderators: list Member = "moderators", "nobody: mail goes straight to the members";
-        /// The server that expands it; others pass its mail on to that server.
+        /// The server that expands it. Kept, not yet used: each server expands it.
         expansion_server: optional Name = "expansion-server", "any";
         /// Octets of a message it takes; larger ones are refused with 5.2.3.
         max_receive_size: optional Size = "max-receive-size", "no limit of its own", 1024..=1099511627776;
@@ -262,13 +265,14 @@ object! {
         filter: required Filter = "filter", "";
         /// Who answers for it.
         owner: optional Member = "owner", "nobody";
-        /// Who is told when its mail can't be delivered to a member: `sender`, `owner` or `nobody`.
+        /// Who is told when its mail can't be delivered to a member: `sender` or `nobody`; `owner` is kept, and not yet
+        /// used: the sender is told.
         report_to: optional ReportTo = "report-to", "sender";
-        /// Whether its members are kept secret in reports and traces that others see.
+        /// Whether its members are kept secret: nobody is told when its mail can't be delivered to one.
         hidden_members: optional bool = "hidden-members", "false";
         /// Who passes its mail on: others' mail goes to them first.
         moderators: list Member = "moderators", "nobody: mail goes straight to the members";
-        /// The server that expands it; others pass its mail on to that server.
+        /// The server that expands it. Kept, not yet used: each server expands it.
         expansion_server: optional Name = "expansion-server", "any";
         /// Octets of a message it takes; larger ones are refused with 5.2.3.
         max_receive_size: optional Size = "max-receive-size", "no limit of its own", 1024..=1099511627776;

@@ -141,6 +141,17 @@ pub(crate) fn hash_passwords(new: &mut Organisation, old: &Organisation) -> Resu
         .iter()
         .filter_map(|mailbox| Some((mailbox.name.folded(), mailbox.password.as_ref()?)))
         .collect();
+    // Each by its place in the list: one that is moved is hashed anew.
+    let known_apps: HashMap<Box<str>, Vec<&Password>> = old
+        .mailboxes
+        .iter()
+        .map(|mailbox| {
+            (
+                mailbox.name.folded(),
+                mailbox.app_passwords.iter().collect(),
+            )
+        })
+        .collect();
     let administrators: HashMap<Box<str>, &Password> = old
         .administrators
         .iter()
@@ -150,6 +161,10 @@ pub(crate) fn hash_passwords(new: &mut Organisation, old: &Organisation) -> Resu
     for mailbox in &mut new.mailboxes {
         let before = known.get(&mailbox.name.folded()).copied();
         work.extend(mailbox.password.as_mut().map(|password| (password, before)));
+        let before = known_apps.get(&mailbox.name.folded());
+        for (at, password) in mailbox.app_passwords.iter_mut().enumerate() {
+            work.push((password, before.and_then(|before| before.get(at).copied())));
+        }
     }
     for somebody in &mut new.administrators {
         let before = administrators.get(&somebody.name.folded()).copied();

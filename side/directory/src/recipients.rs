@@ -9,10 +9,10 @@ pub(crate) mod packed;
 use crate::Found;
 use crate::feed::EntryId;
 use bridgehead_mail::Address;
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use packed::Octets;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// A power of two. With a million recipients a shard has a thousand: some ten microseconds to copy.
@@ -55,8 +55,8 @@ impl Stored {
     }
 
     /// Its identity in its back-end.
-    pub(crate) fn id(&self) -> &str {
-        self.head().map_or("", |head| head.id)
+    pub(crate) fn id(&self) -> Box<str> {
+        self.head().map(|head| head.id.text()).unwrap_or_default()
     }
 
     /// Its DN; empty in the embedded directory.
@@ -67,19 +67,6 @@ impl Stored {
     /// Whether it had its name before others wanted it.
     pub(crate) fn holds_name(&self) -> bool {
         self.head().is_some_and(|head| head.holds_name)
-    }
-
-    fn has(&self, key: Key<'_>) -> bool {
-        match key {
-            Key::Id(id) => self.id() == id,
-            Key::Place(place) => *fold_place(self.place()) == *place,
-            Key::Name(name) => *self.found.name().folded() == *name,
-            Key::Address(address) => self
-                .found
-                .addresses()
-                .iter()
-                .any(|one| fold(one) == address),
-        }
     }
 }
 
@@ -103,12 +90,52 @@ impl Record {
             Self::Whole(whole) => head(&whole.head),
         }
     }
+
+    /// Whether it has a key. A packed record is looked at as it is.
+    fn has(&self, key: Key<'_>) -> bool {
+        let Some(head) = self.head() else {
+            return false;
+        };
+        match (key, self) {
+            (Key::Id(id), _) => head.id.is(id),
+            (Key::Place(place), _) => *fold_place(head.place) == *place,
+            (Key::Name(name), Self::Packed(_)) => {
+                packed::name(head.rest).is_some_and(|one| is_folded(one, name))
+            }
+            (Key::Name(name), Self::Whole(whole)) => *whole.found.name().folded() == *name,
+            (Key::Address(address), Self::Packed(_)) => {
+                packed::any_address(head.rest, |local, domain| {
+                    is_address(local, domain, address)
+                })
+            }
+            (Key::Address(address), Self::Whole(whole)) => whole
+                .found
+                .addresses()
+                .iter()
+                .any(|one| fold(one) == address),
+        }
+    }
+}
+
+/// Whether a text in lower case is this one.
+fn is_folded(text: &str, folded: &str) -> bool {
+    match text.is_ascii() {
+        true => text.eq_ignore_ascii_case(folded),
+        false => text.to_lowercase() == folded,
+    }
+}
+
+/// Whether a folded address is this one.
+fn is_address(local: &str, domain: &str, folded: &str) -> bool {
+    let rest = folded.strip_suffix(domain);
+    let rest = rest.and_then(|rest| rest.strip_suffix('@'));
+    rest.is_some_and(|rest| is_folded(local, rest))
 }
 
 /// What stands before the object in a record.
 struct Head<'a> {
     holds_name: bool,
-    id: &'a str,
+    id: packed::Id<'a>,
     place: &'a str,
     rest: &'a [u8],
 }
@@ -120,7 +147,7 @@ fn head(octets: &[u8]) -> Option<Head<'_>> {
     }
     Some(Head {
         holds_name: octets.octet()? == 1,
-        id: octets.text()?,
+        id: packed::read_id(&mut octets)?,
         place: octets.text()?,
         rest: octets.0,
     })
@@ -129,7 +156,7 @@ fn head(octets: &[u8]) -> Option<Head<'_>> {
 /// The octets of a record, as the metabase's file keeps them as well.
 pub(crate) fn record(id: &EntryId, place: &str, holds_name: bool, found: &Found) -> Vec<u8> {
     let mut octets = vec![packed::VERSION, u8::from(holds_name)];
-    packed::text(&id.0, &mut octets);
+    packed::write_id(&id.0, &mut octets);
     packed::text(place, &mut octets);
     packed::pack(found, &mut octets);
     octets
@@ -154,7 +181,7 @@ type Marks = HashTable<Mark>;
 /// The table. A copy is cheap and independent.
 #[derive(Clone)]
 pub(crate) struct Recipients {
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
     records: Vec<Arc<Records>>,
     marks: Vec<Arc<Marks>>,
     count: usize,
@@ -163,7 +190,7 @@ pub(crate) struct Recipients {
 impl Default for Recipients {
     fn default() -> Self {
         Self {
-            hasher: RandomState::new(),
+            hasher: DefaultHashBuilder::default(),
             records: vec![Arc::default(); SHARDS],
             marks: vec![Arc::default(); SHARDS],
             count: 0,
@@ -193,7 +220,7 @@ impl Recipients {
     /// Puts a record of [`record`] in the place of the one with the same identity. None if the octets aren't one.
     pub(crate) fn put(&mut self, octets: Vec<u8>) -> Option<()> {
         let before = head(&octets)?;
-        let (id, head_octets) = (before.id.to_owned(), octets.len() - before.rest.len());
+        let (id, head_octets) = (before.id.text(), octets.len() - before.rest.len());
         let found = packed::unpack(Octets(before.rest))?;
         let record = if octets.len() > PACKED_OCTETS_MAX {
             let head = octets.get(..head_octets)?.into();
@@ -264,7 +291,7 @@ impl Recipients {
     /// Shards and prints of all keys of a recipient, each once.
     fn keys(&self, stored: &Stored) -> Vec<(usize, u32)> {
         let mut keys = Vec::with_capacity(8);
-        keys.push(self.place_of(Key::Id(stored.id())));
+        keys.push(self.place_of(Key::Id(&stored.id())));
         if !stored.place().is_empty() {
             keys.push(self.place_of(Key::Place(&fold_place(stored.place()))));
         }
@@ -284,8 +311,9 @@ impl Recipients {
         marks
             .flat_map(move |marks| marks.iter_hash(hash))
             .filter(move |mark| mark.print == print)
-            .filter_map(|mark| Some((mark.at, Stored::of(self.record(mark.at)?)?)))
-            .filter(move |(_, stored)| stored.has(key))
+            .filter_map(|mark| Some((mark.at, self.record(mark.at)?)))
+            .filter(move |(_, record)| record.has(key))
+            .filter_map(|(at, record)| Some((at, Stored::of(record)?)))
     }
 
     fn record(&self, at: u32) -> Option<&Record> {
@@ -471,7 +499,7 @@ mod tests {
                 let address = format!("a{address}@x.test");
                 let owners: Vec<String> = table
                     .find(Key::Address(&address))
-                    .map(|stored| stored.id().to_owned())
+                    .map(|stored| String::from(stored.id()))
                     .collect::<std::collections::BTreeSet<_>>()
                     .into_iter()
                     .collect();

@@ -33,8 +33,8 @@ pub enum Acceptance {
 pub struct Login {
     /// The mailbox's name.
     pub mailbox: Name,
-    /// What its password is held against.
-    pub proof: Proof,
+    /// What its password is held against: one of these.
+    pub proofs: Vec<Proof>,
     /// Its addresses.
     pub addresses: Vec<Address>,
 }
@@ -233,7 +233,8 @@ impl Snapshot {
     fn named(&self, stored: Stored) -> Found {
         let name = stored.found.name().folded();
         let key = Key::Name(&name);
-        let alone = !self.copy.may_be_several(key) && self.embedded.find(key).next().is_none();
+        let alone = !self.copy.may_be_several(key)
+            && (self.embedded.len() == 0 || self.embedded.find(key).next().is_none());
         if alone
             || self
                 .holder(key)
@@ -241,7 +242,7 @@ impl Snapshot {
         {
             return stored.found;
         }
-        match Name::parse(stored.id()) {
+        match Name::parse(&stored.id()) {
             Some(name) => stored.found.renamed(name),
             None => stored.found,
         }
@@ -323,15 +324,20 @@ impl Snapshot {
         if mailbox.disabled == Some(true) {
             return None;
         }
-        let hash = mailbox.password.as_ref().and_then(Password::hash);
-        let proof = match hash {
-            Some(hash) => Proof::Hash(hash.into()),
-            None if of_copy => Proof::Bind(stored.place().into()),
-            None => return None,
-        };
+        let hash = |password: &Password| password.hash().map(|hash| Proof::Hash(hash.into()));
+        let mut proofs: Vec<Proof> = mailbox.app_passwords.iter().filter_map(hash).collect();
+        match mailbox.password.as_ref().and_then(hash) {
+            Some(proof) => proofs.insert(0, proof),
+            // Asked last: a directory counts wrong passwords.
+            None if of_copy => proofs.push(Proof::Bind(stored.place().into())),
+            None => {}
+        }
+        if proofs.is_empty() {
+            return None;
+        }
         Some(Login {
             mailbox: mailbox.name.clone(),
-            proof,
+            proofs,
             addresses: mailbox.addresses.clone(),
         })
     }

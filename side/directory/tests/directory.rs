@@ -177,7 +177,10 @@ fn login_is_by_name_or_address_and_not_for_the_disabled() {
         let login = snapshot.login(user).unwrap();
         assert_eq!(login.mailbox.as_str(), "alice");
         assert_eq!(login.addresses.len(), 2);
-        assert!(verify_password(Some(login.proof.as_str()), b"clear text"));
+        assert!(verify_password(
+            Some(login.proofs[0].as_str()),
+            b"clear text"
+        ));
     }
     for user in ["gone", "bob", "staff", "zoe", "", "postmaster@example.test"] {
         assert!(snapshot.login(user).is_none(), "{user}");

@@ -322,8 +322,8 @@ fn a_mailbox_keeps_its_name_when_a_namesake_appears() {
         assert_eq!(snapshot.by_name("bob").unwrap().addresses().len(), 1);
         let login = snapshot.login("bob").unwrap();
         assert_eq!(
-            login.proof,
-            Proof::Bind("CN=id-5,OU=People,DC=example,DC=test".into())
+            login.proofs,
+            [Proof::Bind("CN=id-5,OU=People,DC=example,DC=test".into())]
         );
     };
     check(&rig);

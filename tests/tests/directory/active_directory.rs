@@ -194,12 +194,12 @@ fn passwords_are_checked_by_the_domain_and_disabled_accounts_are_refused() {
         .followed
         .until("alice@lab.test", Acceptance::Recipient);
     let login = domain.followed.snapshot().login("alice@lab.test").unwrap();
-    let Proof::Bind(dn) = login.proof else {
+    let [Proof::Bind(dn)] = &login.proofs[..] else {
         panic!("checked by the directory");
     };
-    assert_eq!(domain.followed.check_password(&dn, SECRET), Ok(true));
-    assert_eq!(domain.followed.check_password(&dn, "Wrong-1"), Ok(false));
-    assert_eq!(domain.followed.check_password(&dn, ""), Ok(false));
+    assert_eq!(domain.followed.check_password(dn, SECRET), Ok(true));
+    assert_eq!(domain.followed.check_password(dn, "Wrong-1"), Ok(false));
+    assert_eq!(domain.followed.check_password(dn, ""), Ok(false));
     domain.samba.change(&format!(
         "dn: {}\nchangetype: modify\nreplace: userAccountControl\nuserAccountControl: 514\n",
         place("alice")
@@ -212,7 +212,7 @@ fn passwords_are_checked_by_the_domain_and_disabled_accounts_are_refused() {
             .is_none()
             .then_some(())
     });
-    assert_eq!(domain.followed.check_password(&dn, SECRET), Ok(false));
+    assert_eq!(domain.followed.check_password(dn, SECRET), Ok(false));
     assert_eq!(
         domain.followed.accept("alice@lab.test"),
         Acceptance::Recipient

@@ -151,17 +151,17 @@ fn passwords_are_checked_by_a_bind() {
     let followed = Followed::new(settings(&slapd));
     followed.until("bob@lab.test", Acceptance::Recipient);
     let login = followed.snapshot().login("bob").unwrap();
-    let Proof::Bind(dn) = login.proof else {
+    let [Proof::Bind(dn)] = &login.proofs[..] else {
         panic!("checked by the directory");
     };
-    assert_eq!(followed.check_password(&dn, SECRET), Ok(true));
-    assert_eq!(followed.check_password(&dn, "wrong"), Ok(false));
+    assert_eq!(followed.check_password(dn, SECRET), Ok(true));
+    assert_eq!(followed.check_password(dn, "wrong"), Ok(false));
     // RFC 4513 §5.1.2: these binds succeed, and say nothing.
-    assert_eq!(followed.check_password(&dn, ""), Ok(false));
+    assert_eq!(followed.check_password(dn, ""), Ok(false));
     assert_eq!(followed.check_password("", "anything"), Ok(false));
     assert_eq!(followed.check_password(&place("nobody"), SECRET), Ok(false));
     slapd.stop();
-    assert!(followed.check_password(&dn, SECRET).is_err());
+    assert!(followed.check_password(dn, SECRET).is_err());
 }
 
 #[test]

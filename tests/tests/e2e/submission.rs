@@ -128,3 +128,69 @@ s.quit()
         "{front}"
     );
 }
+
+#[test]
+fn an_app_password_is_as_good_as_the_password_and_is_taken_back_alone() {
+    let carol = |apps: &str| {
+        Organization::new().with(&format!(
+            "[[mailbox]]\nname = \"carol\"\naddresses = [\"carol@example.test\"]\n\
+             password = \"main password\"\napp-passwords = [{apps}]\n"
+        ))
+    };
+    let mut server = Server::start(&carol("\"for the phone\", \"for the laptop\""));
+    let login = |server: &Server, password: &str| {
+        let arguments = [
+            "--tls",
+            "--auth",
+            "PLAIN",
+            "--auth-user",
+            "carol",
+            "--auth-password",
+            password,
+            "--from",
+            "carol@example.test",
+            "--to",
+            "bob@example.test",
+        ];
+        tools::swaks(server.submission(), &arguments).success
+    };
+    for password in ["main password", "for the phone", "for the laptop"] {
+        assert!(login(&server, password), "{password}");
+    }
+    assert!(!login(&server, "for the fridge"));
+    let again = server.apply(&carol("\"for the phone\", \"for the laptop\""));
+    assert_eq!(again["changed"], serde_json::json!([]), "{again:#}");
+    server.apply(&carol("\"for the phone\""));
+    assert!(login(&server, "for the phone"));
+    assert!(!login(&server, "for the laptop"), "it was taken back");
+}
+
+#[test]
+fn guessing_is_slowed_down_for_the_guesser_and_not_for_the_user() {
+    let server = Server::start(&Organization::new());
+    let script = r#"
+import smtplib, ssl, sys
+context = ssl.create_default_context()
+context.check_hostname = False
+context.verify_mode = ssl.CERT_NONE
+codes = []
+def attempt(source, user, password):
+    s = smtplib.SMTP(sys.argv[1], int(sys.argv[2]), timeout=60, source_address=(source, 0))
+    s.starttls(context=context)
+    s.ehlo()
+    try:
+        s.login(user, password)
+        return 235
+    except smtplib.SMTPAuthenticationError as e:
+        return e.smtp_code
+    finally:
+        s.close()
+assert attempt("127.0.0.2", "bob", sys.argv[3]) == 235
+codes = [attempt("127.0.0.2", "alice", "wrong") for _ in range(12)]
+assert 535 in codes and codes[-1] == 454, codes
+# bob has logged in from there before; alice isn't locked out elsewhere.
+assert attempt("127.0.0.2", "bob", sys.argv[3]) == 235
+assert attempt("127.0.0.3", "alice", sys.argv[3]) == 235
+"#;
+    tools::python(script, server.submission(), &[PASSWORD]).good();
+}

@@ -195,6 +195,8 @@ replies! {
         StorageFailed = 452 [4, 3, 0] "Cannot store mail now";
         /// More recipients than the virtual server takes in one transaction.
         TooManyRecipients = 452 [4, 5, 3] "Too many recipients";
+        /// Too many wrong passwords from the client's network.
+        TooManyGuesses = 454 [4, 7, 0] "Too many wrong passwords from your network, try later";
         /// The password could not be checked now.
         AuthUnavailable = 454 [4, 7, 0] "Cannot authenticate now, try later";
         /// There is no certificate to start TLS with.

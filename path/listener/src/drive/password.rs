@@ -1,10 +1,12 @@
 //! Passwords are checked off the network's threads, few at a time, and wrong ones are answered late.
 
+use crate::guesses::{Guesses, Network};
 use crate::verified::Verified;
 use bridgehead_directory::{Directory, Proof, verify_password};
 use bridgehead_mail::Refusal;
 use bridgehead_smtp::server::Credentials;
 use parking_lot::Mutex;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -27,6 +29,7 @@ pub(crate) struct Passwords {
     turns: Semaphore,
     binds: Semaphore,
     verified: Mutex<Verified>,
+    guesses: Mutex<Guesses>,
 }
 
 impl Default for Passwords {
@@ -35,6 +38,7 @@ impl Default for Passwords {
             turns: Semaphore::new(CHECKS_MAX),
             binds: Semaphore::new(BINDS_MAX),
             verified: Mutex::default(),
+            guesses: Mutex::default(),
         }
     }
 }
@@ -58,31 +62,60 @@ impl Passwords {
     pub(crate) async fn check(
         &self,
         directory: &Directory,
+        client: IpAddr,
         credentials: Credentials,
     ) -> Result<Box<str>, Refusal> {
+        let network = Network::of(client);
         let login = directory.snapshot().login(&credentials.user);
-        let known: Option<(Box<str>, Proof)> =
-            login.map(|login| (login.mailbox.as_str().into(), login.proof));
-        if let Some((mailbox, proof)) = &known {
+        // A user is the same by name and by address; who isn't known is called by what was said.
+        let user: Box<str> = match &login {
+            Some(login) => login.mailbox.as_str().into(),
+            None => credentials.user.clone(),
+        };
+        // Before anything else: what was found right a moment ago must not be guessed either.
+        if !self.guesses.lock().may_try(network, &user, Instant::now()) {
+            return Err(Refusal::TooManyGuesses);
+        }
+        for proof in login.iter().flat_map(|login| &login.proofs) {
             let holds = holding(proof);
             let (verified, now) = (self.verified.lock(), Instant::now());
-            if verified.holds(mailbox, proof.as_str(), &credentials.password, now, holds) {
-                return Ok(Box::clone(mailbox));
+            if verified.holds(&user, proof.as_str(), &credentials.password, now, holds) {
+                return Ok(user);
             }
         }
-        let right = match &known {
-            Some((_, Proof::Bind(place))) => self.bind(directory, place, &credentials).await?,
-            Some((_, Proof::Hash(hash))) => self.hash(Some(hash.clone()), &credentials).await?,
-            None => self.hash(None, &credentials).await?,
-        };
-        let Some((mailbox, proof)) = known.filter(|_| right) else {
+        let proofs = login.map(|login| login.proofs).unwrap_or_default();
+        let Some(proof) = self.right_one(directory, proofs, &credentials).await? else {
+            self.guesses.lock().wrong(network, &user, Instant::now());
             tokio::time::sleep(DELAY_AFTER_FAILURE).await;
             return Err(Refusal::AuthFailed);
         };
+        let now = Instant::now();
+        self.guesses.lock().right(network, &user, now);
         let mut verified = self.verified.lock();
-        let (proof, now) = (proof.as_str(), Instant::now());
-        verified.remember(&mailbox, proof, &credentials.password, now);
-        Ok(mailbox)
+        verified.remember(&user, proof.as_str(), &credentials.password, now);
+        Ok(user)
+    }
+
+    /// What the password is right for. Takes time also for a name that doesn't exist.
+    async fn right_one(
+        &self,
+        directory: &Directory,
+        proofs: Vec<Proof>,
+        credentials: &Credentials,
+    ) -> Result<Option<Proof>, Refusal> {
+        if proofs.is_empty() {
+            self.hash(None, credentials).await?;
+        }
+        for proof in proofs {
+            let right = match &proof {
+                Proof::Bind(place) => self.bind(directory, place, credentials).await?,
+                Proof::Hash(hash) => self.hash(Some(hash.clone()), credentials).await?,
+            };
+            if right {
+                return Ok(Some(proof));
+            }
+        }
+        Ok(None)
     }
 
     /// Holds a password against its hash; takes the same time for a name that doesn't exist.

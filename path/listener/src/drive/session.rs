@@ -65,6 +65,7 @@ struct Conversation {
     rules: Arc<Rules>,
     id: SessionId,
     client: Client,
+    address: IpAddr,
     stream: Stream,
     input: BytesMut,
     draft: Option<Draft>,
@@ -93,6 +94,7 @@ pub(super) async fn converse(
         rules,
         id,
         client,
+        address,
         stream: Stream::Plain(stream),
         input: BytesMut::new(),
         draft: None,
@@ -271,7 +273,9 @@ impl Conversation {
             Ask::Authenticate(credentials) => {
                 let user = &credentials.user;
                 let (passwords, directory) = (&self.world.passwords, &self.world.directory);
-                let checked = passwords.check(directory, credentials.clone()).await;
+                let checked = passwords
+                    .check(directory, self.address, credentials.clone())
+                    .await;
                 tracing::info!(?user, right = checked.is_ok(), "authentication");
                 checked.map(Verdict::Authenticated)
             }

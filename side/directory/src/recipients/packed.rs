@@ -10,7 +10,7 @@ use bridgehead_mail::Address;
 use std::sync::Arc;
 
 /// Changes whenever the octets of any object do.
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 
 /// What can be packed.
 trait Packed: Sized {
@@ -250,6 +250,7 @@ packed!(Mailbox {
     name,
     addresses,
     password,
+    app_passwords,
     forward_to,
     keep_copy,
     disabled,
@@ -307,6 +308,108 @@ packed!(Contact {
     reject_from,
     authenticated_senders_only,
 });
+
+/// The name of a packed recipient: every kind begins with it.
+pub(crate) fn name(octets: &[u8]) -> Option<&str> {
+    let mut octets = Octets(octets);
+    octets.octet()?;
+    octets.text()
+}
+
+/// Whether something holds for any address of a packed recipient: they follow the name. It is given local part and
+/// domain.
+pub(crate) fn any_address(octets: &[u8], holds: impl Fn(&str, &str) -> bool) -> bool {
+    let mut octets = Octets(octets);
+    let mut any = || -> Option<bool> {
+        octets.octet()?;
+        octets.text()?;
+        for _ in 0..octets.number()? {
+            if holds(octets.text()?, octets.text()?) {
+                return Some(true);
+            }
+        }
+        Some(false)
+    };
+    any().unwrap_or_default()
+}
+
+/// An identity: a UUID takes its sixteen octets, anything else is text.
+pub(crate) fn write_id(id: &str, out: &mut Vec<u8>) {
+    match uuid(id) {
+        Some(octets) => {
+            out.push(1);
+            out.extend_from_slice(&octets);
+        }
+        None => {
+            out.push(0);
+            text(id, out);
+        }
+    }
+}
+
+/// An identity as it is packed.
+#[derive(Clone, Copy)]
+pub(crate) enum Id<'a> {
+    Uuid(&'a [u8]),
+    Text(&'a str),
+}
+
+impl Id<'_> {
+    pub(crate) fn is(&self, id: &str) -> bool {
+        match self {
+            Self::Uuid(octets) => uuid(id).is_some_and(|id| id == **octets),
+            Self::Text(text) => *text == id,
+        }
+    }
+
+    pub(crate) fn text(&self) -> Box<str> {
+        let octets = match self {
+            Self::Uuid(octets) => octets,
+            Self::Text(text) => return (*text).into(),
+        };
+        let mut id = String::with_capacity(36);
+        for (number, octet) in octets.iter().enumerate() {
+            if matches!(number, 4 | 6 | 8 | 10) {
+                id.push('-');
+            }
+            let halves = [octet >> 4, octet & 15].map(u32::from);
+            id.extend(
+                halves
+                    .into_iter()
+                    .filter_map(|half| char::from_digit(half, 16)),
+            );
+        }
+        id.into_boxed_str()
+    }
+}
+
+pub(crate) fn read_id<'a>(from: &mut Octets<'a>) -> Option<Id<'a>> {
+    match from.octet()? {
+        0 => from.text().map(Id::Text),
+        1 => from.take(16).map(Id::Uuid),
+        _ => None,
+    }
+}
+
+/// The octets of a UUID in lower case with its hyphens (RFC 4122 §3); none if it isn't written just so.
+fn uuid(text: &str) -> Option<[u8; 16]> {
+    let mut octets = [0; 16];
+    let mut letters = text.bytes();
+    for (number, octet) in octets.iter_mut().enumerate() {
+        if matches!(number, 4 | 6 | 8 | 10) && letters.next()? != b'-' {
+            return None;
+        }
+        for _ in 0..2 {
+            let half = match letters.next()? {
+                digit @ b'0'..=b'9' => digit - b'0',
+                letter @ b'a'..=b'f' => letter - b'a' + 10,
+                _ => return None,
+            };
+            *octet = *octet << 4 | half;
+        }
+    }
+    letters.next().is_none().then_some(octets)
+}
 
 /// Adds the octets of a recipient.
 pub(crate) fn pack(found: &Found, out: &mut Vec<u8>) {
