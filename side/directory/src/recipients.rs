@@ -305,6 +305,19 @@ impl Recipients {
     }
 
     fn numbered<'a>(&'a self, key: Key<'a>) -> impl Iterator<Item = (u32, Stored)> + 'a {
+        let records = self.records_with(key);
+        records.filter_map(|(at, record)| Some((at, Stored::of(record)?)))
+    }
+
+    /// How many have a key.
+    pub(crate) fn count(&self, key: Key<'_>) -> usize {
+        match self.count {
+            0 => 0,
+            _ => self.records_with(key).count(),
+        }
+    }
+
+    fn records_with<'a>(&'a self, key: Key<'a>) -> impl Iterator<Item = (u32, &'a Record)> + 'a {
         let (shard, print) = self.place_of(key);
         let hash = spread(&Mark { print, at: 0 });
         let marks = self.marks.get(shard).into_iter();
@@ -313,7 +326,6 @@ impl Recipients {
             .filter(move |mark| mark.print == print)
             .filter_map(|mark| Some((mark.at, self.record(mark.at)?)))
             .filter(move |(_, record)| record.has(key))
-            .filter_map(|(at, record)| Some((at, Stored::of(record)?)))
     }
 
     fn record(&self, at: u32) -> Option<&Record> {

@@ -231,6 +231,11 @@ impl Snapshot {
 
     /// An object of the copy under the name by which it is known: its own, or its identity where another has the name.
     fn named(&self, stored: Stored) -> Found {
+        let free = self.embedded.len() == 0;
+        if free && stored.holds_name() && matches!(stored.found, Found::Mailbox(_)) {
+            // Nobody comes before a mailbox that had its name first.
+            return stored.found;
+        }
         let name = stored.found.name().folded();
         let key = Key::Name(&name);
         let alone = !self.copy.may_be_several(key)
@@ -265,6 +270,9 @@ impl Snapshot {
     /// Whether mail for this address is taken.
     #[must_use]
     pub fn accept(&self, address: &Address) -> Acceptance {
+        if let Some(acceptance) = self.owned(address) {
+            return acceptance;
+        }
         match self.resolve(address) {
             Resolution::Object(..) | Resolution::Role(_) => Acceptance::Recipient,
             Resolution::Ambiguous(..) => Acceptance::Ambiguous,
@@ -272,6 +280,22 @@ impl Snapshot {
             Resolution::Unsure => Acceptance::Unsure,
             Resolution::Relay(_) => Acceptance::RelayDomain,
             Resolution::NotOurs => Acceptance::NotOurs,
+        }
+    }
+
+    /// The answer for an address of ours that somebody has just so; nobody is unpacked for it.
+    fn owned(&self, address: &Address) -> Option<Acceptance> {
+        let kind = self.domains.kind(address.domain())?;
+        if kind == DomainKind::ExternalRelay {
+            return None;
+        }
+        let key = fold(address);
+        let key = Key::Address(&key);
+        let copied = self.copy.count(key);
+        match (self.embedded.count(key), copied) {
+            (0, 0) => None,
+            (0, 1) | (_, 0) => Some(Acceptance::Recipient),
+            _ => Some(Acceptance::Ambiguous),
         }
     }
 

@@ -14,5 +14,6 @@ mod active_directory;
 mod backend;
 mod conformance;
 mod followed;
+mod misbehaving;
 mod openldap;
 mod server;
