@@ -142,3 +142,12 @@ proptest! {
         let _ = ServerFile::parse(&format!("{key} = {value:?}\n"), "server.toml");
     }
 }
+
+/// The page about directories names every key of the table.
+#[test]
+fn every_key_of_the_ldap_table_is_documented() {
+    let page = include_str!("../../../docs/directory.md");
+    for key in <bridgehead_config::LdapTable as bridgehead_directory::Schema>::KEYS {
+        assert!(page.contains(&format!("`{}`", key.name)), "{}", key.name);
+    }
+}
