@@ -11,6 +11,7 @@ mod journal;
 mod merge;
 mod trace;
 mod walk;
+mod wishes;
 
 pub use bridgehead_directory::Sender;
 pub use bridgehead_directory::Snapshot;

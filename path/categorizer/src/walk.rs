@@ -5,10 +5,11 @@
 
 use crate::merge::{Addressees, Reached};
 use crate::trace::Trace;
+use crate::wishes::Wishes;
 use crate::{ADDRESSEES_MAX, Categorized, DEPTH_MAX, Expanded, Snapshot, Step, TESTS_MAX};
 use bridgehead_directory::{
-    Contact, DynamicGroup, Found, Group, How, Mailbox, Member, Name, ReportTo, Resolution,
-    Restriction, Sender,
+    Contact, DynamicGroup, Found, Group, How, Mailbox, Member, Name, Resolution, Restriction,
+    Sender,
 };
 use bridgehead_mail::{
     Address, Addressee, Destination, DsnText, Failure, Notify, Orcpt, Recipient, StatusCode,
@@ -103,68 +104,6 @@ impl<'s> Categorizer<'s> {
         match self.snapshot.resolve(address) {
             Resolution::Object(Found::Group(group), _) => Some(group.name.clone()),
             _ => None,
-        }
-    }
-}
-
-/// What is passed on from object to object.
-#[derive(Clone, Copy, Debug)]
-struct Wishes {
-    notify: Notify,
-    /// Whether the sender named this address, as opposed to a group or a forwarding.
-    named: bool,
-}
-
-impl Wishes {
-    const fn of(recipient: &Recipient) -> Self {
-        Self {
-            notify: recipient.notify,
-            named: true,
-        }
-    }
-
-    /// For the one in whose place another comes: an alias passes everything on (RFC 3461 §5.2.7.2).
-    const fn replaced(self) -> Self {
-        Self {
-            named: false,
-            ..self
-        }
-    }
-
-    /// For each of many: success was told where they parted (RFC 3461 §5.2.7.3).
-    const fn parted(self) -> Self {
-        let notify = match self.notify {
-            Notify::On {
-                failure: false,
-                delay: false,
-                ..
-            } => Notify::Never,
-            Notify::On { failure, delay, .. } => Notify::On {
-                success: false,
-                failure,
-                delay,
-            },
-            other => other,
-        };
-        Self {
-            notify,
-            named: false,
-        }
-    }
-}
-
-impl Wishes {
-    /// For the members of a group, which says who is told when one doesn't get it. What is hidden isn't told to the
-    /// sender.
-    fn of_members(self, report_to: Option<ReportTo>, hidden: bool) -> Self {
-        let parted = self.parted();
-        match report_to.unwrap_or_default() {
-            // The owner can't be told yet; better the sender than nobody.
-            ReportTo::Sender | ReportTo::Owner if !hidden => parted,
-            _ => Self {
-                notify: Notify::Never,
-                ..parted
-            },
         }
     }
 }

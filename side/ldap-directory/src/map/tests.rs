@@ -1,3 +1,5 @@
+//! What entries of many kinds become.
+
 use super::*;
 use bridgehead_directory::{Member, ReportTo};
 
