@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -39,10 +40,7 @@ pub struct Namespace {
 
 impl Namespace {
     fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("bh-ad-{}-{number}", std::process::id());
-        let namespace = Self { name };
+        let namespace = Self { name: name() };
         namespace.ip(&["netns", "add", &namespace.name]);
         namespace.ip(&["-n", &namespace.name, "link", "set", "lo", "up"]);
         namespace
@@ -89,15 +87,18 @@ impl Samba {
         if !tools::is_there(&tools::sbin("samba")) {
             return Err("Samba's domain controller isn't installed");
         }
-        match namespaces_work() {
-            true => Ok(()),
-            false => Err("network namespaces can't be made here"),
+        if !namespaces_work() {
+            return Err("network namespaces can't be made here");
         }
+        // File systems without extended attributes, as in some containers, can't hold a domain.
+        provisioned()
+            .map(|_| ())
+            .ok_or("a domain can't be provisioned here")
     }
 
     /// Starts one.
     pub fn start() -> Self {
-        let domain = provisioned();
+        let domain = provisioned().expect("a domain, as is_possible said");
         let mut samba = Self::empty();
         copy(&domain, &samba.path("domain"));
         samba.run();
@@ -232,8 +233,15 @@ impl Drop for Samba {
     }
 }
 
+/// A name that no other namespace has.
+fn name() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    format!("bh-ad-{}-{number}", std::process::id())
+}
+
 fn namespaces_work() -> bool {
-    let name = format!("bh-try-{}", std::process::id());
+    let name = name();
     let run = |arguments: &[&str]| {
         let mut command = Command::new("ip");
         let status = command.args(arguments).stderr(Stdio::null()).status();
@@ -249,17 +257,19 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// The folder of a domain that was provisioned on this machine, once.
-fn provisioned() -> PathBuf {
+fn provisioned() -> Option<PathBuf> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock();
     let cache = std::env::temp_dir().join(CACHE);
     if !cache.exists() {
-        let samba = provision();
+        let samba = provision()?;
         // Whoever was faster has made the same.
         let _ = fs::rename(samba.path("domain"), &cache);
     }
-    cache
+    Some(cache)
 }
 
-fn provision() -> Samba {
+fn provision() -> Option<Samba> {
     let mut samba = Samba::empty();
     let mut command = Command::new("samba-tool");
     command
@@ -270,7 +280,11 @@ fn provision() -> Samba {
         .args(["--function-level=2008_R2", "--option=interfaces=lo"])
         .arg("--option=bind interfaces only=yes")
         .arg(format!("--targetdir={}", samba.path("domain").display()));
-    tools::run_within(command, b"", Duration::from_secs(300)).good();
+    let said = tools::run_within(command, b"", Duration::from_secs(300));
+    if !said.success {
+        eprintln!("{}", said.text);
+        return None;
+    }
     samba.write_configuration();
     for user in ["reader", "alice"] {
         let mut command = Command::new("samba-tool");
@@ -284,7 +298,7 @@ fn provision() -> Samba {
     samba.run();
     samba.change(&schema());
     samba.stop();
-    samba
+    Some(samba)
 }
 
 /// Attributes of Exchange, by their names; the numbers are of this test alone.

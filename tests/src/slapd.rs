@@ -97,6 +97,8 @@ impl Slapd {
             .tempdir()
             .unwrap();
         fs::create_dir(folder.path().join("data")).unwrap();
+        // A copy: where a security module confines slapd to the system's folders, it does so by the program's path.
+        fs::copy(tools::sbin("slapd"), folder.path().join("slapd")).unwrap();
         certificate(folder.path(), "server", "localhost");
         Self {
             folder,
@@ -131,9 +133,9 @@ impl Slapd {
             return;
         }
         fs::write(self.path("entries.ldif"), entries).unwrap();
-        let mut command = Command::new(tools::sbin("slapadd"));
+        let mut command = Command::new(self.path("slapd"));
         command
-            .arg("-f")
+            .args(["-T", "add", "-f"])
             .arg(self.path("slapd.conf"))
             .arg("-l")
             .arg(self.path("entries.ldif"))
@@ -147,7 +149,7 @@ impl Slapd {
             "ldap://127.0.0.1:{}/ ldaps://127.0.0.1:{}/",
             self.port, self.tls_port
         );
-        let child = Command::new(tools::sbin("slapd"))
+        let child = Command::new(self.path("slapd"))
             .args(["-h", &urls, "-d", "0", "-f"])
             .arg(self.path("slapd.conf"))
             .stdin(Stdio::null())

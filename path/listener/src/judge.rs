@@ -20,7 +20,14 @@ pub(crate) fn sender(
     asker: Asker<'_>,
     own_addresses_only: bool,
     from: &ReversePath,
+    size: Option<u64>,
 ) -> Result<(), Refusal> {
+    if let Some(Found::Mailbox(mailbox)) = asker.user.and_then(|user| snapshot.by_name(user))
+        && let Some((most, size)) = mailbox.max_send_size.zip(size)
+        && size > most.0
+    {
+        return Err(Refusal::TooLarge);
+    }
     match (asker.user, from.address()) {
         // RFC 6409 §6.1: submission may be held to the sender's own identity.
         (Some(user), Some(address)) if own_addresses_only => {

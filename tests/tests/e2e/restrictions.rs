@@ -141,3 +141,33 @@ fn a_message_is_journaled_once_with_all_who_get_it() {
         assert!(report.contains(part), "{part} in {report}");
     }
 }
+
+#[test]
+fn a_user_may_send_so_much_and_is_told_at_once_where_the_size_is_declared() {
+    let dora = "[[mailbox]]\nname = \"dora\"\naddresses = [\"dora@example.test\"]\n\
+                password = \"dora's own\"\nmax-send-size = \"2 KiB\"\nmax-send-recipients = 1\n";
+    let server = Server::start(&Organization::new().with(dora));
+    let script = r#"
+import smtplib, ssl, sys
+context = ssl.create_default_context()
+context.check_hostname = False
+context.verify_mode = ssl.CERT_NONE
+s = smtplib.SMTP(sys.argv[1], int(sys.argv[2]), timeout=60)
+s.starttls(context=context)
+s.login("dora", "dora's own")
+code, text = s.mail("dora@example.test", ["SIZE=4000"])
+assert code == 552, (code, text)
+code, text = s.mail("dora@example.test", ["SIZE=1000"])
+assert code == 250, (code, text)
+s.rset()
+s.sendmail("dora@example.test", ["bob@example.test", "alice@example.test"], b"Subject: two\r\n\r\nx\r\n")
+s.quit()
+"#;
+    tools::python(script, server.submission(), &[]).good();
+    let report = String::from_utf8(server.mailbox("dora", 1).remove(0)).unwrap();
+    assert!(
+        report.contains("5.5.3") && report.contains("up to 1 recipients"),
+        "{report}"
+    );
+    assert!(report.contains("bob@example.test") && report.contains("alice@example.test"));
+}

@@ -249,7 +249,8 @@ impl Conversation {
                 let own_only = self.rules.settings.own_addresses_only;
                 let snapshot = self.world.directory.snapshot();
                 let asker = self.asker(asked.user);
-                let judged = judge::sender(&snapshot, asker, own_only, asked.reverse_path);
+                let (from, size) = (asked.reverse_path, asked.size);
+                let judged = judge::sender(&snapshot, asker, own_only, from, size);
                 judged.map(|()| Verdict::Admit)
             }
             Ask::Recipient(asked) => {
