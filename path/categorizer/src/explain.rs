@@ -37,7 +37,7 @@ pub fn explain(snapshot: &Snapshot, address: &Address, sender: Sender<'_>) -> Ex
     let mut categorizer = Categorizer::new(snapshot, sender, Trace::kept());
     let recipient = Recipient::plain(address.clone());
     categorizer.recipient(&recipient, &mut addressees, &mut categorized);
-    categorized.addressees = addressees.into_inner();
+    categorized.take(addressees, categorizer.take_lists());
     Explained {
         steps: categorizer.into_steps(),
         categorized,

@@ -3,7 +3,7 @@
 //! Guards: a report of a journal is never journaled itself; each rule gives one report for a message, however many of its
 //! recipients it concerns.
 
-use crate::{Categorized, Snapshot};
+use crate::{Categorized, LIST, Snapshot};
 use bridgehead_directory::{JournalRule, Name, Sender};
 use bridgehead_mail::{Address, Addressee, Destination, Domain, Envelope};
 
@@ -26,7 +26,8 @@ pub struct Journal {
 /// The reports that the rules ask for.
 #[must_use]
 pub fn journals(snapshot: &Snapshot, envelope: &Envelope, known: &Categorized) -> Vec<Journal> {
-    if &*envelope.origin.virtual_server == JOURNAL {
+    // A copy for a list was journaled with the message that it is of.
+    if [JOURNAL, LIST].contains(&&*envelope.origin.virtual_server) {
         return Vec::new();
     }
     let rules = snapshot.configuration().journal_rules.iter();
@@ -43,7 +44,7 @@ pub fn journals(snapshot: &Snapshot, envelope: &Envelope, known: &Categorized) -
 /// Everybody whom the message is for, also those who don't get it.
 fn recipients(envelope: &Envelope, known: &Categorized) -> Vec<(Address, Option<Address>)> {
     let mut all: Vec<(Address, Option<Address>)> = Vec::new();
-    for addressee in &known.addressees {
+    for addressee in known.everybody() {
         let original = addressee.orcpt.as_ref().map(|orcpt| orcpt.address.as_str());
         let original = original.and_then(|text| Address::parse(text).ok());
         // The sender may call a recipient what it likes (RFC 3461 §4.2); only what is one of them counts.
@@ -76,7 +77,7 @@ fn concerns(
     let in_domain = |domain: &Domain| rule.domains.contains(domain);
     let from = envelope.reverse_path.address();
     let named = envelope.recipients.iter().map(|one| &one.address);
-    let reached = known.addressees.iter().map(|one| &one.address);
+    let reached = known.everybody().map(|one| &one.address);
     let mut addresses = from.into_iter().chain(named).chain(reached);
     if !rule.domains.is_empty() && addresses.any(|address| in_domain(address.domain())) {
         return true;
@@ -95,11 +96,7 @@ fn concerns(
         address: from,
         size: None,
     };
-    is_member(&sender)
-        || known
-            .addressees
-            .iter()
-            .any(|one| is_member(&as_sender(one)))
+    is_member(&sender) || known.everybody().any(|one| is_member(&as_sender(one)))
 }
 
 /// An addressee as membership is tested.

@@ -8,6 +8,7 @@
 
 mod explain;
 mod journal;
+mod list;
 mod merge;
 mod trace;
 mod walk;
@@ -17,9 +18,10 @@ pub use bridgehead_directory::Sender;
 pub use bridgehead_directory::Snapshot;
 pub use explain::{Explained, Step, explain};
 pub use journal::{JOURNAL, Journal, journals};
+pub use list::{LIST, ListCopy};
 
-use bridgehead_directory::Found;
-use bridgehead_mail::{Addressee, Envelope, Failure, Recipient, StatusCode};
+use bridgehead_directory::{Found, Name};
+use bridgehead_mail::{Addressee, Envelope, Failure, Recipient, ReversePath, StatusCode};
 use merge::Addressees;
 use trace::Trace;
 use walk::Categorizer;
@@ -46,6 +48,8 @@ pub struct Expanded {
 pub struct Categorized {
     /// Who gets it; each mailbox and each remote address once.
     pub addressees: Vec<Addressee>,
+    /// Who gets it as a member of a group with a reverse-path of its own, and by nothing else.
+    pub lists: Vec<ListCopy>,
     /// Who can't get it, and why.
     pub failed: Vec<(Recipient, Failure)>,
     /// Which recipients were expanded into others.
@@ -74,11 +78,35 @@ pub fn categorize(snapshot: &Snapshot, envelope: &Envelope, size: Option<u64>) -
     }
     let mut addressees = Addressees::with_capacity(envelope.recipients.len());
     let mut categorizer = Categorizer::new(snapshot, sender, Trace::none());
+    if &*envelope.origin.virtual_server == LIST {
+        categorizer = categorizer.of_list();
+    }
     for recipient in &envelope.recipients {
         categorizer.recipient(recipient, &mut addressees, &mut result);
     }
-    result.addressees = addressees.into_inner();
+    result.take(addressees, categorizer.take_lists());
     result
+}
+
+impl Categorized {
+    /// Takes who was reached, each where it belongs.
+    fn take(&mut self, addressees: Addressees, lists: Vec<(Name, ReversePath)>) {
+        let (own, of_lists) = addressees.into_inner(lists.len());
+        self.addressees = own;
+        let copies = lists.into_iter().zip(of_lists);
+        let copies = copies.map(|((group, return_path), addressees)| ListCopy {
+            group,
+            return_path,
+            addressees,
+        });
+        self.lists = copies.filter(|copy| !copy.addressees.is_empty()).collect();
+    }
+
+    /// Everybody who gets it, as members of lists as well.
+    pub fn everybody(&self) -> impl Iterator<Item = &Addressee> {
+        let of_lists = self.lists.iter().flat_map(|copy| &copy.addressees);
+        self.addressees.iter().chain(of_lists)
+    }
 }
 
 /// Why a user may not send this message at all.

@@ -13,6 +13,8 @@ const SCANNED_MAX: usize = 16;
 pub(crate) struct Reached {
     pub(crate) addressee: Addressee,
     pub(crate) named: bool,
+    /// The group with a reverse-path of its own by which it was found, if only by that.
+    pub(crate) list: Option<usize>,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -65,6 +67,13 @@ impl Addressees {
         let Some(old) = self.reached.get_mut(place) else {
             return;
         };
+        if old.list.is_some() != new.list.is_some() {
+            // Whoever the sender reaches without the group as well gets the sender's own message.
+            if new.list.is_none() {
+                *old = new;
+            }
+            return;
+        }
         let notify = both(old.addressee.notify, new.addressee.notify);
         if new.named && !old.named {
             *old = new;
@@ -86,9 +95,17 @@ impl Addressees {
         self.places.get(&who(addressee)).copied()
     }
 
-    pub(crate) fn into_inner(self) -> Vec<Addressee> {
-        let reached = self.reached.into_iter();
-        reached.map(|reached| reached.addressee).collect()
+    /// Those of the message itself, and those of each list.
+    pub(crate) fn into_inner(self, lists: usize) -> (Vec<Addressee>, Vec<Vec<Addressee>>) {
+        let (mut own, mut of_lists) = (Vec::with_capacity(self.reached.len()), Vec::new());
+        of_lists.resize_with(lists, Vec::new);
+        for reached in self.reached {
+            match reached.list.and_then(|list| of_lists.get_mut(list)) {
+                Some(members) => members.push(reached.addressee),
+                None => own.push(reached.addressee),
+            }
+        }
+        (own, of_lists)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Guards: each object is passed once for a recipient, so a loop ends and members are found once; depth and work
 //! are bounded. What fails in part because of a bound fails as a whole: half a group would be a silent loss.
 
+use crate::list::{Manner, return_path};
 use crate::merge::{Addressees, Reached};
 use crate::trace::Trace;
 use crate::wishes::Wishes;
@@ -12,7 +13,8 @@ use bridgehead_directory::{
     Sender,
 };
 use bridgehead_mail::{
-    Address, Addressee, Destination, DsnText, Failure, Notify, Orcpt, Recipient, StatusCode,
+    Address, Addressee, Destination, DsnText, Failure, Notify, Orcpt, Recipient, ReversePath,
+    StatusCode,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -28,6 +30,10 @@ pub(crate) struct Categorizer<'s> {
     tests: u32,
     /// Who failed, and with what.
     failed: HashSet<(Address, String)>,
+    /// Groups with a reverse-path of their own.
+    lists: Vec<(Name, ReversePath)>,
+    /// Whether this is a copy for the members of one: their destinations are final.
+    is_list: bool,
     /// Groups that an earlier recipient with the same wishes was, with the number of their addressees.
     groups: HashMap<(Name, Notify), u32>,
 }
@@ -41,8 +47,21 @@ impl<'s> Categorizer<'s> {
             budget: ADDRESSEES_MAX,
             tests: TESTS_MAX,
             failed: HashSet::new(),
+            lists: Vec::new(),
+            is_list: false,
             groups: HashMap::new(),
         }
+    }
+
+    /// The recipients are members that were found before, and are only to be delivered to.
+    pub(crate) const fn of_list(mut self) -> Self {
+        self.is_list = true;
+        self
+    }
+
+    /// The groups with a reverse-path of their own, in the order of their numbers.
+    pub(crate) fn take_lists(&mut self) -> Vec<(Name, ReversePath)> {
+        std::mem::take(&mut self.lists)
     }
 
     pub(crate) fn into_steps(self) -> Vec<Step> {
@@ -122,6 +141,8 @@ struct Walk<'w, 's> {
     trace: &'w mut Trace,
     budget: &'w mut u32,
     tests: &'w mut u32,
+    lists: &'w mut Vec<(Name, ReversePath)>,
+    is_list: bool,
     recipient: &'w Recipient,
     reached: Vec<Reached>,
     failed: Vec<(Recipient, Failure)>,
@@ -144,6 +165,8 @@ impl<'w, 's> Walk<'w, 's> {
             trace: &mut categorizer.trace,
             budget: &mut categorizer.budget,
             tests: &mut categorizer.tests,
+            lists: &mut categorizer.lists,
+            is_list: categorizer.is_list,
             recipient,
             reached: Vec::new(),
             failed: Vec::new(),
@@ -230,10 +253,11 @@ impl<'w, 's> Walk<'w, 's> {
     }
 
     fn object(&mut self, found: &Found, address: &Address, wishes: Wishes) {
-        if self.is_restricted(found, address, wishes) {
+        if !self.is_list && self.is_restricted(found, address, wishes) {
             return;
         }
         match found {
+            Found::Mailbox(mailbox) if self.is_list => self.local(mailbox, address, wishes),
             Found::Mailbox(mailbox) if mailbox.forward_to.is_empty() => {
                 self.local(mailbox, address, wishes);
             }
@@ -319,8 +343,15 @@ impl<'w, 's> Walk<'w, 's> {
         let text = format_args!("stands for {count} {whom}");
         self.trace.step(address, format_args!("group {name}"), text);
         self.expanded = true;
-        let hidden = group.hidden_members == Some(true);
-        let onward = wishes.of_members(group.report_to, hidden);
+        let onward = self.onward(
+            &group.name,
+            &Manner {
+                owner: group.owner.as_ref(),
+                report_to: group.report_to.unwrap_or_default(),
+                hidden: group.hidden_members == Some(true),
+            },
+            wishes,
+        );
         for member in members {
             self.member(member, address, onward);
             if self.bound.is_some() {
@@ -339,8 +370,15 @@ impl<'w, 's> Walk<'w, 's> {
         self.trace
             .step(address, format_args!("dynamic-group {name}"), text);
         self.expanded = true;
-        let hidden = group.hidden_members == Some(true);
-        let onward = wishes.of_members(group.report_to, hidden);
+        let onward = self.onward(
+            &group.name,
+            &Manner {
+                owner: group.owner.as_ref(),
+                report_to: group.report_to.unwrap_or_default(),
+                hidden: group.hidden_members == Some(true),
+            },
+            wishes,
+        );
         if self.is_moderated(&group.moderators) {
             for moderator in &group.moderators {
                 self.member(moderator, address, onward);
@@ -357,6 +395,27 @@ impl<'w, 's> Walk<'w, 's> {
             }
         }
         self.path.pop();
+    }
+
+    /// What is passed on to the members of a group: with a reverse-path of its own, if it has one.
+    fn onward(&mut self, group: &Name, manner: &Manner<'_>, wishes: Wishes) -> Wishes {
+        let Some(path) = return_path(self.snapshot, manner) else {
+            return wishes.parted();
+        };
+        if self.sender.address.is_none() {
+            // A message from nobody stays one.
+            return Wishes {
+                notify: Notify::Never,
+                ..wishes.parted()
+            };
+        }
+        let known = self.lists.iter().position(|(known, _)| known == group);
+        let list = known.unwrap_or(self.lists.len());
+        let onward = wishes.of_list(list, &path);
+        if known.is_none() {
+            self.lists.push((group.clone(), path));
+        }
+        onward
     }
 
     /// Whether mail for a group goes to its moderators first: unless it is one of them who sends.
@@ -427,8 +486,12 @@ impl<'w, 's> Walk<'w, 's> {
             destination,
             notify: wishes.notify,
         };
-        let named = wishes.named;
-        self.reached.push(Reached { addressee, named });
+        let Wishes { named, list, .. } = wishes;
+        self.reached.push(Reached {
+            addressee,
+            named,
+            list,
+        });
     }
 
     /// The recipient as the sender named it; where another address comes in its place, its own address

@@ -2,8 +2,7 @@
 //!
 //! Guards: nobody is told more than the sender asked for, and of a hidden member nothing.
 
-use bridgehead_directory::ReportTo;
-use bridgehead_mail::{Notify, Recipient};
+use bridgehead_mail::{Notify, Recipient, ReversePath};
 
 /// What is passed on from object to object.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +10,8 @@ pub(crate) struct Wishes {
     pub(crate) notify: Notify,
     /// Whether the sender named this address, as opposed to a group or a forwarding.
     pub(crate) named: bool,
+    /// The group with a reverse-path of its own that was passed last.
+    pub(crate) list: Option<usize>,
 }
 
 impl Wishes {
@@ -18,6 +19,7 @@ impl Wishes {
         Self {
             notify: recipient.notify,
             named: true,
+            list: None,
         }
     }
 
@@ -47,22 +49,21 @@ impl Wishes {
         Self {
             notify,
             named: false,
+            list: self.list,
         }
     }
 }
 
 impl Wishes {
-    /// For the members of a group, which says who is told when one doesn't get it. What is hidden isn't told to the
-    /// sender.
-    pub(crate) fn of_members(self, report_to: Option<ReportTo>, hidden: bool) -> Self {
-        let parted = self.parted();
-        match report_to.unwrap_or_default() {
-            // The owner can't be told yet; better the sender than nobody.
-            ReportTo::Sender | ReportTo::Owner if !hidden => parted,
-            _ => Self {
-                notify: Notify::Never,
-                ..parted
+    /// For the members of a group that has a reverse-path of its own, which is told instead of the sender.
+    pub(crate) const fn of_list(self, list: usize, return_path: &ReversePath) -> Self {
+        Self {
+            notify: match return_path {
+                ReversePath::Address(_) => Notify::Unsaid,
+                ReversePath::Null => Notify::Never,
             },
+            named: false,
+            list: Some(list),
         }
     }
 }

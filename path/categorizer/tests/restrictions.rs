@@ -65,6 +65,18 @@ addresses = ["secret@example.test"]
 members = ["bob", "x@elsewhere.test"]
 hidden-members = true
 [[group]]
+name = "owned"
+addresses = ["owned@example.test"]
+members = ["x@elsewhere.test", "bob"]
+report-to = "owner"
+owner = "alice"
+[[group]]
+name = "above"
+addresses = ["above@example.test"]
+members = ["owned", "internal@elsewhere.test"]
+report-to = "owner"
+owner = "bob"
+[[group]]
 name = "quiet"
 addresses = ["quiet@example.test"]
 members = ["x@elsewhere.test"]
@@ -227,25 +239,99 @@ fn sizes_and_counts_are_limited_for_senders_and_recipients() {
     assert_eq!(partner(2049), ["chief@example.test 5.2.3"]);
 }
 
+/// The reverse-path of each copy, with who gets it.
+fn copies(known: &Categorized) -> Vec<String> {
+    let lists = known.lists.iter().map(|list| {
+        let path = list.return_path.address().map(ToString::to_string);
+        let members: Vec<String> = list
+            .addressees
+            .iter()
+            .map(|one| one.address.to_string())
+            .collect();
+        let notify = match list
+            .addressees
+            .iter()
+            .all(|one| one.notify == Notify::Never)
+        {
+            true => "never",
+            false => "failure",
+        };
+        format!(
+            "<{}> {notify}: {}",
+            path.unwrap_or_default(),
+            members.join(" ")
+        )
+    });
+    lists.collect()
+}
+
 #[test]
-fn of_hidden_members_the_sender_never_hears() {
-    for group in ["secret@example.test", "quiet@example.test"] {
-        let known = sent(None, "x@y.test", &[group], 10);
-        assert!(!known.addressees.is_empty());
-        assert!(
-            known
-                .addressees
-                .iter()
-                .all(|one| one.notify == Notify::Never)
+fn of_hidden_members_the_sender_never_hears_and_an_owner_hears_in_its_place() {
+    let to = |group: &str| sent(None, "x@y.test", &[group], 10);
+    let secret = to("secret@example.test");
+    assert_eq!(
+        copies(&secret),
+        ["<> never: bob@example.test x@elsewhere.test"]
+    );
+    assert!(secret.addressees.is_empty());
+    assert_eq!(
+        copies(&to("quiet@example.test")),
+        ["<> never: x@elsewhere.test"]
+    );
+    assert_eq!(
+        copies(&to("owned@example.test")),
+        ["<alice@example.test> failure: x@elsewhere.test bob@example.test"]
+    );
+    // Groups in it hear of nothing else; one with a way of its own keeps that.
+    assert_eq!(
+        copies(&to("above@example.test")),
+        [
+            "<bob@example.test> failure: internal@elsewhere.test",
+            "<alice@example.test> failure: x@elsewhere.test bob@example.test",
+        ]
+    );
+    assert_eq!(copies(&to("outer@example.test")), Vec::<String>::new());
+}
+
+#[test]
+fn whom_the_sender_reaches_otherwise_as_well_gets_one_copy_and_that_is_the_senders() {
+    let both = ["owned@example.test", "bob@example.test"];
+    for to in [both, [both[1], both[0]]] {
+        let known = sent(None, "x@y.test", &to, 10);
+        assert_eq!(shown(&known), ["bob"]);
+        assert_eq!(
+            copies(&known),
+            ["<alice@example.test> failure: x@elsewhere.test"]
         );
     }
-    let known = sent(None, "x@y.test", &["outer@example.test"], 10);
+}
+
+#[test]
+fn a_message_from_nobody_stays_one() {
+    let known = sent(None, "", &["owned@example.test"], 10);
+    assert_eq!(copies(&known), Vec::<String>::new());
     assert!(
         known
             .addressees
             .iter()
-            .all(|one| one.notify != Notify::Never)
+            .all(|one| one.notify == Notify::Never)
     );
+}
+
+#[test]
+fn a_copy_for_a_list_is_only_delivered() {
+    let forwarding = "[[mailbox]]\nname = \"fred\"\naddresses = [\"fred@example.test\"]\n\
+                      forward-to = [\"bob\"]\nkeep-copy = true\n";
+    let to = [
+        "fred@example.test",
+        "bob@example.test",
+        "internal@example.test",
+    ];
+    let mut copy = envelope(None, "alice@example.test", &to);
+    copy.origin.virtual_server = bridgehead_categorizer::LIST.into();
+    let known = categorize(&snapshot(forwarding), &copy, Some(10));
+    assert_eq!(shown(&known), ["fred", "bob", "internal"]);
+    assert_eq!(journals(&snapshot(forwarding), &copy, &known), []);
 }
 
 #[test]

@@ -4,11 +4,11 @@
 
 mod courier;
 
-use crate::journal;
 use crate::plan::{Plan, plan};
 use crate::report::{Notice, Reports, Subject, Told, compose};
 use crate::settle::{Facts, Settled, settle};
 use crate::{Settings, World};
+use crate::{journal, list};
 use arc_swap::ArcSwap;
 use bridgehead_categorizer::Snapshot;
 use bridgehead_delivery::Delivery;
@@ -206,6 +206,7 @@ impl Shared {
             parts,
             notices,
             journals,
+            lists,
             mut events,
             expires,
             delay_notice,
@@ -220,6 +221,7 @@ impl Shared {
         let made = made.and_then(|mut reports| {
             let settings = &world.settings;
             journal::compose(&subject, &journals, settings, &inlet, at, &mut reports)?;
+            list::compose(&subject, &lists, &inlet, at, &mut reports)?;
             Ok(reports)
         });
         let reports = match made {

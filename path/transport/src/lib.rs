@@ -9,6 +9,7 @@
 mod drive;
 mod hand_over;
 mod journal;
+mod list;
 mod plan;
 mod report;
 pub mod settings;

@@ -3,7 +3,7 @@
 
 use crate::World;
 use crate::report::{Notice, Told};
-use bridgehead_categorizer::{Journal, categorize, journals};
+use bridgehead_categorizer::{Journal, ListCopy, categorize, journals};
 use bridgehead_mail::{
     Addressee, Destination, Envelope, EventKind, Failure, NextHop, Recipient, Timestamp,
 };
@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) parts: Vec<Part>,
     /// What its sender is to be told.
     pub(crate) notices: Vec<Notice>,
+    /// Copies for the members of groups with a reverse-path of their own.
+    pub(crate) lists: Vec<ListCopy>,
     /// What an archive is to be told.
     pub(crate) journals: Vec<Journal>,
     /// What tracking is told.
@@ -52,7 +54,7 @@ impl Plan {
         let known = categorize(&world.snapshot, envelope, Some(size));
         self.journals = journals(&world.snapshot, envelope, &known);
         self.events.push(EventKind::Categorized {
-            recipients: u32::try_from(known.addressees.len()).unwrap_or(u32::MAX),
+            recipients: u32::try_from(known.everybody().count()).unwrap_or(u32::MAX),
             directory: known.directory,
         });
         for expanded in known.expanded {
@@ -71,6 +73,7 @@ impl Plan {
         for (recipient, failure) in known.failed {
             self.fail(recipient, failure);
         }
+        self.lists = known.lists;
         known.addressees
     }
 

@@ -233,10 +233,10 @@ object! {
         members: list Member = "members", "nobody";
         /// Who answers for it.
         owner: optional Member = "owner", "nobody";
-        /// Who is told when its mail can't be delivered to a member: `sender` or `nobody`; `owner` is kept, and not yet
-        /// used: the sender is told.
+        /// Who is told when its mail can't be delivered to a member: `sender`, `owner` or `nobody`. For the others than the
+        /// sender, members get it under another reverse-path.
         report_to: optional ReportTo = "report-to", "sender";
-        /// Whether its members are kept secret: nobody is told when its mail can't be delivered to one.
+        /// Whether its members are kept secret: the sender is never told of one; the owner is, where there is one.
         hidden_members: optional bool = "hidden-members", "false";
         /// Who passes its mail on: others' mail goes to them first.
         moderators: list Member = "moderators", "nobody: mail goes straight to the members";
@@ -265,10 +265,10 @@ object! {
         filter: required Filter = "filter", "";
         /// Who answers for it.
         owner: optional Member = "owner", "nobody";
-        /// Who is told when its mail can't be delivered to a member: `sender` or `nobody`; `owner` is kept, and not yet
-        /// used: the sender is told.
+        /// Who is told when its mail can't be delivered to a member: `sender`, `owner` or `nobody`. For the others than the
+        /// sender, members get it under another reverse-path.
         report_to: optional ReportTo = "report-to", "sender";
-        /// Whether its members are kept secret: nobody is told when its mail can't be delivered to one.
+        /// Whether its members are kept secret: the sender is never told of one; the owner is, where there is one.
         hidden_members: optional bool = "hidden-members", "false";
         /// Who passes its mail on: others' mail goes to them first.
         moderators: list Member = "moderators", "nobody: mail goes straight to the members";

@@ -2,6 +2,7 @@
 
 use crate::{message, send};
 use bridgehead_testkit::client::Client;
+use bridgehead_testkit::sink::{ALL_EXTENSIONS, Moment, Sink};
 use bridgehead_tests::organization::{Organization, PASSWORD};
 use bridgehead_tests::{Server, tools};
 
@@ -140,6 +141,59 @@ fn a_message_is_journaled_once_with_all_who_get_it() {
     ] {
         assert!(report.contains(part), "{part} in {report}");
     }
+}
+
+#[test]
+fn failures_of_members_are_told_to_the_owner_and_hidden_members_to_nobody() {
+    let script = |moment: Moment<'_>| match moment {
+        Moment::Rcpt(line) if line.contains("gone@") => Some("550 5.1.1 gone".to_owned()),
+        _ => None,
+    };
+    let sink = Sink::start_with(ALL_EXTENSIONS, Box::new(script)).unwrap();
+    let more = format!(
+        "[[group]]\nname = \"owned\"\naddresses = [\"owned@example.test\"]\nowner = \"alice\"\n\
+         report-to = \"owner\"\nmembers = [\"gone@example.net\", \"bob\"]\n\
+         [[group]]\nname = \"hidden\"\naddresses = [\"hidden@example.test\"]\nhidden-members = true\n\
+         members = [\"member@example.net\", \"bob\"]\n\
+         [[mailbox]]\nname = \"sender\"\naddresses = [\"sender@example.test\"]\n\
+         [[connector]]\nname = \"out\"\naddress-space = [{{ pattern = \"example.net\", cost = 1 }}]\n\
+         smart-hosts = [\"{}\"]\n",
+        sink.address()
+    );
+    let server = Server::start(&Organization::new().with(&more));
+    let content = message("for the group");
+    send(
+        server.strict(),
+        "sender@example.test",
+        &["owned@example.test"],
+        &content,
+    );
+    let report = String::from_utf8(server.mailbox("alice", 1).remove(0)).unwrap();
+    assert!(report.contains("gone@example.net"), "{report}");
+    let copy = String::from_utf8(server.mailbox("bob", 1).remove(0)).unwrap();
+    assert!(
+        copy.starts_with("Return-Path: <alice@example.test>\r\n"),
+        "{copy}"
+    );
+    assert!(
+        copy.ends_with(std::str::from_utf8(&content).unwrap()),
+        "{copy}"
+    );
+
+    send(
+        server.strict(),
+        "sender@example.test",
+        &["hidden@example.test"],
+        &content,
+    );
+    server.mailbox("bob", 2);
+    let passed = bridgehead_tests::wait::until("the next hop has it", || sink.received().pop());
+    assert!(passed.mail.contains("<>"), "{passed:?}");
+    // The sender has heard of nothing.
+    let status = server.ask(&["mailbox", "list"]);
+    let of_sender = status["mailboxes"].as_array().unwrap().iter();
+    let of_sender = of_sender.filter(|one| one["name"] == "sender" && one["messages"] != 0);
+    assert_eq!(of_sender.count(), 0, "{status:#}");
 }
 
 #[test]
