@@ -3,14 +3,16 @@
 //! Guards: each object is passed once for a recipient, so a loop ends and members are found once; depth and work
 //! are bounded. What fails in part because of a bound fails as a whole: half a group would be a silent loss.
 
-use crate::list::{Manner, return_path};
+mod failures;
+mod gates;
+
+use crate::list::Manner;
 use crate::merge::{Addressees, Reached};
 use crate::trace::Trace;
 use crate::wishes::Wishes;
 use crate::{ADDRESSEES_MAX, Categorized, DEPTH_MAX, Expanded, Snapshot, Step, TESTS_MAX};
 use bridgehead_directory::{
-    Contact, DynamicGroup, Found, Group, How, Mailbox, Member, Name, Resolution, Restriction,
-    Sender,
+    Contact, DynamicGroup, Found, Group, How, Mailbox, Member, Name, Resolution, Sender,
 };
 use bridgehead_mail::{
     Address, Addressee, Destination, DsnText, Failure, Notify, Orcpt, Recipient, ReversePath,
@@ -268,39 +270,6 @@ impl<'w, 's> Walk<'w, 's> {
         }
     }
 
-    /// Whether the sender may not send to this object; then that is told.
-    fn is_restricted(&mut self, found: &Found, address: &Address, wishes: Wishes) -> bool {
-        let restriction = self.snapshot.restriction(found, &self.sender, self.tests);
-        let Some(restriction) = restriction else {
-            return false;
-        };
-        // RFC 3463 §3.8 X.7.1, delivery not authorized; §3.3 X.2.3, message length exceeds administrative limit.
-        let failure = match restriction {
-            Restriction::Strangers => Failure::new(
-                StatusCode::permanent(7, 1),
-                "only senders of this organisation may send to this address",
-            ),
-            Restriction::NotAmong | Restriction::Among => Failure::new(
-                StatusCode::permanent(7, 1),
-                "this sender may not send to this address",
-            ),
-            Restriction::Size(most) => Failure::new(
-                StatusCode::permanent(2, 3),
-                &format!("this address takes messages of up to {most}"),
-            ),
-            Restriction::Work => {
-                self.bound = Some(Bound::Work);
-                return true;
-            }
-        };
-        let (kind, name) = (found.kind(), found.name());
-        let text = format_args!("doesn't take it: {failure}");
-        self.trace
-            .step(address, format_args!("{kind} {name}"), text);
-        self.fail(address, failure, wishes);
-        true
-    }
-
     fn forwarding(&mut self, mailbox: &Mailbox, address: &Address, wishes: Wishes) {
         let name = &mailbox.name;
         if !self.enter("mailbox", name, address) {
@@ -397,36 +366,6 @@ impl<'w, 's> Walk<'w, 's> {
         self.path.pop();
     }
 
-    /// What is passed on to the members of a group: with a reverse-path of its own, if it has one.
-    fn onward(&mut self, group: &Name, manner: &Manner<'_>, wishes: Wishes) -> Wishes {
-        let Some(path) = return_path(self.snapshot, manner) else {
-            return wishes.parted();
-        };
-        if self.sender.address.is_none() {
-            // A message from nobody stays one.
-            return Wishes {
-                notify: Notify::Never,
-                ..wishes.parted()
-            };
-        }
-        let known = self.lists.iter().position(|(known, _)| known == group);
-        let list = known.unwrap_or(self.lists.len());
-        let onward = wishes.of_list(list, &path);
-        if known.is_none() {
-            self.lists.push((group.clone(), path));
-        }
-        onward
-    }
-
-    /// Whether mail for a group goes to its moderators first: unless it is one of them who sends.
-    fn is_moderated(&mut self, moderators: &[Member]) -> bool {
-        if moderators.is_empty() {
-            return false;
-        }
-        let passes = self.snapshot.is_among(&self.sender, moderators, self.tests);
-        passes != Some(true)
-    }
-
     fn member(&mut self, member: &Member, group: &Address, wishes: Wishes) {
         let name: &str = match member {
             Member::Address(address) => return self.address(address, wishes),
@@ -511,44 +450,6 @@ impl<'w, 's> Walk<'w, 's> {
             kind: DsnText::new(kind).ok()?,
             address: DsnText::new(&original.to_string()).ok()?,
         })
-    }
-
-    fn unknown(&mut self, address: &Address, wishes: Wishes) {
-        let failure = Failure::new(StatusCode::permanent(1, 1), "no such recipient here");
-        let text = format_args!("nobody has this address: {failure}");
-        self.trace.step(address, format_args!(""), text);
-        self.fail(address, failure, wishes);
-    }
-
-    /// RFC 3463 §3.2: X.1.4, destination mailbox address ambiguous. Whose it is is for the operator, not for the sender.
-    fn ambiguous(&mut self, address: &Address, one: &Found, other: &Found, wishes: Wishes) {
-        let failure = Failure::new(
-            StatusCode::permanent(1, 4),
-            "this address is not unique here",
-        );
-        let (kind, name) = (other.kind(), other.name());
-        let object = format_args!("{} {}", one.kind(), one.name());
-        let text = format_args!("{kind} {name} has this address as well: {failure}");
-        self.trace.step(address, object, text);
-        self.fail(address, failure, wishes);
-    }
-
-    /// Mail isn't categorized while this server has no copy of the directory; so this is only ever shown.
-    fn unsure(&mut self, address: &Address, wishes: Wishes) {
-        let words = "this server has no copy of the directory yet, or too old a one";
-        let failure = Failure::new(StatusCode::transient(4, 3), words);
-        let text = format_args!("who this is isn't known: {failure}");
-        self.trace.step(address, format_args!(""), text);
-        self.fail(address, failure, wishes);
-    }
-
-    fn fail(&mut self, address: &Address, failure: Failure, wishes: Wishes) {
-        let recipient = Recipient {
-            address: address.clone(),
-            notify: wishes.notify,
-            orcpt: self.orcpt(address),
-        };
-        self.failed.push((recipient, failure));
     }
 
     /// Whether one more object may be looked at.
