@@ -59,6 +59,13 @@ impl Namespace {
         rustix::thread::move_into_link_name_space(file.as_fd(), Some(kind)).unwrap();
     }
 
+    /// Whether no process is in it.
+    fn is_empty(&self) -> bool {
+        let mut command = Command::new("ip");
+        command.args(["netns", "pids", &self.name]);
+        tools::run(command, b"").good().trim().is_empty()
+    }
+
     /// The file to join it by.
     pub fn path(&self) -> PathBuf {
         Path::new("/run/netns").join(&self.name)
@@ -178,6 +185,10 @@ impl Samba {
         if let Some(mut running) = self.running.take() {
             let ended = running.terminate(Duration::from_secs(30));
             assert!(ended.is_some(), "Samba ends when it is asked to");
+            // Its workers end after it, and write until then.
+            wait::until("Samba's workers end", || {
+                self.namespace.is_empty().then_some(())
+            });
         }
     }
 
