@@ -105,6 +105,10 @@ pub(crate) struct Apply {
     /// Say what would change, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Servers or routing groups that try it before the others, where the organisation is shared; `config promote` puts it
+    /// in force on all, `config withdraw` on none
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) try_on: Vec<String>,
     #[command(flatten)]
     pub(crate) to: Admin,
 }
@@ -139,6 +143,16 @@ pub(crate) enum Config {
     Show {
         /// The version the change led to
         version: u64,
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// Put the change that some servers try in force on all
+    Promote {
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// Take the change that some servers try back
+    Withdraw {
         #[command(flatten)]
         to: Admin,
     },

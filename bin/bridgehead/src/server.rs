@@ -152,11 +152,10 @@ impl Server {
     }
 }
 
-/// Makes the data directory, if need be, and opens the directory in it.
 /// The directory, and the task that keeps the copy of another one up to date.
 type OpenedDirectory = (Directory, Option<JoinHandle<()>>);
 
-/// Opens the directory; where another one is followed, also the task that keeps the copy of it up to date.
+/// Makes the data directory, if need be, and opens the directory in it; where another one is followed, also the task that keeps the copy of it up to date.
 fn open_directory(file: &ServerFile) -> Result<OpenedDirectory, Box<dyn Error>> {
     let data = &file.data;
     std::fs::create_dir_all(data)
@@ -171,6 +170,9 @@ fn open_directory(file: &ServerFile) -> Result<OpenedDirectory, Box<dyn Error>> 
     let opened = Directory::open_following(folder, &source, ldap.stale_after());
     let (directory, follower) = opened?;
     directory.ask_by(Arc::new(other.clone()));
+    if ldap.shares_organization() {
+        follower.share(Arc::new(other.clone()), file.name.clone());
+    }
     let keeper = tokio::spawn(async move { other.keep_up(follower, now).await });
     Ok((directory, Some(keeper)))
 }

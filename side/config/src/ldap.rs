@@ -42,9 +42,12 @@ object! {
         base: optional Words = "base", "the server's default naming context";
         /// The DN below which configuration objects are, where that isn't below the base, as in Active Directory.
         configuration_base: optional Words = "configuration-base", "none";
-        /// Only entries for which this filter holds (RFC 4515).
+        /// Whether the organisation is kept in the directory as well, below configuration-base, for all servers that say
+        /// so: what is applied on one of them is written there, and comes into force on all.
+        shared_organization: optional bool = "shared-organization", "false; this server has its organisation for itself";
+        /// Only people for which this filter holds (RFC 4515).
         filter: optional Words = "filter", "all";
-        /// The DN or user principal name to ask as. It needs to read, not to write.
+        /// The DN or user principal name to ask as. It needs to read; to write only for a shared organisation.
         user: required Words = "user", "";
         /// A file with its password and nothing else, readable by this server only. Relative paths start at the folder
         /// of the server file.
@@ -88,10 +91,21 @@ impl LdapFile {
             let reason = "exactly one of servers and domain is expected";
             report.fault(place.line, place.name("servers"), reason);
         }
+        if written.shared_organization == Some(true) && written.configuration_base.is_none() {
+            let key = "shared-organization";
+            let reason = "needs configuration-base, the DN of a container for our entries";
+            report.fault(place.key(key), place.name(key), reason);
+        }
         Self {
             written,
             folder: folder.to_owned(),
         }
+    }
+
+    /// Whether the organisation is kept in the directory, for all servers.
+    #[must_use]
+    pub fn shares_organization(&self) -> bool {
+        self.written.shared_organization == Some(true)
     }
 
     /// How long the copy counts; for ever if none.

@@ -20,6 +20,10 @@ pub struct Change {
     pub version: u64,
     /// What can be lived with.
     pub warnings: Vec<Fault>,
+    /// The servers that try it before the others; none if it is for all.
+    pub trial_on: Vec<String>,
+    /// Whether it comes into force on other servers only.
+    pub elsewhere: bool,
     /// Of a dry run: each object's text before and after; empty where it isn't there.
     pub differences: Vec<(String, String)>,
     /// Of a dry run: what it would mean for mail, in lines.

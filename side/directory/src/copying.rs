@@ -7,7 +7,7 @@ use crate::assemble::Rejected;
 use crate::feed::{Entry, EntryId, News, Object};
 use crate::metabase::{Kept, Metabase, Placed, Writing};
 use crate::recipients::{Key, Recipients, record};
-use crate::{Found, Name};
+use crate::{Found, Name, StoredPart};
 use bridgehead_mail::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,6 +61,7 @@ impl Copy {
         match news {
             News::Full => batch.restart(&self.kept)?,
             News::Put(entry) => batch.put(*entry, &self.kept)?,
+            News::Part(id, part) => batch.part(id, part)?,
             News::Gone(id) => batch.gone(&id)?,
             News::Only(there) => batch.only(&there)?,
             News::Commit(_) | News::Alive | News::Trouble(_) => {}
@@ -185,7 +186,20 @@ impl Batch {
         holder.is_none_or(|holder| *holder.id() == *id.0)
     }
 
+    fn part(&mut self, id: EntryId, part: StoredPart) -> Result<(), redb::Error> {
+        if self.kept.parts.get(&id.0) != Some(&part) {
+            self.writing.part(&id.0, Some(&part))?;
+            self.kept.parts.insert(id.0, part);
+            self.changes += 1;
+        }
+        Ok(())
+    }
+
     fn gone(&mut self, id: &EntryId) -> Result<(), redb::Error> {
+        if self.kept.parts.remove(&id.0).is_some() {
+            self.writing.part(&id.0, None)?;
+            self.changes += 1;
+        }
         self.forget_recipient(id);
         self.forget_configuration(id)?;
         self.fault(id, None)
@@ -197,6 +211,7 @@ impl Batch {
         let mut all: BTreeSet<EntryId> = recipients.map(|stored| EntryId(stored.id())).collect();
         all.extend(self.kept.configuration.keys().cloned().map(EntryId));
         all.extend(self.kept.faults.keys().cloned().map(EntryId));
+        all.extend(self.kept.parts.keys().cloned().map(EntryId));
         let gone: Vec<EntryId> = all.difference(there).cloned().collect();
         gone.iter().try_for_each(|id| self.gone(id))
     }

@@ -2,6 +2,8 @@
 //!
 //! Guards: readers never wait; a change is stored before anybody sees it.
 
+mod sharing;
+
 use crate::assemble::{Assembled, assemble};
 use crate::change::Texts;
 use crate::copying::{Copy, objects};
@@ -13,7 +15,7 @@ use crate::organisation::{Knowledge, ObjectKey, parse_knowing};
 use crate::password::hash_passwords;
 use crate::recipients::Recipients;
 use crate::stamp::stamp;
-use crate::view::Copied;
+use crate::view::{Copied, Shared as SharedView};
 use crate::{
     Bind, BindError, Change, Fault, Found, HistoryEntry, HistoryError, Object, ObjectChange,
     OpenError, Organisation, Rejected, Snapshot, View,
@@ -26,6 +28,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use sharing::Sharing;
 use tokio::sync::watch;
 
 /// The directory. Cheap to clone.
@@ -43,6 +46,8 @@ struct Shared {
     layers: Mutex<Layers>,
     copied: Mutex<Option<Copied>>,
     binder: OnceLock<Arc<dyn Bind>>,
+    sharing: OnceLock<Sharing>,
+    shared_view: Mutex<Option<SharedView>>,
 }
 
 /// What the configuration in force is put together from.
@@ -74,6 +79,8 @@ pub struct Wish<'a> {
     pub expected: Option<u64>,
     /// Only tell what would change.
     pub dry_run: bool,
+    /// Servers and routing groups that shall try it before the others; none if it is for all.
+    pub trial_on: &'a [String],
 }
 
 impl Directory {
@@ -96,6 +103,8 @@ impl Directory {
             layers: Mutex::new(layers),
             copied: Mutex::new(None),
             binder: OnceLock::new(),
+            sharing: OnceLock::new(),
+            shared_view: Mutex::new(None),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -147,7 +156,13 @@ impl Directory {
     /// # Errors
     /// All faults of the text; or one without a line, if the change can't be stored or somebody else was faster.
     pub fn apply(&self, wish: &Wish<'_>) -> Result<Change, Vec<Fault>> {
+        if let Some(sharing) = self.shared.sharing.get() {
+            return self.apply_shared(sharing, wish);
+        }
         let file = wish.file;
+        if !wish.trial_on.is_empty() {
+            return Err(sharing::not_shared(file));
+        }
         let (mut organisation, warnings) = parse_knowing(wish.text, file, self.knowledge())?;
         stamp(&mut organisation);
         let mut layers = self.shared.layers.lock();
@@ -272,7 +287,8 @@ impl Directory {
     pub fn view(&self) -> View {
         let rejected = self.shared.layers.lock().rejected.clone();
         let copied = self.shared.copied.lock().clone();
-        View::of(&self.snapshot(), copied, rejected)
+        let shared = self.shared.shared_view.lock().clone();
+        View::of(&self.snapshot(), copied, shared, rejected)
     }
 
     /// Who asks the directory that is followed about passwords; the first one stays.
@@ -313,8 +329,11 @@ impl Directory {
     /// The text of the organisation as it was at a version.
     ///
     /// # Errors
-    /// If the file can't be read.
+    /// If the file can't be read, or no change that led to this version is remembered.
     pub fn at_version(&self, version: u64) -> Result<String, HistoryError> {
+        if !self.shared.embedded.remembers(version)? {
+            return Err(HistoryError::Unknown(version));
+        }
         let mut rows = self.shared.embedded.rows()?;
         for change in self
             .shared

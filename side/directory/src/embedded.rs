@@ -3,6 +3,8 @@
 //! Guards: a change is one transaction, synced before it counts; the file is readable by its owner only, since it
 //! holds password hashes.
 
+mod adopting;
+
 use crate::change::Texts;
 use crate::organisation::{ObjectKey, parse_unchecked};
 use crate::{Change, HistoryEntry, ObjectChange, OpenError, Organisation};
@@ -25,6 +27,9 @@ const HISTORY: TableDefinition<'_, u64, (&str, u64, &str)> = TableDefinition::ne
 const REASONS: TableDefinition<'_, u64, &str> = TableDefinition::new("reasons");
 /// Version and row to the object's text before and after; empty where it wasn't or isn't there.
 const CHANGES: TableDefinition<'_, (u64, &str), (&str, &str)> = TableDefinition::new("changes");
+
+/// One row, `change`: which change of a shared organisation led here.
+const SHARED: TableDefinition<'_, &str, &str> = TableDefinition::new("shared");
 
 const FILE_NAME: &str = "directory.redb";
 /// What the database may keep in memory; it is read at a start and at a change only.
@@ -166,6 +171,13 @@ impl Embedded {
         Ok(all)
     }
 
+    /// Whether a change that led to this version is remembered.
+    pub(crate) fn remembers(&self, version: u64) -> Result<bool, redb::Error> {
+        let transaction = self.database.begin_read()?;
+        let entry = transaction.open_table(HISTORY)?.get(version)?;
+        Ok(entry.is_some())
+    }
+
     /// The rows of all objects with their texts.
     pub(crate) fn rows(&self) -> Result<BTreeMap<String, String>, redb::Error> {
         let transaction = self.database.begin_read()?;
@@ -209,6 +221,7 @@ fn open_database(file: File) -> Result<Database, redb::Error> {
     transaction.open_table(HISTORY)?;
     transaction.open_table(REASONS)?;
     transaction.open_table(CHANGES)?;
+    transaction.open_table(SHARED)?;
     transaction.commit()?;
     Ok(database)
 }

@@ -34,7 +34,13 @@ pub enum OpenError {
     },
 }
 
-/// What was changed can't be read.
+/// What was changed can't be told.
 #[derive(Debug, thiserror::Error)]
-#[error("the directory's history can't be read: {0}")]
-pub struct HistoryError(#[from] redb::Error);
+pub enum HistoryError {
+    /// It can't be read.
+    #[error("the directory's history can't be read: {0}")]
+    Database(#[from] redb::Error),
+    /// Versions have gaps where a change was tried and withdrawn, and old ones are forgotten where servers share them.
+    #[error("no change that led to version {0} is remembered")]
+    Unknown(u64),
+}

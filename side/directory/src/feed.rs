@@ -3,7 +3,9 @@
 //! Guards: an object keeps its identity when its name or place changes; one that can't be used is told with the reason,
 //! and stands alone with it.
 
+use crate::StoredPart;
 use crate::organisation::parse_objects;
+use crate::shared::Part;
 use crate::{
     AcceptedDomain, AddressPolicy, Administrator, Connector, Contact, DynamicGroup, Fault, Group,
     JournalRule, Mailbox, Organization, RoutingGroup, Schema, Server, TableWriter, VirtualServer,
@@ -136,6 +138,14 @@ fn write<S: Schema>(object: &S, out: &mut TableWriter) {
     object.write(out);
 }
 
+impl StoredPart {
+    /// Whether a text is that of a part of the shared organisation, and not of an object.
+    #[must_use]
+    pub fn is_one(text: &str) -> bool {
+        Part::is_one(text)
+    }
+}
+
 /// An entry of a back-end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -154,6 +164,8 @@ pub enum News {
     Full,
     /// An entry is there, new or changed.
     Put(Box<Entry>),
+    /// A part of the organisation that several servers share is there, new or changed.
+    Part(EntryId, StoredPart),
     /// An entry is gone.
     Gone(EntryId),
     /// Of all entries only these are there; the others are gone.

@@ -3,8 +3,9 @@
 //! Guards: with the directory away the copy stays in force, as long as the operator allows; who uses it is told.
 
 use crate::copying::{Batch, Copy};
-use crate::{Directory, News};
+use crate::{Directory, Name, News, SharedDirectory};
 use bridgehead_mail::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often the file is told that the directory was heard of.
@@ -38,6 +39,13 @@ impl Follower {
         }
     }
 
+    /// From now on the organisation is the one that several servers share there; this one has this name in it. Puts what
+    /// the copy has of it in force. Blocks.
+    pub fn share(&self, store: Arc<dyn SharedDirectory>, server: Name) {
+        self.directory.share(store, server);
+        self.directory.adopt(self.copy.kept.parts.values());
+    }
+
     /// Where the back-end goes on from; none if it must begin with a full picture.
     #[must_use]
     pub fn cursor(&self) -> Option<Vec<u8>> {
@@ -65,7 +73,7 @@ impl Follower {
                 self.commit(cursor, now)?;
                 self.heard(now)?;
             }
-            News::Full | News::Put(_) | News::Gone(_) | News::Only(_) => self.add(news)?,
+            News::Full | News::Put(_) | News::Part(..) | News::Gone(_) | News::Only(_) => self.add(news)?,
         }
         self.check_age(now);
         Ok(())
@@ -95,6 +103,7 @@ impl Follower {
         let changed = self.copy.commit(batch, cursor, in_force);
         if changed.map_err(FollowError)? {
             self.directory.follow(&self.copy);
+            self.directory.adopt(self.copy.kept.parts.values());
         }
         self.directory
             .note(|copied| copied.committed(&self.copy.kept, now));
@@ -104,6 +113,9 @@ impl Follower {
     fn heard(&mut self, now: Timestamp) -> Result<(), FollowError> {
         self.heard = now;
         self.directory.note(|copied| copied.heard(now));
+        if self.directory.waits_for().is_some() {
+            self.directory.adopt(self.copy.kept.parts.values());
+        }
         if self.batch.is_none() && now.since(self.noted) > NOTE_EVERY {
             self.copy.note_heard(now).map_err(FollowError)?;
             self.noted = now;

@@ -29,6 +29,7 @@ mod password;
 mod permission;
 mod reader;
 mod recipients;
+mod shared;
 mod snapshot;
 mod stamp;
 mod template;
@@ -57,11 +58,12 @@ pub use organisation::{Organisation, parse_organisation, reference};
 pub use password::{Password, verify_password};
 pub use permission::{Restriction, Sender};
 pub use reader::{Fields, Place, read_document};
+pub use shared::{Later, SharedDirectory, SharedError, Step, StoredPart};
 pub use snapshot::{Acceptance, How, Login, Proof, Resolution, Snapshot};
 pub use template::{AddressTemplate, Person};
 pub use units::{Size, Wait};
 pub use value::{RawValue, Value, quote, string};
-pub use view::{Copied, View};
+pub use view::{Copied, Shared, Trial, View};
 pub use words::{
     AddressSpace, BareLineEnds, ConnectorTls, DomainKind, EightBit, Member, Name, NameServer,
     NextHopKind, Pattern, ReportTo, Role, Secret, SmartHost, Words,

@@ -3,7 +3,7 @@
 //! Guards: what was told together is stored together. The file is readable by its owner only. A file of another version is
 //! emptied: everything is told again.
 
-use crate::OpenError;
+use crate::{OpenError, StoredPart};
 use crate::embedded::{CACHE_OCTETS, open_file};
 use crate::recipients::{Recipients, packed};
 use redb::backends::FileBackend;
@@ -20,6 +20,8 @@ const CONFIGURATION: TableDefinition<'_, &str, (&str, &str)> =
 const IN_FORCE: TableDefinition<'_, &str, &str> = TableDefinition::new("in-force");
 /// Identity to DN and reason, of what can't be used in its newest form.
 const FAULTS: TableDefinition<'_, &str, (&str, &str)> = TableDefinition::new("faults");
+/// Identity to DN and text of a part of the shared organisation.
+const PARTS: TableDefinition<'_, &str, (&str, &str)> = TableDefinition::new("parts");
 /// One row, `cursor`.
 const CURSOR: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("cursor");
 /// `revision`, `format`, `heard`.
@@ -29,7 +31,7 @@ const SOURCE: TableDefinition<'_, &str, &str> = TableDefinition::new("source");
 
 const FILE_NAME: &str = "metabase.redb";
 /// Grows with every change of the tables; that of the records counts as well.
-const FORMAT: u64 = 256 + packed::VERSION as u64;
+const FORMAT: u64 = 512 + packed::VERSION as u64;
 
 /// The file.
 #[derive(Debug)]
@@ -52,6 +54,7 @@ pub(crate) struct Kept {
     pub(crate) configuration: BTreeMap<Box<str>, Placed>,
     pub(crate) in_force: BTreeMap<Box<str>, String>,
     pub(crate) faults: BTreeMap<Box<str>, Placed>,
+    pub(crate) parts: BTreeMap<Box<str>, StoredPart>,
     pub(crate) cursor: Option<Vec<u8>>,
     pub(crate) revision: u64,
     /// When the directory was heard of last, in milliseconds since the Unix epoch.
@@ -143,6 +146,10 @@ fn read_all(transaction: &WriteTransaction, revision: u64) -> Result<Kept, redb:
     }
     kept.configuration = read_placed(transaction, CONFIGURATION)?;
     kept.faults = read_placed(transaction, FAULTS)?;
+    let parts = read_placed(transaction, PARTS)?.into_iter();
+    kept.parts = parts
+        .map(|(id, Placed { place, text })| (id, StoredPart { place, text }))
+        .collect();
     if let Some(octets) = transaction.open_table(CURSOR)?.get("cursor")? {
         // A record that can't be read is told again, with everything.
         kept.cursor = whole.then(|| octets.value().to_vec());
@@ -181,6 +188,7 @@ impl Writing {
         self.transaction.open_table(FAULTS)?.retain(|_, _| false)?;
         let mut configuration = self.transaction.open_table(CONFIGURATION)?;
         configuration.retain(|_, _| false)?;
+        self.transaction.open_table(PARTS)?.retain(|_, _| false)?;
         Ok(())
     }
 
@@ -206,6 +214,16 @@ impl Writing {
         placed: Option<&Placed>,
     ) -> Result<(), redb::Error> {
         self.placed(CONFIGURATION, id, placed)
+    }
+
+    /// Stores a part of the shared organisation, or takes it out.
+    pub(crate) fn part(&mut self, id: &str, part: Option<&StoredPart>) -> Result<(), redb::Error> {
+        let mut table = self.transaction.open_table(PARTS)?;
+        match part {
+            Some(part) => drop(table.insert(id, (&*part.place, part.text.as_str()))?),
+            None => drop(table.remove(id)?),
+        }
+        Ok(())
     }
 
     /// Stores why an entry can't be used, or takes that out.

@@ -124,6 +124,19 @@ impl Value for u32 {
     }
 }
 
+impl Value for u64 {
+    const SHAPE: &'static str = "a whole number";
+
+    fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, String> {
+        let fault = || "a whole number from 0 up is expected".to_owned();
+        within(number(value).ok_or_else(fault)?, key, |number| number.to_string())
+    }
+
+    fn write(&self, out: &mut String) {
+        out.push_str(&self.to_string());
+    }
+}
+
 impl Value for u16 {
     const SHAPE: &'static str = "a port number";
 

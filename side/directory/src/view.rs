@@ -8,7 +8,7 @@ use bridgehead_mail::Timestamp;
 /// How the directory is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
-    /// The version of the embedded directory.
+    /// The version of the organisation that is in force here.
     pub version: u64,
     /// Grows with every change.
     pub revision: u64,
@@ -22,8 +22,32 @@ pub struct View {
     pub contacts: u64,
     /// The copy of another directory, if one is followed.
     pub copied: Option<Copied>,
+    /// The organisation that several servers share, if this one does.
+    pub shared: Option<Shared>,
     /// What isn't in force, or not in its newest form.
     pub rejected: Vec<Rejected>,
+}
+
+/// What the shared organisation is at, as the copy of its directory says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shared {
+    /// The version for all servers; 0 before the first.
+    pub version: u64,
+    /// A change that some servers try.
+    pub trial: Option<Trial>,
+    /// Why what this server should have in force isn't.
+    pub waiting: Option<String>,
+    /// Parts that can't be read.
+    pub(crate) rejected: Vec<Rejected>,
+}
+
+/// A change on trial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// Its version.
+    pub version: u64,
+    /// The servers that try it.
+    pub on: Vec<String>,
 }
 
 /// How the copy of another directory is.
@@ -83,6 +107,7 @@ impl View {
     pub(crate) fn of(
         snapshot: &Snapshot,
         copied: Option<Copied>,
+        shared: Option<Shared>,
         mut rejected: Vec<Rejected>,
     ) -> Self {
         let mut view = Self {
@@ -101,9 +126,13 @@ impl View {
         if let Some(copied) = &copied {
             rejected.extend(copied.rejected.iter().cloned());
         }
+        if let Some(shared) = &shared {
+            rejected.extend(shared.rejected.iter().cloned());
+        }
         rejected.sort_by(|one, other| one.place.cmp(&other.place));
         view.rejected = rejected;
         view.copied = copied;
+        view.shared = shared;
         view
     }
 }

@@ -29,6 +29,7 @@ fn apply(
         now: NOW,
         expected: None,
         dry_run,
+        trial_on: &[],
     })
 }
 

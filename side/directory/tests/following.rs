@@ -71,6 +71,7 @@ impl Rig {
             now: at(0),
             expected: None,
             dry_run: false,
+            trial_on: &[],
         });
         applied.unwrap();
     }

@@ -7,10 +7,12 @@ mod connection;
 mod keeping;
 mod polling;
 mod reading;
+mod sharing;
 mod synchronization;
 mod tls;
 
 use crate::cursor::Cursor;
+use crate::map::{CONFIGURATION, RECIPIENTS};
 use crate::{LdapError, LdapSettings, ServerUrl};
 use bridgehead_directory::{Bind, BindError, Bound, News};
 use bridgehead_ldap::{Filter, Scope, Search};
@@ -20,7 +22,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_rustls::TlsConnector;
 
 /// The first pause after all servers failed, and the longest.
@@ -38,6 +40,8 @@ struct Inner {
     tls: TlsConnector,
     /// Which server was asked last with success.
     preferred: AtomicUsize,
+    /// Told when this server has written something.
+    written: Notify,
 }
 
 impl std::fmt::Debug for LdapDirectory {
@@ -63,6 +67,7 @@ struct Following<'a> {
     question: String,
     cursor: Option<Cursor>,
     news: &'a mpsc::Sender<News>,
+    written: &'a Notify,
     /// Whether something came of the last try.
     progress: bool,
 }
@@ -86,11 +91,9 @@ impl Following<'_> {
 
     /// Which entries are asked for.
     fn filter(&self) -> Result<Filter, LdapError> {
+        // The operator's own filter is about people.
         let own = self.settings.filter.as_deref().unwrap_or_default();
-        let text = match own {
-            "" => crate::map::FILTER.to_owned(),
-            own => format!("(&{}{own})", crate::map::FILTER),
-        };
+        let text = format!("(|(&{RECIPIENTS}{own}){CONFIGURATION})");
         Filter::parse(&text).map_err(|error| LdapError::NoServer {
             reason: error.to_string(),
         })
@@ -114,6 +117,7 @@ impl LdapDirectory {
                 settings,
                 tls,
                 preferred: AtomicUsize::new(0),
+                written: Notify::new(),
             }),
         })
     }
@@ -127,6 +131,7 @@ impl LdapDirectory {
             cursor: from.and_then(|octets| Cursor::decode(&octets, &question)),
             question,
             news,
+            written: &self.inner.written,
             progress: false,
         };
         let mut pause = PAUSE_MIN;

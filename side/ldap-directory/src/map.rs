@@ -3,7 +3,7 @@
 //! Guards: pure; an object comes about by way of the same text and checks as in the organisation's file, so that an entry
 //! can't be what a file couldn't. An entry without an address is nobody; one with a faulty value is told with the reason.
 
-use bridgehead_directory::{Name, Object, quote};
+use bridgehead_directory::{Name, Object, StoredPart, quote};
 use bridgehead_ldap::Entry;
 use bridgehead_mail::Address;
 
@@ -12,6 +12,8 @@ use bridgehead_mail::Address;
 pub enum Mapped {
     /// An object.
     Object(Box<Object>),
+    /// A part of the organisation that several servers share: its text.
+    Part(String),
     /// Nobody who gets mail, and no configuration.
     Nobody,
     /// Something that can't be used, and why.
@@ -99,24 +101,38 @@ pub(crate) const ATTRIBUTES: &[&str] = &[
     "serviceBindingInformation",
 ];
 
-/// Which entries are asked for.
-pub(crate) const FILTER: &str = "(|(objectClass=person)(objectClass=account)(objectClass=contact)\
-    (objectClass=group)(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)\
-    (objectClass=nisMailAlias)(objectClass=inetLocalMailRecipient)\
-    (objectClass=msExchDynamicDistributionList)(objectClass=bridgeheadRecipient)\
-    (objectClass=bridgeheadObject)(objectClass=serviceConnectionPoint))";
+/// The service that our entries in Active Directory are of.
+pub(crate) const SERVICE: &str = "bridgehead";
+
+/// Which entries are recipients.
+pub(crate) const RECIPIENTS: &str = "(|(objectClass=person)(objectClass=account)\
+    (objectClass=contact)(objectClass=group)(objectClass=groupOfNames)\
+    (objectClass=groupOfUniqueNames)(objectClass=nisMailAlias)\
+    (objectClass=inetLocalMailRecipient)(objectClass=msExchDynamicDistributionList)\
+    (objectClass=bridgeheadRecipient))";
+
+/// Which entries may be either, also after they were deleted: then only their classes are left.
+pub(crate) const ANY: &str = "(|(objectClass=person)(objectClass=account)\
+    (objectClass=contact)(objectClass=group)(objectClass=groupOfNames)\
+    (objectClass=groupOfUniqueNames)(objectClass=nisMailAlias)\
+    (objectClass=inetLocalMailRecipient)(objectClass=msExchDynamicDistributionList)\
+    (objectClass=bridgeheadRecipient)(objectClass=bridgeheadObject)\
+    (objectClass=serviceConnectionPoint))";
+
+/// Which entries are configuration, in OpenLDAP and in Active Directory.
+pub(crate) const CONFIGURATION: &str = "(objectClass=bridgeheadObject)\
+    (&(objectClass=serviceConnectionPoint)(serviceClassName=bridgehead))";
 
 /// What an entry is.
 #[must_use]
 pub fn map(entry: &Entry, id: &str) -> Mapped {
     let classes = Classes::of(entry);
     if classes.has(&["bridgeheadobject"]) {
-        let lines = texts(entry, "bridgeheadText");
-        return object(&lines.concat());
+        return object_or_part(texts(entry, "bridgeheadText").concat());
     }
     if classes.has(&["serviceconnectionpoint"]) {
         return match entry.text("serviceClassName") {
-            Some("bridgehead") => object(&numbered_lines(entry)),
+            Some(SERVICE) => object_or_part(numbered_lines(entry)),
             _ => Mapped::Nobody,
         };
     }
@@ -144,6 +160,13 @@ pub fn map(entry: &Entry, id: &str) -> Mapped {
         text.line(&setting);
     }
     object(&text.out)
+}
+
+fn object_or_part(text: String) -> Mapped {
+    match StoredPart::is_one(&text) {
+        true => Mapped::Part(text),
+        false => object(&text),
+    }
 }
 
 /// What kind of recipient it is: what it says itself, else what its classes say.
@@ -189,6 +212,18 @@ fn object(text: &str) -> Mapped {
 }
 
 /// The lines of a text whose values begin with their numbers, as `012:name = "x"`: values of an attribute have no order.
+/// Values that become the lines again: each has its number in front, since values have no order.
+pub(crate) fn numbered_values(text: &str) -> Vec<String> {
+    /// Active Directory takes somewhat more than a thousand values of an attribute.
+    const VALUES: usize = 500;
+    let lines: Vec<&str> = text.lines().collect();
+    let together = lines.len().div_ceil(VALUES).max(1);
+    let values = lines.chunks(together).enumerate();
+    values
+        .map(|(number, lines)| format!("{}:{}", number + 1, lines.join("\n")))
+        .collect()
+}
+
 fn numbered_lines(entry: &Entry) -> String {
     let mut lines: Vec<(u32, String)> = texts(entry, "serviceBindingInformation")
         .into_iter()

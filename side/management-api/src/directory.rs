@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct DirectoryStatus {
-    /// The version of the embedded directory.
+    /// The version of the organisation that is in force here.
     pub version: u64,
     /// Grows with every change.
     pub revision: u64,
@@ -20,8 +20,25 @@ pub struct DirectoryStatus {
     pub contacts: u64,
     /// The directory that is followed, if one is.
     pub followed: Option<FollowedDirectory>,
+    /// The organisation that several servers share, if this one does.
+    #[serde(default)]
+    pub shared: Option<SharedOrganization>,
     /// Objects that aren't in force, or not in their newest form.
     pub rejected: Vec<RejectedObject>,
+}
+
+/// An organisation that several servers share, as the copy of its directory says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SharedOrganization {
+    /// The version for all servers; 0 before the first.
+    pub version: u64,
+    /// The version that some servers try.
+    pub trial: Option<u64>,
+    /// Those servers.
+    pub tried_on: Vec<String>,
+    /// Why what this server should have in force isn't.
+    pub waiting: Option<String>,
 }
 
 /// A directory that is followed.

@@ -13,10 +13,10 @@ mod status;
 
 pub use directory::{
     ChangeDetail, Difference, DirectoryStatus, FollowedDirectory, History, HistoryItem,
-    RejectedObject, RollbackRequest,
+    RejectedObject, RollbackRequest, SharedOrganization,
 };
 pub use message::{MessageDetail, MessageEnvelope, PartDetail, Trace, TraceStep};
-pub use organization::{ApplyRequest, ApplyResult, Export, Fault};
+pub use organization::{ApplyRequest, ApplyResult, EndTrial, Export, Fault, TrialEnded};
 pub use queue::{QueueGroup, QueueList, RetryRequest, Touched};
 pub use recipient::{
     Candidate, ExplainStep, MailboxList, MailboxMessage, MailboxMessages, MailboxSummary,

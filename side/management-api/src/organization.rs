@@ -20,6 +20,9 @@ pub struct ApplyRequest {
     /// Say what would change, and change nothing.
     #[serde(default)]
     pub dry_run: bool,
+    /// Servers and routing groups that try it before the others; none if it is for all.
+    #[serde(default)]
+    pub try_on: Vec<String>,
 }
 
 /// What an apply did, or why it did nothing.
@@ -36,6 +39,9 @@ pub struct ApplyResult {
     pub deleted: Vec<String>,
     /// How many stayed as they were.
     pub unchanged: u64,
+    /// The servers that try it; none if it is for all.
+    #[serde(default)]
+    pub tried_on: Vec<String>,
     /// Of a dry run: what it would do, object by object.
     #[serde(default)]
     pub differences: Vec<Difference>,
@@ -63,6 +69,26 @@ pub struct Fault {
     /// Whether it can be lived with.
     #[serde(default)]
     pub warning: bool,
+}
+
+/// `POST /v1/organization/trial`: ends the trial of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EndTrial {
+    /// Whether the change comes into force on all servers; else on none.
+    pub keep: bool,
+}
+
+/// What has become of a trial.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TrialEnded {
+    /// The version that is in force on all servers now.
+    pub version: u64,
+    /// The version that was tried.
+    pub tried: u64,
+    /// Why nothing was done.
+    pub faults: Vec<Fault>,
 }
 
 /// `GET /v1/organization`.

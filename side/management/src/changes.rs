@@ -7,7 +7,9 @@ use crate::{InForce, Rooms};
 use axum::Json;
 use axum::extract::State;
 use bridgehead_directory::{Change, Fault as DirectoryFault, Wish};
-use bridgehead_management_api::{ApplyRequest, ApplyResult, Export, Fault};
+use bridgehead_management_api::{
+    ApplyRequest, ApplyResult, EndTrial, Export, Fault, TrialEnded,
+};
 use std::time::Duration;
 
 /// How long an answer waits for a change to come into force on this server.
@@ -36,6 +38,7 @@ pub(crate) async fn apply(
             now,
             expected: request.expected_version,
             dry_run: request.dry_run,
+            trial_on: &request.try_on,
         })
     });
     let applied = applied.await?;
@@ -59,12 +62,14 @@ pub(crate) async fn answer(
         }
     };
     let differences = change.differences.iter();
+    let elsewhere = change.elsewhere;
     let mut result = ApplyResult {
         version: change.version,
         created: change.created,
         changed: change.changed,
         deleted: change.deleted,
         unchanged: change.unchanged,
+        tried_on: change.trial_on,
         faults: change
             .warnings
             .into_iter()
@@ -77,22 +82,59 @@ pub(crate) async fn answer(
         effects: change.effects,
     };
     if !dry_run {
-        result.not_in_force = in_force(rooms, change.version).await;
+        if !elsewhere {
+            let reached = |now: &InForce| now.version >= change.version;
+            result.not_in_force = in_force(rooms, reached).await;
+        }
         tracing::info!(
             version = change.version,
+            tried_on = ?result.tried_on,
             "an operator applied an organisation file"
         );
     }
     result
 }
 
-/// Waits until the version is in force here; returns what of it isn't.
-async fn in_force(rooms: &Rooms, version: u64) -> Vec<String> {
+/// Ends the trial of a change.
+pub(crate) async fn end_trial(
+    State(rooms): State<Rooms>,
+    Json(EndTrial { keep }): Json<EndTrial>,
+) -> Result<Json<TrialEnded>, No> {
+    let directory = rooms.directory.clone();
+    let ended = blocking(move || directory.end_trial(keep)).await?;
+    let (version, tried) = match ended {
+        Ok(ended) => ended,
+        Err(faults) => {
+            return Ok(Json(TrialEnded {
+                faults: faults.into_iter().map(|one| fault(one, false)).collect(),
+                ..TrialEnded::default()
+            }));
+        }
+    };
+    let reached = |now: &InForce| match keep {
+        true => now.version >= version,
+        false => now.version != tried,
+    };
+    let late = in_force(&rooms, reached).await;
+    tracing::info!(version, tried, keep, ?late, "an operator ended a trial");
+    Ok(Json(TrialEnded {
+        version,
+        tried,
+        faults: Vec::new(),
+    }))
+}
+
+/// Waits until a version is in force here; returns what of it isn't.
+async fn in_force(rooms: &Rooms, reached: impl FnMut(&InForce) -> bool) -> Vec<String> {
     let mut watched = rooms.in_force.clone();
-    let reached = watched.wait_for(|now: &InForce| now.version >= version);
+    let reached = watched.wait_for(reached);
     match within(IN_FORCE_WITHIN, reached).await {
         Some(Ok(now)) => now.faults.clone(),
-        _ => vec!["it is stored, but not in force on this server yet".to_owned()],
+        _ => {
+            let why = rooms.directory.waits_for();
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            vec![format!("it is stored, but not in force on this server yet{why}")]
+        }
     }
 }
 

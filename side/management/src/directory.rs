@@ -9,7 +9,7 @@ use axum::extract::{Path, Query, State};
 use bridgehead_directory::{HistoryError, Wish};
 use bridgehead_management_api::{
     ApplyResult, ChangeDetail, Difference, DirectoryStatus, FollowedDirectory, History,
-    HistoryItem, RejectedObject, RollbackRequest,
+    HistoryItem, RejectedObject, RollbackRequest, SharedOrganization,
 };
 use serde::Deserialize;
 
@@ -42,6 +42,12 @@ pub(crate) async fn status(State(rooms): State<Rooms>) -> Result<Json<DirectoryS
         groups: view.groups,
         contacts: view.contacts,
         followed,
+        shared: view.shared.map(|shared| SharedOrganization {
+            version: shared.version,
+            trial: shared.trial.as_ref().map(|trial| trial.version),
+            tried_on: shared.trial.map(|trial| trial.on).unwrap_or_default(),
+            waiting: shared.waiting,
+        }),
         rejected: rejected.collect(),
     }))
 }
@@ -153,6 +159,7 @@ pub(crate) async fn rollback(
             now,
             expected: Some(newest),
             dry_run,
+            trial_on: &[],
         });
         Ok(applied)
     });

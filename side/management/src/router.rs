@@ -36,6 +36,7 @@ pub(crate) fn router(rooms: Rooms) -> Router {
             "/organization",
             get(changes::export).merge(post(changes::apply)),
         )
+        .route("/organization/trial", post(changes::end_trial))
         .route("/organization/history", get(directory::history))
         .route("/organization/history/{version}", get(directory::show))
         .route("/organization/rollback", post(directory::rollback))

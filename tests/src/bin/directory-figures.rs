@@ -80,6 +80,7 @@ fn opened(folder: &std::path::Path) -> (Directory, Follower) {
         now: now(),
         expected: None,
         dry_run: false,
+        trial_on: &[],
     });
     applied.unwrap();
     (directory, follower)

@@ -1,6 +1,6 @@
 //! A directory that is followed as the server does it.
 
-use bridgehead_directory::{Acceptance, Directory, Found, Resolution, Snapshot, Wish};
+use bridgehead_directory::{Acceptance, Directory, Found, Name, Resolution, Snapshot, Wish};
 use bridgehead_ldap_directory::{LdapDirectory, LdapSettings};
 use bridgehead_mail::{Address, Timestamp};
 use bridgehead_tests::samba::Namespace;
@@ -42,28 +42,46 @@ impl Followed {
         Self::in_folder(tempfile::tempdir().unwrap(), settings)
     }
 
+    /// One of several servers that share their organisation there, by this name.
+    pub(crate) fn sharing(
+        name: &str,
+        settings: LdapSettings,
+        namespace: Option<&Namespace>,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let name = Name::parse(name);
+        match namespace.map(Namespace::path) {
+            Some(path) => Self::with(folder, settings, name, move || Namespace::join(&path)),
+            None => Self::with(folder, settings, name, || {}),
+        }
+    }
+
     /// With its threads in a network namespace.
     pub(crate) fn inside(namespace: &Namespace, settings: LdapSettings) -> Self {
         let path = namespace.path();
         let join = move || Namespace::join(&path);
-        Self::with(tempfile::tempdir().unwrap(), settings, join)
+        Self::with(tempfile::tempdir().unwrap(), settings, None, join)
     }
 
     /// With the copy that a folder has already.
     pub(crate) fn in_folder(folder: TempDir, settings: LdapSettings) -> Self {
-        Self::with(folder, settings, || {})
+        Self::with(folder, settings, None, || {})
     }
 
     fn with(
         folder: TempDir,
         settings: LdapSettings,
+        sharing: Option<Name>,
         at_start_of_threads: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         let source = settings.source();
         let opened = Directory::open_following(folder.path(), &source, None);
         let (directory, follower) = opened.unwrap();
-        apply(&directory, CONFIGURATION);
         let ldap = LdapDirectory::new(settings).unwrap();
+        match sharing {
+            Some(name) => follower.share(Arc::new(ldap.clone()), name),
+            None => apply(&directory, CONFIGURATION),
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .on_thread_start(at_start_of_threads)
@@ -98,6 +116,17 @@ impl Followed {
 
     pub(crate) fn accept(&self, text: &str) -> Acceptance {
         self.snapshot().accept(&address(text))
+    }
+
+    /// Does something that blocks, on a thread of the runtime, which may be elsewhere than this one.
+    pub(crate) fn does<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&Directory) -> T + Send + 'static,
+    ) -> T {
+        let directory = self.directory.clone();
+        let runtime = self.runtime.as_ref().unwrap();
+        let doing = runtime.spawn_blocking(move || what(&directory));
+        runtime.block_on(doing).unwrap()
     }
 
     /// Waits until an address is taken, or isn't.
@@ -138,6 +167,7 @@ pub(crate) fn apply(directory: &Directory, text: &str) {
         now: now(),
         expected: None,
         dry_run: false,
+        trial_on: &[],
     });
     applied.unwrap();
 }

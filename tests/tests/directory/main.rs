@@ -17,3 +17,4 @@ mod followed;
 mod misbehaving;
 mod openldap;
 mod server;
+mod sharing;

@@ -2,6 +2,7 @@
 
 use crate::backend::{Person, What, added, place, settings};
 use crate::followed::{Followed, found};
+use crate::sharing;
 use bridgehead_directory::{Acceptance, Proof};
 use bridgehead_ldap_directory::{LdapSettings, ServerUrl};
 use bridgehead_tests::skip;
@@ -292,4 +293,54 @@ fn base64(octets: &[u8]) -> String {
         }
     }
     text
+}
+
+/// Servers that share an organisation in this slapd.
+fn joining(slapd: &Slapd) -> impl Fn(&str) -> Followed {
+    let settings = LdapSettings {
+        configuration_base: Some(CONTAINER.to_owned()),
+        ..settings(slapd)
+    };
+    move |name| Followed::sharing(name, settings.clone(), None)
+}
+
+/// Not there at first.
+const CONTAINER: &str = "cn=mail,ou=bridgehead,dc=lab,dc=test";
+
+#[test]
+fn a_change_reaches_all_servers() {
+    if !possible("a_change_reaches_all_servers") {
+        return;
+    }
+    sharing::a_change_reaches_all_servers(&joining(&Slapd::start("")));
+}
+
+#[test]
+fn of_two_who_write_at_once_one_is_told() {
+    if !possible("of_two_who_write_at_once_one_is_told") {
+        return;
+    }
+    sharing::of_two_who_write_at_once_one_is_told(&joining(&Slapd::start("")));
+}
+
+#[test]
+fn a_change_is_tried_on_some_servers_first() {
+    if !possible("a_change_is_tried_on_some_servers_first") {
+        return;
+    }
+    sharing::a_change_is_tried_on_some_servers_first(&joining(&Slapd::start("")));
+}
+
+#[test]
+fn what_others_break_isnt_in_force() {
+    if !possible("what_others_break_isnt_in_force") {
+        return;
+    }
+    let slapd = Slapd::start("");
+    let head = format!(
+        "dn: cn=head,{CONTAINER}\nchangetype: modify\nreplace: bridgeheadText\n\
+         bridgeheadText:: W2hlYWRdCmNoYW5nZSA9ICJub25zZW5zZSIK\n"
+    );
+    let meddle = |ldif: &str| slapd.change(ldif);
+    sharing::what_others_break_isnt_in_force(&joining(&slapd), &meddle, &head, CONTAINER);
 }

@@ -1,11 +1,12 @@
 //! `bridgehead directory status` and `bridgehead config history|show|rollback`.
 
-use super::organization::{difference_lines, finish};
+use super::organization::{difference_lines, end_trial, finish};
 use super::{print, print_json, time};
 use crate::admin_client::{AdminClient, AdminError};
 use crate::cli::{Admin, Config, Directory};
 use bridgehead_management_api::{
     ApplyResult, ChangeDetail, DirectoryStatus, FollowedDirectory, History, RollbackRequest,
+    SharedOrganization,
 };
 
 pub(crate) async fn directory(command: &Directory) -> Result<(), AdminError> {
@@ -30,6 +31,9 @@ fn status_text(status: &DirectoryStatus) -> String {
         None => lines.push("source        embedded".to_owned()),
         Some(followed) => lines.extend(followed_lines(followed)),
     }
+    if let Some(shared) = &status.shared {
+        lines.extend(shared_lines(shared));
+    }
     if !status.complete {
         lines.push(
             "INCOMPLETE    mail for unknown recipients is refused with 451, accepted mail waits"
@@ -43,6 +47,21 @@ fn status_text(status: &DirectoryStatus) -> String {
         ));
     }
     lines.join("\n")
+}
+
+fn shared_lines(shared: &SharedOrganization) -> Vec<String> {
+    let mut lines = vec![match shared.version {
+        0 => "shared        no organisation is shared yet: bridgehead apply shares one".to_owned(),
+        version => format!("shared        version {version}, in the directory for all servers"),
+    }];
+    if let Some(trial) = shared.trial {
+        let on = shared.tried_on.join(", ");
+        lines.push(format!("on trial      version {trial}, on {on}"));
+    }
+    if let Some(waiting) = &shared.waiting {
+        lines.push(format!("NOT IN FORCE  {waiting}"));
+    }
+    lines
 }
 
 fn followed_lines(followed: &FollowedDirectory) -> Vec<String> {
@@ -72,6 +91,8 @@ pub(crate) async fn config(command: &Config) -> Result<(), AdminError> {
     match command {
         Config::History { last, to } => history(*last, to).await,
         Config::Show { version, to } => show(*version, to).await,
+        Config::Promote { to } => end_trial(true, to).await,
+        Config::Withdraw { to } => end_trial(false, to).await,
         Config::Rollback {
             version,
             why,

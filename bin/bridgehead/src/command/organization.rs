@@ -3,7 +3,9 @@
 use super::{print, print_aside, print_json};
 use crate::admin_client::{AdminClient, AdminError};
 use crate::cli::{Admin, Apply};
-use bridgehead_management_api::{ApplyRequest, ApplyResult, Difference, Export, Fault};
+use bridgehead_management_api::{
+    ApplyRequest, ApplyResult, Difference, EndTrial, Export, Fault, TrialEnded,
+};
 use std::path::Path;
 
 /// Makes the organisation what the file says.
@@ -12,6 +14,7 @@ pub(crate) async fn apply(apply: &Apply) -> Result<(), AdminError> {
         why: apply.why.clone(),
         expected_version: apply.expect_version,
         dry_run: apply.dry_run,
+        try_on: apply.try_on.clone(),
         ..read(&apply.file)?
     };
     let mut server = AdminClient::connect(&apply.to).await?;
@@ -76,12 +79,39 @@ pub(crate) fn finish(result: &ApplyResult, dry_run: bool, to: &Admin) -> Result<
             print(&text_of(result, dry_run))?;
         }
     }
-    match errors {
+    nothing_changed(errors)
+}
+
+/// Whether there are faults, so that nothing was changed.
+fn nothing_changed(faults: usize) -> Result<(), AdminError> {
+    match faults {
         0 => Ok(()),
         count => Err(AdminError::Refused(format!(
             "{count} fault(s): nothing was changed"
         ))),
     }
+}
+
+/// Ends the trial of a change.
+pub(crate) async fn end_trial(keep: bool, to: &Admin) -> Result<(), AdminError> {
+    let mut server = AdminClient::connect(to).await?;
+    let path = "/organization/trial";
+    let ended: TrialEnded = server.post(path, &EndTrial { keep }).await?;
+    if to.json {
+        print_json(&ended)?;
+    } else {
+        for fault in &ended.faults {
+            print_aside(&fault_line(fault))?;
+        }
+        if ended.faults.is_empty() {
+            let TrialEnded { version, tried, .. } = ended;
+            print(&match keep {
+                true => format!("version {version} is in force on all servers"),
+                false => format!("version {tried} is withdrawn; {version} stays in force"),
+            })?;
+        }
+    }
+    nothing_changed(ended.faults.len())
 }
 
 fn text_of(result: &ApplyResult, dry_run: bool) -> String {
@@ -106,6 +136,12 @@ fn text_of(result: &ApplyResult, dry_run: bool) -> String {
             .iter()
             .map(|why| format!("not in force: {why}")),
     );
+    if !result.tried_on.is_empty() {
+        lines.push(format!(
+            "on trial on {}; then: bridgehead config promote, or withdraw",
+            result.tried_on.join(", ")
+        ));
+    }
     let same = if dry_run { "would stay" } else { "stayed" };
     lines.push(format!(
         "{} object(s) {same} as they were; version {}",

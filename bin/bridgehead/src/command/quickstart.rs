@@ -104,6 +104,7 @@ async fn put_in_force(options: &Quickstart, server: &Server) -> Result<(), Box<d
             now: now(),
             expected: None,
             dry_run: false,
+            trial_on: &[],
         })
     });
     let change = applied.await?.map_err(|faults| {

@@ -70,6 +70,7 @@ impl Room {
             now,
             expected: None,
             dry_run: false,
+            trial_on: &[],
         });
         assert!(applied.is_ok(), "{:?}", applied.err());
         let mut settings = bridgehead_queue::Settings::for_directory(folder.path().join("queue"));

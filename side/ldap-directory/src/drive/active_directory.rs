@@ -7,7 +7,7 @@ use super::connection::Connection;
 use super::polling::pause;
 use super::{Following, Root, reading, root};
 use crate::cursor::{Cursor, Origin};
-use crate::map::{ATTRIBUTES, FILTER};
+use crate::map::{ANY, ATTRIBUTES};
 use crate::{LdapError, guid_text};
 use bridgehead_directory::{EntryId, News};
 use bridgehead_ldap::{
@@ -232,7 +232,7 @@ async fn changes(
     mut cookie: Vec<u8>,
     changed: &mut BTreeMap<EntryId, bool>,
 ) -> Result<Vec<u8>, LdapError> {
-    let filter = filter(FILTER)?;
+    let filter = filter(ANY)?;
     let search = Search {
         base: &context.name,
         scope: Scope::Subtree,
@@ -312,7 +312,7 @@ async fn usn_changes(
     let mut changed = BTreeMap::new();
     if origin.usn > before {
         let wanted = before.saturating_add(1);
-        let filter = filter(&format!("(&(uSNChanged>={wanted}){FILTER})"))?;
+        let filter = filter(&format!("(&(uSNChanged>={wanted}){ANY})"))?;
         for context in contexts {
             let search = Search {
                 base: &context.name,

@@ -34,10 +34,11 @@ pub(super) async fn follow(
     }
 }
 
-/// Waits until the directory is asked again.
+/// Waits until the directory is asked again: at once when this server has written to it.
 pub(super) async fn pause(following: &Following<'_>) -> Result<(), LdapError> {
     tokio::select! {
         () = following.news.closed() => Err(LdapError::Over),
+        () = following.written.notified() => Ok(()),
         () = tokio::time::sleep(following.settings.poll) => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use super::connection::Connection;
 use super::{Following, Root};
 use crate::map::{ATTRIBUTES, Mapped, map};
 use crate::{LdapError, guid_text};
-use bridgehead_directory::{Entry as NewsEntry, EntryId, News};
+use bridgehead_directory::{Entry as NewsEntry, EntryId, News, StoredPart};
 use bridgehead_ldap::{Entry, Filter, Scope, Search};
 
 /// Values of one attribute; of a group with more the entry can't be used.
@@ -37,6 +37,10 @@ pub(super) fn news(entry: &Entry, id: EntryId) -> News {
     let content = match map(entry, &id.0) {
         Mapped::Nobody => return News::Gone(id),
         Mapped::Object(object) => Ok(*object),
+        Mapped::Part(text) => {
+            let place = entry.name.as_str().into();
+            return News::Part(id, StoredPart { place, text });
+        }
         Mapped::Fault(reason) => Err(reason),
     };
     News::Put(Box::new(NewsEntry {
@@ -126,7 +130,7 @@ pub(super) async fn tell_all(
             complete(connection, &mut entry).await?;
             let id = identity(&entry);
             let news = news(&entry, id.clone());
-            if matches!(news, News::Put(_)) {
+            if !matches!(news, News::Gone(_)) {
                 seen.insert(id);
                 following.tell(news).await?;
             }
