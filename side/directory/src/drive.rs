@@ -23,12 +23,12 @@ use crate::{
 use arc_swap::ArcSwap;
 use bridgehead_mail::Timestamp;
 use parking_lot::Mutex;
+use sharing::Sharing;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use sharing::Sharing;
 use tokio::sync::watch;
 
 /// The directory. Cheap to clone.

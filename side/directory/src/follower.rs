@@ -73,7 +73,9 @@ impl Follower {
                 self.commit(cursor, now)?;
                 self.heard(now)?;
             }
-            News::Full | News::Put(_) | News::Part(..) | News::Gone(_) | News::Only(_) => self.add(news)?,
+            News::Full | News::Put(_) | News::Part(..) | News::Gone(_) | News::Only(_) => {
+                self.add(news)?
+            }
         }
         self.check_age(now);
         Ok(())

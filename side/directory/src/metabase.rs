@@ -3,9 +3,9 @@
 //! Guards: what was told together is stored together. The file is readable by its owner only. A file of another version is
 //! emptied: everything is told again.
 
-use crate::{OpenError, StoredPart};
 use crate::embedded::{CACHE_OCTETS, open_file};
 use crate::recipients::{Recipients, packed};
+use crate::{OpenError, StoredPart};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableTable, TableDefinition, WriteTransaction};
 use std::collections::BTreeMap;

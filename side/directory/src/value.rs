@@ -129,7 +129,9 @@ impl Value for u64 {
 
     fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, String> {
         let fault = || "a whole number from 0 up is expected".to_owned();
-        within(number(value).ok_or_else(fault)?, key, |number| number.to_string())
+        within(number(value).ok_or_else(fault)?, key, |number| {
+            number.to_string()
+        })
     }
 
     fn write(&self, out: &mut String) {

@@ -7,9 +7,7 @@ use crate::{InForce, Rooms};
 use axum::Json;
 use axum::extract::State;
 use bridgehead_directory::{Change, Fault as DirectoryFault, Wish};
-use bridgehead_management_api::{
-    ApplyRequest, ApplyResult, EndTrial, Export, Fault, TrialEnded,
-};
+use bridgehead_management_api::{ApplyRequest, ApplyResult, EndTrial, Export, Fault, TrialEnded};
 use std::time::Duration;
 
 /// How long an answer waits for a change to come into force on this server.
@@ -133,7 +131,9 @@ async fn in_force(rooms: &Rooms, reached: impl FnMut(&InForce) -> bool) -> Vec<S
         _ => {
             let why = rooms.directory.waits_for();
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
-            vec![format!("it is stored, but not in force on this server yet{why}")]
+            vec![format!(
+                "it is stored, but not in force on this server yet{why}"
+            )]
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::backend::{Backend, Person, What};
 use crate::conformance;
 use crate::followed::{Followed, found};
+use crate::sharing;
 use bridgehead_directory::{Acceptance, Directory, Found, Proof};
 use bridgehead_ldap_directory::{LdapSettings, ServerUrl};
 use bridgehead_tests::samba::{ADMIN, BASE, READER, SECRET, Samba};
@@ -299,4 +300,66 @@ fn an_administrator_sees_deletions_at_once() {
     domain.followed.until("bob@lab.test", Acceptance::Recipient);
     domain.remove("bob");
     domain.followed.until("bob@lab.test", Acceptance::Unknown);
+}
+
+/// Not there at first.
+const CONTAINER: &str = "CN=Bridgehead,CN=Services,CN=Configuration,DC=lab,DC=test";
+
+/// Servers that share an organisation in this domain.
+fn joining(samba: &Samba) -> impl Fn(&str) -> Followed {
+    let settings = LdapSettings {
+        configuration_base: Some(CONTAINER.to_owned()),
+        user: ADMIN.to_owned(),
+        ..settings(samba)
+    };
+    move |name| Followed::sharing(name, settings.clone(), Some(samba.namespace()))
+}
+
+#[test]
+fn a_change_reaches_all_servers() {
+    if possible("a_change_reaches_all_servers") {
+        sharing::a_change_reaches_all_servers(&joining(&Samba::start()));
+    }
+}
+
+#[test]
+fn of_two_who_write_at_once_one_is_told() {
+    if possible("of_two_who_write_at_once_one_is_told") {
+        sharing::of_two_who_write_at_once_one_is_told(&joining(&Samba::start()));
+    }
+}
+
+#[test]
+fn a_change_is_tried_on_some_servers_first() {
+    if possible("a_change_is_tried_on_some_servers_first") {
+        sharing::a_change_is_tried_on_some_servers_first(&joining(&Samba::start()));
+    }
+}
+
+#[test]
+fn what_others_break_isnt_in_force() {
+    if !possible("what_others_break_isnt_in_force") {
+        return;
+    }
+    let samba = Samba::start();
+    let head = format!(
+        "dn: CN=head,{CONTAINER}\nchangetype: modify\nreplace: serviceBindingInformation\n\
+         serviceBindingInformation: 1:[head]\nserviceBindingInformation: 2:change = \"nonsense\"\n"
+    );
+    let meddle = |ldif: &str| samba.change(ldif);
+    sharing::what_others_break_isnt_in_force(&joining(&samba), &meddle, &head, CONTAINER);
+}
+
+#[test]
+fn who_may_only_read_is_told_so() {
+    if !possible("who_may_only_read_is_told_so") {
+        return;
+    }
+    let samba = Samba::start();
+    let settings = LdapSettings {
+        configuration_base: Some(CONTAINER.to_owned()),
+        ..settings(&samba)
+    };
+    let reader = Followed::sharing("one", settings, Some(samba.namespace()));
+    sharing::who_may_only_read_is_told_so(&reader);
 }

@@ -309,26 +309,23 @@ const CONTAINER: &str = "cn=mail,ou=bridgehead,dc=lab,dc=test";
 
 #[test]
 fn a_change_reaches_all_servers() {
-    if !possible("a_change_reaches_all_servers") {
-        return;
+    if possible("a_change_reaches_all_servers") {
+        sharing::a_change_reaches_all_servers(&joining(&Slapd::start("")));
     }
-    sharing::a_change_reaches_all_servers(&joining(&Slapd::start("")));
 }
 
 #[test]
 fn of_two_who_write_at_once_one_is_told() {
-    if !possible("of_two_who_write_at_once_one_is_told") {
-        return;
+    if possible("of_two_who_write_at_once_one_is_told") {
+        sharing::of_two_who_write_at_once_one_is_told(&joining(&Slapd::start("")));
     }
-    sharing::of_two_who_write_at_once_one_is_told(&joining(&Slapd::start("")));
 }
 
 #[test]
 fn a_change_is_tried_on_some_servers_first() {
-    if !possible("a_change_is_tried_on_some_servers_first") {
-        return;
+    if possible("a_change_is_tried_on_some_servers_first") {
+        sharing::a_change_is_tried_on_some_servers_first(&joining(&Slapd::start("")));
     }
-    sharing::a_change_is_tried_on_some_servers_first(&joining(&Slapd::start("")));
 }
 
 #[test]

@@ -167,7 +167,10 @@ pub(crate) fn of_two_who_write_at_once_one_is_told(join: Join<'_>) {
     let history = one.directory.history(100).unwrap();
     let versions: Vec<u64> = history.iter().map(|entry| entry.version).collect();
     assert_eq!(versions, all);
-    assert_eq!(one.directory.export().unwrap(), two.directory.export().unwrap());
+    assert_eq!(
+        one.directory.export().unwrap(),
+        two.directory.export().unwrap()
+    );
 }
 
 pub(crate) fn a_change_is_tried_on_some_servers_first(join: Join<'_>) {
@@ -179,7 +182,10 @@ pub(crate) fn a_change_is_tried_on_some_servers_first(join: Join<'_>) {
         ..Applying::of(domain)
     };
     let nobody = reason(tried("bad.test", "west").on(&one));
-    assert!(nobody.contains("no server or routing group \"west\""), "{nobody}");
+    assert!(
+        nobody.contains("no server or routing group \"west\""),
+        "{nobody}"
+    );
 
     let trial = tried("second.test", "south").on(&one).unwrap();
     assert_eq!(trial.trial_on, ["two"]);
@@ -196,7 +202,9 @@ pub(crate) fn a_change_is_tried_on_some_servers_first(join: Join<'_>) {
     until_version(&two, 1);
     two.until("x@second.test", Acceptance::NotOurs);
     two.until("x@first.test", Acceptance::Unknown);
-    let again = one.does(|directory| directory.end_trial(false)).unwrap_err();
+    let again = one
+        .does(|directory| directory.end_trial(false))
+        .unwrap_err();
     assert!(again[0].reason.contains("no change is on trial"));
 
     let trial = tried("fourth.test", "One").on(&two).unwrap();
@@ -205,13 +213,21 @@ pub(crate) fn a_change_is_tried_on_some_servers_first(join: Join<'_>) {
     until_version(&one, 3);
     assert_eq!(two.does(|directory| directory.end_trial(true)), Ok((3, 3)));
     until_version(&two, 3);
-    assert_eq!(one.directory.export().unwrap(), two.directory.export().unwrap());
+    assert_eq!(
+        one.directory.export().unwrap(),
+        two.directory.export().unwrap()
+    );
     let history = two.directory.history(10).unwrap();
     let versions: Vec<u64> = history.iter().map(|entry| entry.version).collect();
     assert_eq!(versions, [3, 1]);
 }
 
-/// `parts` is the DN of the container.
+pub(crate) fn who_may_only_read_is_told_so(reader: &Followed) {
+    let refused = reason(Applying::of("first.test").on(reader));
+    assert!(refused.contains("the right to write below"), "{refused}");
+    assert_eq!(reader.snapshot().version(), 0);
+}
+
 pub(crate) fn what_others_break_isnt_in_force(
     join: Join<'_>,
     meddle: Meddle<'_>,

@@ -55,7 +55,11 @@ impl Sharing {
     }
 
     /// Moves the head by this step; `is_done` tells from what is there whether it has been.
-    fn move_head(&self, step: Step, is_done: impl Fn(&Versions) -> bool) -> Result<(), SharedError> {
+    fn move_head(
+        &self,
+        step: Step,
+        is_done: impl Fn(&Versions) -> bool,
+    ) -> Result<(), SharedError> {
         match self.write(&[step]) {
             // The answer may have been lost, and not the step.
             Err(SharedError::Away(reason)) => match self.read() {
@@ -171,7 +175,9 @@ impl Directory {
     fn present(&self, sharing: &Sharing, file: &str) -> Result<Present, Vec<Fault>> {
         let refused = |reason: String| local_trouble(file, &reason);
         let versions = sharing.read().map_err(|error| refused(error.to_string()))?;
-        let (here, embedded) = self.organisation().map_err(|error| local_trouble(file, &error))?;
+        let (here, embedded) = self
+            .organisation()
+            .map_err(|error| local_trouble(file, &error))?;
         let Some(head) = versions.head() else {
             return Ok(Present {
                 versions,
@@ -288,7 +294,11 @@ fn write(
         why: wish.why,
         now: wish.now,
     };
-    let id = format!("{:012x}-{:08x}", wish.now.as_millis(), rand::random::<u32>());
+    let id = format!(
+        "{:012x}-{:08x}",
+        wish.now.as_millis(),
+        rand::random::<u32>()
+    );
     let head = versions.head();
     let before = head.map(|head| &*head.part.change.0);
     let written = sharing
@@ -338,7 +348,9 @@ fn servers(organisation: &Organisation, wish: &Wish<'_>) -> Result<Vec<Name>, Ve
 
 /// All objects of a chain as one text.
 fn text_of(chain: &[Link<'_>]) -> String {
-    let bodies = objects(chain).into_values().map(|form| form.part.1.as_str());
+    let bodies = objects(chain)
+        .into_values()
+        .map(|form| form.part.1.as_str());
     bodies.collect::<Vec<_>>().join("\n")
 }
 
@@ -366,7 +378,9 @@ fn lost(file: &str, error: &SharedError) -> Vec<Fault> {
                  in force; look at what changed, and apply again ({reason})"
             ),
             SharedError::Refused(reason) => {
-                format!("the directory doesn't take the change; nothing of it is in force: {reason}")
+                format!(
+                    "the directory doesn't take the change; nothing of it is in force: {reason}"
+                )
             }
             SharedError::Away(reason) => format!("the directory can't be written to: {reason}"),
         },

@@ -107,7 +107,11 @@ fn tell(transaction: &WriteTransaction, told: &Told<'_>) -> Result<(), redb::Err
     let note = &last.note.part;
     let mut objects = transaction.open_table(OBJECTS)?;
     let before = rows(&objects)?;
-    let mut after = if told.whole { Rows::new() } else { before.clone() };
+    let mut after = if told.whole {
+        Rows::new()
+    } else {
+        before.clone()
+    };
     for form in told.links.iter().flat_map(|link| link.forms) {
         let (form, body) = &form.part;
         let Some(row) = row(&form.object.0) else {

@@ -81,7 +81,9 @@ impl Part {
     pub(crate) fn is_one(text: &str) -> bool {
         let kinds = [Form::KIND, Note::KIND, Head::KIND];
         let first = text.lines().next().unwrap_or_default();
-        let kind = first.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let kind = first
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
         kind.is_some_and(|kind| kinds.contains(&kind))
     }
 

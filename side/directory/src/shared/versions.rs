@@ -137,7 +137,10 @@ impl Versions {
             old && !ids.contains(&***id) && !self.tries(id)
         });
         let others: BTreeSet<&str> = others.map(|id| &**id).collect();
-        others.into_iter().flat_map(|id| self.parts_of(id)).collect()
+        others
+            .into_iter()
+            .flat_map(|id| self.parts_of(id))
+            .collect()
     }
 
     /// The changes that lead to this one, the oldest first.

@@ -248,9 +248,7 @@ impl Writer<'_> {
             changes: &changes,
         };
         match self.call(&request, "a change of an entry").await {
-            Err(error)
-                if matches!(error.code(), Some(NO_SUCH_ATTRIBUTE | NO_SUCH_OBJECT)) =>
-            {
+            Err(error) if matches!(error.code(), Some(NO_SUCH_ATTRIBUTE | NO_SUCH_OBJECT)) => {
                 Err(SharedError::Conflict(in_words(&error)))
             }
             other => other.map_err(|error| refused(&error)),
