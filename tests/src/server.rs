@@ -45,12 +45,17 @@ impl Server {
 
     /// A folder with a server file, and no server yet. `lines` go into the server file.
     pub fn prepare(binary: &Path, lines: &str) -> Self {
+        Self::prepare_named("mail1", binary, lines)
+    }
+
+    /// The same for a server of another name.
+    pub fn prepare_named(name: &str, binary: &Path, lines: &str) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("bridgehead-test-")
             .tempdir()
             .expect("a temporary folder");
         let text = format!(
-            "name = \"mail1\"\ndata = \"{}/data\"\n{lines}\n",
+            "name = \"{name}\"\ndata = \"{}/data\"\n{lines}\n",
             folder.path().display()
         );
         fs::write(folder.path().join("server.toml"), text).unwrap();

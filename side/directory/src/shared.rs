@@ -8,6 +8,8 @@
 #[expect(unreachable_pub, reason = "declared like the objects of a file")]
 mod part;
 mod plan;
+#[cfg(test)]
+mod tests;
 mod versions;
 
 pub(crate) use part::Part;

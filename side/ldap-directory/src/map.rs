@@ -3,6 +3,8 @@
 //! Guards: pure; an object comes about by way of the same text and checks as in the organisation's file, so that an entry
 //! can't be what a file couldn't. An entry without an address is nobody; one with a faulty value is told with the reason.
 
+pub(crate) mod lines;
+
 use bridgehead_directory::{Name, Object, StoredPart, quote};
 use bridgehead_ldap::Entry;
 use bridgehead_mail::Address;
@@ -132,7 +134,9 @@ pub fn map(entry: &Entry, id: &str) -> Mapped {
     }
     if classes.has(&["serviceconnectionpoint"]) {
         return match entry.text("serviceClassName") {
-            Some(SERVICE) => object_or_part(numbered_lines(entry)),
+            Some(SERVICE) => {
+                object_or_part(lines::joined(texts(entry, "serviceBindingInformation")))
+            }
             _ => Mapped::Nobody,
         };
     }
@@ -209,32 +213,6 @@ fn object(text: &str) -> Mapped {
         Ok(object) => Mapped::Object(Box::new(object)),
         Err(reason) => Mapped::Fault(reason),
     }
-}
-
-/// The lines of a text whose values begin with their numbers, as `012:name = "x"`: values of an attribute have no order.
-/// Values that become the lines again: each has its number in front, since values have no order.
-pub(crate) fn numbered_values(text: &str) -> Vec<String> {
-    /// Active Directory takes somewhat more than a thousand values of an attribute.
-    const VALUES: usize = 500;
-    let lines: Vec<&str> = text.lines().collect();
-    let together = lines.len().div_ceil(VALUES).max(1);
-    let values = lines.chunks(together).enumerate();
-    values
-        .map(|(number, lines)| format!("{}:{}", number + 1, lines.join("\n")))
-        .collect()
-}
-
-fn numbered_lines(entry: &Entry) -> String {
-    let mut lines: Vec<(u32, String)> = texts(entry, "serviceBindingInformation")
-        .into_iter()
-        .filter_map(|value| {
-            let (number, line) = value.split_once(':')?;
-            Some((number.parse().ok()?, line.to_owned()))
-        })
-        .collect();
-    lines.sort();
-    let lines: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
-    lines.join("\n")
 }
 
 struct Classes(Vec<String>);

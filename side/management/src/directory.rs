@@ -164,6 +164,9 @@ pub(crate) async fn rollback(
         Ok(applied)
     });
     let applied = applied.await?;
-    let applied = applied.map_err(|error: HistoryError| No::broken(&error))?;
+    let applied = applied.map_err(|error| match error {
+        HistoryError::Unknown(_) => No::not_found(&error),
+        HistoryError::Database(_) => No::broken(&error),
+    })?;
     Ok(Json(answer(&rooms, applied, dry_run).await))
 }

@@ -17,13 +17,18 @@ fn carol() -> Person {
 
 /// A server that isn't running yet, and follows this slapd.
 fn prepared(slapd: &Slapd) -> Server {
+    prepared_named("mail1", slapd, "")
+}
+
+/// The same with another name and further lines for `[ldap]`.
+fn prepared_named(name: &str, slapd: &Slapd, more: &str) -> Server {
     let lines = format!(
         "directory = \"ldap\"\n[ldap]\nservers = [\"{}\"]\nbase = \"{BASE}\"\nuser = \"{ADMIN}\"\n\
-         password-file = \"ldap.password\"\nca-file = \"{}\"\npoll = \"1s\"\n",
+         password-file = \"ldap.password\"\nca-file = \"{}\"\npoll = \"1s\"\n{more}",
         slapd.tls_url(),
         slapd.ca_file().display()
     );
-    let server = Server::prepare(binary::bridgehead(), &lines);
+    let server = Server::prepare_named(name, binary::bridgehead(), &lines);
     fs::write(server.folder().join("ldap.password"), format!("{SECRET}\n")).unwrap();
     server
 }
@@ -194,4 +199,99 @@ fn a_faulty_ldap_table_is_named_with_its_line() {
         "name = \"m\"\ndata = \"d\"\n[ldap]\ndomain = \"x.test\"\nuser = \"u\"\npassword-file = \"p\"\n",
     );
     assert!(!unused.success, "{}", unused.text);
+}
+
+/// Waits until a server at this port calls itself that.
+fn until_greeted(port: u16, greeting: &str) {
+    wait::until(greeting, || {
+        let client = Client::connect(([127, 0, 0, 1], port).into()).ok()?;
+        let greeted = format!("{:?}", client.greeting);
+        greeted.contains(greeting).then_some(())
+    });
+}
+
+/// What is applied on one server is in force on another that has never seen a file.
+#[test]
+fn two_servers_share_their_organisation() {
+    if let Err(reason) = Slapd::is_possible() {
+        return skip::skip("two_servers_share_their_organisation", reason);
+    }
+    const SHARED: &str = "shared-organization = true\nconfiguration-base = \"cn=mail,ou=bridgehead,dc=lab,dc=test\"\n";
+    let slapd = Slapd::start(&added(&carol()));
+    let port = tools::free_port();
+    let organization = |greeting: &str| {
+        Organization::new().with(&format!(
+            "[[server]]\nname = \"mail2\"\nrouting-group = \"main\"\nhostname = \"{greeting}\"\n\
+             [[virtual-server]]\nname = \"other\"\nserver = \"mail2\"\nrole = \"mx\"\n\
+             listen = [\"127.0.0.1:{port}\"]\n"
+        ))
+    };
+    let mut one = prepared_named("mail1", &slapd, SHARED);
+    one.run(&[]);
+    let mut two = prepared_named("mail2", &slapd, SHARED);
+    two.run(&[]);
+    one.apply(&organization("two.example.test"));
+    let greeted = |greeting: &str| until_greeted(port, greeting);
+    greeted("two.example.test");
+
+    // Tried on the one, asked for on the other.
+    let file = one.folder().join("trial.toml");
+    fs::write(&file, organization("trial.example.test").text()).unwrap();
+    let file = file.to_str().unwrap();
+    let tried = one.ask(&[
+        "apply",
+        "-f",
+        file,
+        "--try-on",
+        "mail2",
+        "--why",
+        "a new name",
+    ]);
+    assert_eq!(tried["tried-on"], serde_json::json!(["mail2"]));
+    greeted("trial.example.test");
+    until_status(&one, "a trial", |status| status["shared"]["trial"] == 2);
+    assert_eq!(one.ask(&["directory", "status"])["version"], 1);
+    assert_eq!(two.ask(&["config", "withdraw"])["version"], 1);
+    greeted("two.example.test");
+    one.ask(&["apply", "-f", file, "--try-on", "mail2"]);
+    assert_eq!(one.ask(&["config", "promote"])["version"], 3);
+    greeted("trial.example.test");
+    until_status(&one, "the version for all", |status| status["version"] == 3);
+    let text = |server: &Server| server.ask(&["export"])["text"].clone();
+    assert_eq!(text(&one), text(&two));
+
+    // The way back, from the other side; and the reason it was done.
+    let back = two.ask(&[
+        "config",
+        "rollback",
+        "1",
+        "--why",
+        "the old name was better",
+    ]);
+    assert_eq!(back["version"], 4);
+    greeted("two.example.test");
+    until_status(&one, "the way back", |status| status["version"] == 4);
+    let history = one.ask(&["config", "history"]);
+    assert_eq!(
+        history["changes"][0]["why"],
+        "back to version 1: the old name was better"
+    );
+    let unknown = one.command(&["config", "rollback", "2"]);
+    let unknown = String::from_utf8_lossy(&unknown.stderr).into_owned();
+    assert!(
+        unknown.contains("no change that led to version 2"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn who_has_an_organisation_alone_cant_try_a_change() {
+    let server = Server::start(&Organization::new());
+    let file = server.folder().join("org.toml");
+    let tried = server.command(&["apply", "-f", file.to_str().unwrap(), "--try-on", "mail1"]);
+    let said = String::from_utf8_lossy(&tried.stderr).into_owned();
+    assert!(
+        !tried.status.success() && said.contains("shared-organization"),
+        "{said}"
+    );
 }

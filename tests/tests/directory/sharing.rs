@@ -58,7 +58,7 @@ impl Applying {
                 text: &self.text,
                 file: "org.toml",
                 who: "test",
-                why: "so that it works",
+                why: "so that\nit works\n",
                 now: now(),
                 expected: self.expected,
                 dry_run: self.dry_run,

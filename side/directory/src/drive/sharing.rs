@@ -17,6 +17,8 @@ use bridgehead_mail::Timestamp;
 use parking_lot::Mutex;
 use std::sync::Arc;
 
+/// Changes that can be gone back behind.
+const KEPT_CHANGES: usize = 500;
 /// How old parts are that belong to no chain before they are taken away, in milliseconds.
 const LEFT_OVER_MILLIS: u64 = 24 * 60 * 60 * 1000;
 
@@ -88,7 +90,7 @@ impl Sharing {
         let Ok(chain) = versions.chain(&head.part.change.0) else {
             return;
         };
-        let mut steps = parts_to_prune(&chain);
+        let mut steps = parts_to_prune(&chain, KEPT_CHANGES);
         let old = now.as_millis().saturating_sub(LEFT_OVER_MILLIS);
         steps.extend(removal(versions.left_over(&chain, old)));
         let _ = self.write(&steps);

@@ -153,7 +153,7 @@ mod tests {
                 after: None,
                 version: 1 << 40,
                 at: 77,
-                who: words("\"root\"\n\nat the console"),
+                who: words("\"root\" at the console"),
                 why: None,
                 summary: words("created server a"),
                 forms: 2,

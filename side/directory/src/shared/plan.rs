@@ -11,8 +11,6 @@ use crate::organisation::ObjectKey;
 use crate::{Change, Name, Step, Words};
 use std::collections::BTreeMap;
 
-/// Changes that can be gone back behind.
-const KEPT_CHANGES: usize = 500;
 /// Letters of a text of a note.
 const WORDS_MAX: usize = 2000;
 
@@ -71,9 +69,12 @@ pub(crate) fn new_change(
     steps
 }
 
+/// A text as one line, since that is what a note can hold.
 fn words(text: &str) -> Option<Words> {
-    let text: String = text.chars().take(WORDS_MAX).collect();
-    (!text.is_empty()).then(|| Words(text.into()))
+    let line = text.split(char::is_control).map(str::trim);
+    let line: Vec<&str> = line.filter(|words| !words.is_empty()).collect();
+    let line: String = line.join(" ").chars().take(WORDS_MAX).collect();
+    (!line.is_empty()).then(|| Words(line.into()))
 }
 
 /// The step that moves the head.
@@ -105,11 +106,11 @@ pub(crate) fn moved_head(
     }
 }
 
-/// The steps that take away what is only needed to go back behind the last changes. The number of forms that a change
+/// The steps that take away what is only needed to go back behind the last `kept` changes. The number of forms that a change
 /// says it has goes down before the form goes, so that a chain is whole at every moment.
-pub(crate) fn parts_to_prune(chain: &[Link<'_>]) -> Vec<Step> {
+pub(crate) fn parts_to_prune(chain: &[Link<'_>], kept: usize) -> Vec<Step> {
     let mut steps = Vec::new();
-    let old = chain.len().saturating_sub(KEPT_CHANGES);
+    let old = chain.len().saturating_sub(kept);
     let mut holders: BTreeMap<&str, (usize, &Read<FormBody>)> = BTreeMap::new();
     let mut notes: Vec<(String, Note)> = chain
         .iter()

@@ -5,11 +5,10 @@
 
 use super::connection::Connection;
 use super::{LdapDirectory, Root, in_words, root};
-use crate::map::{CONFIGURATION, Mapped, SERVICE, map, numbered_values};
+use crate::map::{CONFIGURATION, Mapped, SERVICE, lines, map};
 use crate::{LdapError, ServerUrl};
 use bridgehead_directory::{Later, SharedDirectory, SharedError, Step, StoredPart};
 use bridgehead_ldap::{Change, ChangeKind, Filter, Request, Response, Scope, Search};
-use std::sync::atomic::Ordering;
 
 /// RFC 4511 appendix A.
 const REFERRAL: u32 = 10;
@@ -63,19 +62,15 @@ impl SharedDirectory for LdapDirectory {
 }
 
 impl LdapDirectory {
-    /// A connection to the first server that answers, beginning with the one that is followed.
+    /// A connection to the first server that answers, in the order of the settings: so that all who write write to the same.
     async fn writer(&self) -> Result<Writer<'_>, SharedError> {
         let base = self.inner.settings.configuration_base.as_deref();
         let base = base.ok_or_else(|| {
             SharedError::Refused("no configuration-base is set in [ldap]".to_owned())
         })?;
         let servers = self.servers().await.map_err(|error| away(&error))?;
-        let first = self.inner.preferred.load(Ordering::Relaxed);
         let mut last = SharedError::Away("no server of the directory is named".to_owned());
-        for number in 0..servers.len() {
-            let Some(server) = servers.get((first + number) % servers.len()) else {
-                continue;
-            };
+        for server in &servers {
             match self.writer_to(server, base).await {
                 Ok(writer) => return Ok(writer),
                 Err(error) => last = away(&error),
@@ -259,7 +254,7 @@ impl Writer<'_> {
     fn values(&self, text: &str) -> Vec<String> {
         match self.form {
             Form::OwnClass => vec![text.to_owned()],
-            Form::ConnectionPoint => numbered_values(text),
+            Form::ConnectionPoint => lines::split(text),
         }
     }
 
