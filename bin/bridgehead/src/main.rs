@@ -11,6 +11,10 @@ use std::error::Error;
 use std::process::ExitCode;
 use tokio::runtime::{Builder, Runtime};
 
+/// Measured against the system's: lookups in a large directory are half as fast again (decision 11).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(&cli) {

@@ -3,7 +3,7 @@
 use crate::recipients::{fold, fold_parts};
 use crate::{DomainKind, Member, Name, Organisation};
 use bridgehead_mail::{Address, Domain};
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 /// Which object, by its index in the organisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -311,14 +311,15 @@ impl Recipients {
 
     /// How many have a key.
     pub(crate) fn count(&self, key: Key<'_>) -> usize {
-        match self.count {
-            0 => 0,
-            _ => self.records_with(key).count(),
-        }
+        self.records_with(key).count()
     }
 
     fn records_with<'a>(&'a self, key: Key<'a>) -> impl Iterator<Item = (u32, &'a Record)> + 'a {
-        let (shard, print) = self.place_of(key);
+        // Often one of the two tables is empty, and then nothing is hashed.
+        let (shard, print) = match self.count {
+            0 => (SHARDS, 0),
+            _ => self.place_of(key),
+        };
         let hash = spread(&Mark { print, at: 0 });
         let marks = self.marks.get(shard).into_iter();
         marks

@@ -23,6 +23,10 @@ use std::fmt::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+/// As in the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Debug, Parser)]
 struct Options {
     /// Recipients in the copy
@@ -31,6 +35,9 @@ struct Options {
     /// Recipients in the slapd
     #[arg(long, default_value_t = 100_000)]
     entries: u32,
+    /// How often each lookup is done; the fastest round counts
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
 }
 
 const CONFIGURATION: &str = "[organization]\nname = \"Lab\"\npostmaster = \"postmaster@lab.test\"\n\n\
@@ -43,7 +50,7 @@ fn main() {
     let options = Options::parse();
     let load = std::fs::read_to_string("/proc/loadavg").unwrap();
     println!("load at the start: {}", load.trim());
-    copy(options.recipients);
+    copy(options.recipients, options.rounds);
     group(100_000);
     if let Err(reason) = Slapd::is_possible() {
         println!("no figures of slapd: {reason}");
@@ -115,7 +122,17 @@ fn put_mailbox(follower: &mut Follower, prototype: &Mailbox, number: u32) {
     put(follower, number, Object::Mailbox(mailbox));
 }
 
-fn copy(recipients: u32) {
+/// Addresses per second in the fastest of some rounds; for each of them `holds` must.
+fn fastest(asked: &[Address], rounds: u32, holds: impl Fn(&Address) -> bool) -> f64 {
+    let round = |_| {
+        let begun = Instant::now();
+        assert_eq!(asked.iter().filter(|one| holds(one)).count(), asked.len());
+        asked.len() as f64 / begun.elapsed().as_secs_f64()
+    };
+    (0..rounds.max(1)).map(round).fold(0.0, f64::max)
+}
+
+fn copy(recipients: u32, rounds: u32) {
     let folder = tempfile::tempdir().unwrap();
     let (directory, mut follower) = opened(folder.path());
     let before = resident();
@@ -136,19 +153,13 @@ fn copy(recipients: u32) {
     let asked: Vec<Address> = (0..200_000_u32)
         .map(|number| address("given.surname", number.wrapping_mul(7_919) % recipients))
         .collect();
-    let begun = Instant::now();
-    let there = asked
-        .iter()
-        .filter(|one| snapshot.accept(one) == Acceptance::Recipient);
-    assert_eq!(there.count(), asked.len());
-    let rate = asked.len() as f64 / begun.elapsed().as_secs_f64();
+    let rate = fastest(&asked, rounds, |one| {
+        snapshot.accept(one) == Acceptance::Recipient
+    });
     println!("said whether mail is taken for {rate:.0} recipients per second on one core");
-    let begun = Instant::now();
-    let found = asked
-        .iter()
-        .filter(|one| matches!(snapshot.resolve(one), Resolution::Object(..)));
-    assert_eq!(found.count(), asked.len());
-    let rate = asked.len() as f64 / begun.elapsed().as_secs_f64();
+    let rate = fastest(&asked, rounds, |one| {
+        matches!(snapshot.resolve(one), Resolution::Object(..))
+    });
     println!("resolved {rate:.0} recipients per second to their objects on one core");
 
     let begun = Instant::now();
