@@ -85,10 +85,12 @@ fn concerns(
     if rule.members.is_empty() {
         return false;
     }
-    let mut work = WORK_MAX;
+    let mut left = WORK_MAX;
     // Where it is too much work to find out, it is journaled: too much is better than too little.
-    let mut is_member = |who: &Sender<'_>| {
-        let among = snapshot.is_among(who, &rule.members, &mut work);
+    let mut is_member = |who: Sender<'_>| {
+        let mut standing = snapshot.standing(who, left);
+        let among = standing.is_among(&rule.members);
+        left = standing.work_left();
         among.unwrap_or(true)
     };
     let sender = Sender {
@@ -96,7 +98,7 @@ fn concerns(
         address: from,
         size: None,
     };
-    is_member(&sender) || known.everybody().any(|one| is_member(&as_sender(one)))
+    is_member(sender) || known.everybody().any(|one| is_member(as_sender(one)))
 }
 
 /// An addressee as membership is tested.

@@ -12,7 +12,7 @@ use crate::trace::Trace;
 use crate::wishes::Wishes;
 use crate::{ADDRESSEES_MAX, Categorized, DEPTH_MAX, Expanded, Snapshot, Step, TESTS_MAX};
 use bridgehead_directory::{
-    Contact, DynamicGroup, Found, Group, How, Mailbox, Member, Name, Resolution, Sender,
+    Contact, DynamicGroup, Found, Group, How, Mailbox, Member, Name, Resolution, Sender, Standing,
 };
 use bridgehead_mail::{
     Address, Addressee, Destination, DsnText, Failure, Notify, Orcpt, Recipient, ReversePath,
@@ -24,12 +24,10 @@ use std::collections::{HashMap, HashSet};
 #[derive(Debug)]
 pub(crate) struct Categorizer<'s> {
     snapshot: &'s Snapshot,
-    sender: Sender<'s>,
+    standing: Standing<'s>,
     trace: Trace,
     /// How many more objects may be looked at.
     budget: u32,
-    /// How many more members may be looked at to find out who may send.
-    tests: u32,
     /// Who failed, and with what.
     failed: HashSet<(Address, String)>,
     /// Groups with a reverse-path of their own.
@@ -44,10 +42,9 @@ impl<'s> Categorizer<'s> {
     pub(crate) fn new(snapshot: &'s Snapshot, sender: Sender<'s>, trace: Trace) -> Self {
         Self {
             snapshot,
-            sender,
+            standing: snapshot.standing(sender, TESTS_MAX),
             trace,
             budget: ADDRESSEES_MAX,
-            tests: TESTS_MAX,
             failed: HashSet::new(),
             lists: Vec::new(),
             is_list: false,
@@ -124,6 +121,7 @@ impl<'s> Categorizer<'s> {
     fn group(&self, address: &Address) -> Option<Name> {
         match self.snapshot.resolve(address) {
             Resolution::Object(Found::Group(group), _) => Some(group.name.clone()),
+            Resolution::Object(Found::DynamicGroup(group), _) => Some(group.name.clone()),
             _ => None,
         }
     }
@@ -139,10 +137,9 @@ enum Bound {
 /// The walk of one recipient.
 struct Walk<'w, 's> {
     snapshot: &'s Snapshot,
-    sender: Sender<'s>,
+    standing: &'w mut Standing<'s>,
     trace: &'w mut Trace,
     budget: &'w mut u32,
-    tests: &'w mut u32,
     lists: &'w mut Vec<(Name, ReversePath)>,
     is_list: bool,
     recipient: &'w Recipient,
@@ -163,10 +160,9 @@ impl<'w, 's> Walk<'w, 's> {
     fn new(categorizer: &'w mut Categorizer<'s>, recipient: &'w Recipient) -> Self {
         Self {
             snapshot: categorizer.snapshot,
-            sender: categorizer.sender,
+            standing: &mut categorizer.standing,
             trace: &mut categorizer.trace,
             budget: &mut categorizer.budget,
-            tests: &mut categorizer.tests,
             lists: &mut categorizer.lists,
             is_list: categorizer.is_list,
             recipient,

@@ -79,8 +79,7 @@ fn may_send_to(
         address: from,
         size,
     };
-    let mut work = WORK_MAX;
-    match snapshot.restriction(found, &sender, &mut work) {
+    match snapshot.standing(sender, WORK_MAX).restriction(found) {
         None | Some(Restriction::Work) => Ok(()),
         Some(Restriction::Size(_)) => Err(Refusal::TooLargeForRecipient),
         Some(Restriction::Strangers | Restriction::NotAmong | Restriction::Among) => {

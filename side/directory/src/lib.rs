@@ -56,7 +56,7 @@ pub use objects::{
 };
 pub use organisation::{Organisation, parse_organisation, reference};
 pub use password::{Password, verify_password};
-pub use permission::{Restriction, Sender};
+pub use permission::{Restriction, Sender, Standing};
 pub use reader::{Fields, Place, read_document};
 pub use shared::{Later, SharedDirectory, SharedError, Step, StoredPart};
 pub use snapshot::{Acceptance, How, Login, Proof, Resolution, Snapshot};

@@ -4,9 +4,9 @@
 //! that no restriction is passed by a false sender. Work is bounded.
 
 use crate::recipients::fold;
-use crate::{Found, Member, Size, Snapshot};
+use crate::{Filter, Found, Member, Size, Snapshot};
 use bridgehead_mail::Address;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Groups in groups that a test goes through.
 const GROUPS_MAX: usize = 1000;
@@ -37,21 +37,55 @@ pub enum Restriction {
     Work,
 }
 
+/// A sender as tests of who may send know it. What it was found to be inside of is remembered for the next object.
+#[derive(Debug)]
+pub struct Standing<'s> {
+    snapshot: &'s Snapshot,
+    sender: Sender<'s>,
+    identity: Option<Identity>,
+    /// Whether it is in a group, by the group's name in lower case.
+    inside: HashMap<Box<str>, bool>,
+    /// How many more members may be looked at.
+    work: u32,
+}
+
 impl Snapshot {
-    /// Why this sender may not send to this object; none if it may. `work` is how many members may be looked at.
+    /// What a sender is here; `work` is how many members may be looked at to find out.
     #[must_use]
-    pub fn restriction(
-        &self,
-        found: &Found,
-        sender: &Sender<'_>,
-        work: &mut u32,
-    ) -> Option<Restriction> {
+    pub fn standing<'s>(&'s self, sender: Sender<'s>, work: u32) -> Standing<'s> {
+        Standing {
+            snapshot: self,
+            sender,
+            identity: None,
+            inside: HashMap::new(),
+            work,
+        }
+    }
+}
+
+impl<'s> Standing<'s> {
+    /// The sender.
+    #[must_use]
+    pub const fn sender(&self) -> &Sender<'s> {
+        &self.sender
+    }
+
+    /// How many more members may be looked at.
+    #[must_use]
+    pub const fn work_left(&self) -> u32 {
+        self.work
+    }
+
+    /// Why it may not send to this object; none if it may.
+    #[must_use]
+    pub fn restriction(&mut self, found: &Found) -> Option<Restriction> {
         let Rules {
             accept,
             reject,
             authenticated,
             size,
         } = Rules::of(found);
+        let sender = &self.sender;
         if let Some((most, octets)) = size.zip(sender.size)
             && octets > most.0
         {
@@ -65,28 +99,105 @@ impl Snapshot {
         if authenticated && sender.user.is_none() {
             return Some(Restriction::Strangers);
         }
-        if accept.is_empty() && reject.is_empty() {
-            return None;
-        }
-        let identity = Identity::of(self, sender);
         if !accept.is_empty() {
-            match identity.is_among(self, accept, work) {
+            match self.is_among(accept) {
                 None => return Some(Restriction::Work),
                 Some(false) => return Some(Restriction::NotAmong),
                 Some(true) => {}
             }
         }
-        match identity.is_among(self, reject, work) {
+        match self.is_among(reject) {
             None => Some(Restriction::Work),
             Some(true) => Some(Restriction::Among),
             Some(false) => None,
         }
     }
 
-    /// Whether this sender is one of these, or a member of one of these groups; none if that is too much work.
+    /// Whether it is one of these, or a member of one of these groups; none if that is too much work.
     #[must_use]
-    pub fn is_among(&self, sender: &Sender<'_>, list: &[Member], work: &mut u32) -> Option<bool> {
-        Identity::of(self, sender).is_among(self, list, work)
+    pub fn is_among(&mut self, list: &[Member]) -> Option<bool> {
+        for member in list {
+            self.work = self.work.checked_sub(1)?;
+            let Some(group) = self.test(member) else {
+                return Some(true);
+            };
+            if let Some(group) = group
+                && self.is_inside(group)?
+            {
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+
+    /// Whether it is in a group, or in one of the groups in that.
+    fn is_inside(&mut self, group: Found) -> Option<bool> {
+        let asked = group.name().folded();
+        let mut passed: HashSet<Box<str>> = HashSet::new();
+        let mut open = vec![group];
+        while let Some(group) = open.pop() {
+            let name = group.name().folded();
+            match self.inside.get(&name) {
+                Some(true) => return Some(self.remember(asked, true)),
+                Some(false) => continue,
+                None if !passed.insert(name) => continue,
+                None if passed.len() > GROUPS_MAX => return None,
+                None => {}
+            }
+            let members = match &group {
+                Found::Group(group) => group.members.as_slice(),
+                Found::DynamicGroup(dynamic) => {
+                    if self.identity().is_in(&dynamic.filter) {
+                        return Some(self.remember(asked, true));
+                    }
+                    continue;
+                }
+                Found::Mailbox(_) | Found::Contact(_) => continue,
+            };
+            for member in members {
+                self.work = self.work.checked_sub(1)?;
+                match self.test(member) {
+                    None => return Some(self.remember(asked, true)),
+                    Some(further) => open.extend(further),
+                }
+            }
+        }
+        // Nor is it in any of those that were passed.
+        self.inside
+            .extend(passed.into_iter().map(|name| (name, false)));
+        Some(self.remember(asked, false))
+    }
+
+    fn remember(&mut self, group: Box<str>, inside: bool) -> bool {
+        self.inside.insert(group, inside);
+        inside
+    }
+
+    /// None if a member is this sender; else the group it is, if it is one.
+    fn test(&mut self, member: &Member) -> Option<Option<Found>> {
+        let snapshot = self.snapshot;
+        let identity = self.identity();
+        if let Member::Address(address) = member
+            && identity.addresses.contains(&fold(address))
+        {
+            return None;
+        }
+        let is_sender = match snapshot.member(member) {
+            None => false,
+            Some(group @ (Found::Group(_) | Found::DynamicGroup(_))) => return Some(Some(group)),
+            // A contact stands for somebody elsewhere.
+            Some(Found::Contact(contact)) => identity.addresses.contains(&fold(&contact.target)),
+            Some(Found::Mailbox(mailbox)) => {
+                identity.name.as_deref() == Some(&*mailbox.name.folded())
+            }
+        };
+        (!is_sender).then_some(None)
+    }
+
+    fn identity(&mut self) -> &Identity {
+        let (snapshot, sender) = (self.snapshot, &self.sender);
+        self.identity
+            .get_or_insert_with(|| Identity::of(snapshot, sender))
     }
 }
 
@@ -119,6 +230,7 @@ impl<'a> Rules<'a> {
 }
 
 /// What a sender is known by.
+#[derive(Debug)]
 struct Identity {
     /// The object it is.
     object: Option<Found>,
@@ -146,60 +258,7 @@ impl Identity {
         }
     }
 
-    fn is_among(&self, snapshot: &Snapshot, list: &[Member], work: &mut u32) -> Option<bool> {
-        let mut passed: HashSet<Box<str>> = HashSet::new();
-        let mut open: Vec<Found> = Vec::new();
-        let mut members = list.to_vec();
-        loop {
-            for member in &members {
-                *work = work.checked_sub(1)?;
-                if self.is(snapshot, member, &mut open) {
-                    return Some(true);
-                }
-            }
-            loop {
-                match open.pop() {
-                    None => return Some(false),
-                    Some(Found::DynamicGroup(group)) => {
-                        if self
-                            .object
-                            .as_ref()
-                            .is_some_and(|one| one.matches(&group.filter))
-                        {
-                            return Some(true);
-                        }
-                    }
-                    Some(Found::Group(group)) if passed.insert(group.name.folded()) => {
-                        if passed.len() > GROUPS_MAX {
-                            return None;
-                        }
-                        members.clone_from(&group.members);
-                        break;
-                    }
-                    Some(_) => {}
-                }
-            }
-        }
-    }
-
-    /// Whether a member is this sender; a group is to be looked into.
-    fn is(&self, snapshot: &Snapshot, member: &Member, open: &mut Vec<Found>) -> bool {
-        if let Member::Address(address) = member
-            && self.addresses.contains(&fold(address))
-        {
-            return true;
-        }
-        let Some(found) = snapshot.member(member) else {
-            return false;
-        };
-        match found {
-            Found::Group(_) | Found::DynamicGroup(_) => {
-                open.push(found);
-                false
-            }
-            // A contact stands for somebody elsewhere.
-            Found::Contact(contact) => self.addresses.contains(&fold(&contact.target)),
-            Found::Mailbox(mailbox) => self.name.as_deref() == Some(&*mailbox.name.folded()),
-        }
+    fn is_in(&self, filter: &Filter) -> bool {
+        self.object.as_ref().is_some_and(|one| one.matches(filter))
     }
 }

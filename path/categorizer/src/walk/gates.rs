@@ -14,7 +14,7 @@ impl Walk<'_, '_> {
         address: &Address,
         wishes: Wishes,
     ) -> bool {
-        let restriction = self.snapshot.restriction(found, &self.sender, self.tests);
+        let restriction = self.standing.restriction(found);
         let Some(restriction) = restriction else {
             return false;
         };
@@ -50,7 +50,7 @@ impl Walk<'_, '_> {
         let Some(path) = return_path(self.snapshot, manner) else {
             return wishes.parted();
         };
-        if self.sender.address.is_none() {
+        if self.standing.sender().address.is_none() {
             // A message from nobody stays one.
             return Wishes {
                 notify: Notify::Never,
@@ -71,7 +71,6 @@ impl Walk<'_, '_> {
         if moderators.is_empty() {
             return false;
         }
-        let passes = self.snapshot.is_among(&self.sender, moderators, self.tests);
-        passes != Some(true)
+        self.standing.is_among(moderators) != Some(true)
     }
 }
