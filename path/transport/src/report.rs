@@ -171,7 +171,7 @@ pub(crate) fn envelope(to: bridgehead_mail::Address, smtputf8: bool, now: Timest
         ret: None,
         envid: None,
         origin: Origin {
-            virtual_server: "report".into(),
+            virtual_server: "(report)".into(),
             client: None,
             helo: "".into(),
             protocol: Protocol {

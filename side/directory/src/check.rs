@@ -7,7 +7,7 @@ mod recipients;
 
 use crate::lookup::Table;
 use crate::organisation::{Knowledge, Named, Places};
-use crate::recipients::fold;
+use crate::recipients::{Key, fold};
 use crate::{
     Connector, ConnectorTls, Contact, DomainKind, DynamicGroup, Group, Mailbox, Name, Organisation,
     Organization, Place, Report, Role, RoutingGroup, Schema, Server, VirtualServer,
@@ -20,10 +20,9 @@ pub(crate) fn check(
     organisation: &Organisation,
     places: &Places,
     report: &mut Report,
-    knowledge: Knowledge,
+    knowledge: Knowledge<'_>,
 ) {
-    let all = knowledge == Knowledge::Everything;
-    let mut check = Check::new(organisation, places, report, all);
+    let mut check = Check::new(organisation, places, report, knowledge);
     check.unique_names();
     check.accepted_domains();
     check.unique_addresses();
@@ -42,7 +41,7 @@ pub(crate) fn check_configuration(
     places: &Places,
     report: &mut Report,
 ) {
-    let mut check = Check::new(organisation, places, report, false);
+    let mut check = Check::new(organisation, places, report, Knowledge::Configuration);
     check.configuration();
     check.journal_rules();
 }
@@ -78,8 +77,7 @@ fn known<S: Named>(objects: &[S], places: &Places) -> HashSet<String> {
 type Listener = (SocketAddr, String, u64);
 
 struct Check<'a> {
-    /// Whether all recipients are there to be looked up.
-    knows_recipients: bool,
+    knowledge: Knowledge<'a>,
     table: Table,
     names: Names,
     organisation: &'a Organisation,
@@ -92,10 +90,10 @@ impl<'a> Check<'a> {
         organisation: &'a Organisation,
         places: &'a Places,
         report: &'a mut Report,
-        knows_recipients: bool,
+        knowledge: Knowledge<'a>,
     ) -> Self {
         Self {
-            knows_recipients,
+            knowledge,
             table: Table::build(organisation),
             names: Names::collect(organisation, places),
             organisation,
@@ -242,15 +240,23 @@ impl<'a> Check<'a> {
             ]
             .contains(kind)
         });
-        if self.knows_recipients
-            && authoritative
-            && self.table.find(address).is_none()
-            && !role_is_fine
-            && !unsure
-        {
+        if authoritative && self.table.find(address).is_none() && !role_is_fine && !unsure {
             let reason = format!("nobody has the address {address}");
             let line = place.item(key, index);
-            self.report.fault(line, place.name(key), reason);
+            self.nobody(Key::Address(&fold(address)), line, place.name(key), reason);
+        }
+    }
+
+    /// Notes that somebody who is named isn't in the text, unless another directory has or may have them.
+    fn nobody(&mut self, who: Key<'_>, line: u64, key: String, reason: String) {
+        match self.knowledge {
+            Knowledge::Everything => self.report.fault(line, key, reason),
+            Knowledge::Configuration => {}
+            Knowledge::Copy(copy) if copy.count(who) > 0 => {}
+            Knowledge::Copy(_) => {
+                let reason = format!("{reason}, here or in the copy of the directory");
+                self.report.warn(line, key, reason);
+            }
         }
     }
 

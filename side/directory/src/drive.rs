@@ -163,7 +163,9 @@ impl Directory {
         if !wish.trial_on.is_empty() {
             return Err(sharing::not_shared(file));
         }
-        let (mut organisation, warnings) = parse_knowing(wish.text, file, self.knowledge())?;
+        let here = self.snapshot();
+        let knowledge = self.knowledge(&here);
+        let (mut organisation, warnings) = parse_knowing(wish.text, file, knowledge)?;
         stamp(&mut organisation);
         let mut layers = self.shared.layers.lock();
         let before = self.shared.embedded.load();
@@ -257,10 +259,11 @@ impl Directory {
     }
 
     /// What the checks of a text can know.
-    fn knowledge(&self) -> Knowledge {
+    fn knowledge<'s>(&self, snapshot: &'s Snapshot) -> Knowledge<'s> {
         match *self.shared.copied.lock() {
-            Some(_) => Knowledge::Configuration,
             None => Knowledge::Everything,
+            Some(_) if snapshot.complete => Knowledge::Copy(&snapshot.copy),
+            Some(_) => Knowledge::Configuration,
         }
     }
 

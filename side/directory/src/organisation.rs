@@ -3,6 +3,7 @@
 use crate::check::check;
 use crate::feed::Object;
 use crate::reader::{find, read_document, unknown};
+use crate::recipients::Recipients;
 use crate::{
     AcceptedDomain, AddressPolicy, Administrator, Connector, Contact, DynamicGroup, Fault, Fields,
     Found, Group, JournalRule, Key, Mailbox, Organization, Place, Report, RoutingGroup, Schema,
@@ -127,19 +128,22 @@ pub fn parse_organisation(
 }
 
 /// What the checks can rely on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Knowledge {
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Knowledge<'c> {
     /// The text has all objects.
     Everything,
-    /// Other objects are in another directory.
+    /// Other objects are in another directory, and who is there isn't known.
     Configuration,
+    /// Other objects are in another directory, of which this is the copy. It may be a moment behind, so who isn't in it
+    /// is a warning.
+    Copy(&'c Recipients),
 }
 
 /// The same, where other objects may be in another directory.
 pub(crate) fn parse_knowing(
     text: &str,
     file: &str,
-    knowledge: Knowledge,
+    knowledge: Knowledge<'_>,
 ) -> Result<(Organisation, Vec<Fault>), Vec<Fault>> {
     let mut report = Report::new(file, text);
     if let Some(document) = read_document(text, &mut report) {

@@ -394,3 +394,37 @@ fn the_copy_of_another_source_doesnt_count() {
     assert_eq!(follower.cursor(), None);
     assert!(!directory.snapshot().is_complete());
 }
+
+/// Somebody who is named and isn't there may be on the way; more than a warning would be wrong, and silence as well.
+#[test]
+fn who_is_named_and_nowhere_to_be_found_is_a_warning() {
+    let mut rig = Rig::new();
+    rig.tell(vec![
+        News::Full,
+        mailbox("id-1", "ann", "ann@example.test"),
+        News::Commit(b"1".to_vec()),
+    ]);
+    let text = format!(
+        "{CONFIGURATION}\n[[group]]\nname = \"staff\"\naddresses = [\"staff@example.test\"]\n\
+         members = [\"local\", \"Ann\", \"ann@example.test\", \"zoe\", \"zoe@example.test\"]\n"
+    );
+    let applied = rig.directory.apply(&Wish {
+        text: &text,
+        file: "org.toml",
+        who: "test",
+        why: "",
+        now: at(0),
+        expected: None,
+        dry_run: true,
+        trial_on: &[],
+    });
+    let warnings = applied.unwrap().warnings;
+    let words: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let of_group: Vec<&String> = words.iter().filter(|line| line.contains("staff")).collect();
+    assert_eq!(of_group.len(), 2, "{words:?}");
+    assert!(
+        of_group
+            .iter()
+            .all(|line| line.contains("zoe") && line.contains("in the copy"))
+    );
+}

@@ -3,6 +3,7 @@
 //! Guards: nothing that leads to itself or to nobody passes.
 
 use super::Check;
+use crate::recipients::Key;
 use crate::{
     Contact, DynamicGroup, Group, JournalRule, Mailbox, Member, Name, Place, ReportTo, Server,
 };
@@ -113,12 +114,10 @@ impl Check<'_> {
     fn member_exists(&mut self, member: &Member, place: &Place, key: &str, item: usize) {
         match member {
             Member::Address(address) => self.address_exists(address, place, key, item),
-            Member::Name(name)
-                if self.knows_recipients && !self.names.recipients.contains(&*name.folded()) =>
-            {
+            Member::Name(name) if !self.names.recipients.contains(&*name.folded()) => {
                 let reason = format!("there is no mailbox, group or contact \"{name}\"");
-                self.report
-                    .fault(place.item(key, item), place.name(key), reason);
+                let line = place.item(key, item);
+                self.nobody(Key::Name(&name.folded()), line, place.name(key), reason);
             }
             Member::Name(_) | Member::Entry(_) => {}
         }

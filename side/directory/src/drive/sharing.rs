@@ -205,7 +205,9 @@ impl Directory {
         wish: &Wish<'_>,
     ) -> Result<Change, Vec<Fault>> {
         let file = wish.file;
-        let (mut organisation, warnings) = parse_knowing(wish.text, file, self.knowledge())?;
+        let here = self.snapshot();
+        let knowledge = self.knowledge(&here);
+        let (mut organisation, warnings) = parse_knowing(wish.text, file, knowledge)?;
         stamp(&mut organisation);
         let mut trial_on = servers(&organisation, wish)?;
         let _one_at_a_time = sharing.changing.lock();
