@@ -2,7 +2,7 @@
 //! it ends when it is dropped.
 
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, SOA};
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, SOA, SRV};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -24,6 +24,8 @@ const SILENCE: Duration = Duration::from_millis(500);
 pub enum Answer {
     /// Its mail exchangers with their preferences; `.` with preference 0 alone is the null MX (RFC 7505).
     Mx(Vec<(u16, String)>),
+    /// Servers of a service: priority, weight, port and host (RFC 2782).
+    Srv(Vec<(u16, u16, u16, String)>),
     /// Its addresses.
     A(Vec<Ipv4Addr>),
     /// Its IPv6 addresses.
@@ -247,6 +249,13 @@ fn records(answer: &Answer, kind: RecordType) -> Vec<RData> {
             .filter_map(|(preference, host)| {
                 let host = Name::from_ascii(format!("{}.", host.trim_end_matches('.'))).ok()?;
                 Some(RData::MX(MX::new(*preference, host)))
+            })
+            .collect(),
+        (Answer::Srv(servers), RecordType::SRV) => servers
+            .iter()
+            .filter_map(|(priority, weight, port, host)| {
+                let host = Name::from_ascii(format!("{}.", host.trim_end_matches('.'))).ok()?;
+                Some(RData::SRV(SRV::new(*priority, *weight, *port, host)))
             })
             .collect(),
         (Answer::A(addresses), RecordType::A) => addresses

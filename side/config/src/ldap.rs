@@ -1,7 +1,7 @@
 //! The `[ldap]` table of the server file: where another directory is and how it is asked.
 
 use bridgehead_directory::{
-    Fault, Key, Place, RawValue, Report, Value, Wait, Words, object, quote, string,
+    Fault, Key, NameServer, Place, RawValue, Report, Value, Wait, Words, object, quote, string,
 };
 use bridgehead_ldap_directory::settings::{LdapSettings, ServerUrl};
 use bridgehead_mail::Domain;
@@ -38,6 +38,8 @@ object! {
         servers: list LdapServer = "servers", "those that DNS names for the domain";
         /// The domain whose `_ldap._tcp` SRV records name the servers.
         domain: optional Domain = "domain", "none; one of servers and domain is set";
+        /// The DNS servers to ask about them.
+        nameservers: list NameServer = "nameservers", "those of the machine";
         /// The DN below which recipients and configuration objects are.
         base: optional Words = "base", "the server's default naming context";
         /// The DN below which configuration objects are, where that isn't below the base, as in Active Directory.
@@ -141,6 +143,7 @@ impl LdapFile {
         Ok(LdapSettings {
             domain: written.domain.clone(),
             configuration_base: words(&written.configuration_base),
+            nameservers: written.nameservers.iter().map(|server| server.0).collect(),
             filter: words(&written.filter),
             start_tls: written.start_tls.unwrap_or(defaults.start_tls),
             clear_text_on_loopback: written.clear_text_on_loopback.unwrap_or(false),

@@ -4,6 +4,7 @@
 
 mod active_directory;
 mod connection;
+mod finding;
 mod keeping;
 mod polling;
 mod reading;
@@ -17,7 +18,6 @@ use crate::{LdapError, LdapSettings, ServerUrl};
 use bridgehead_directory::{Bind, BindError, Bound, News};
 use bridgehead_ldap::{Filter, Scope, Search};
 use connection::Connection;
-use hickory_resolver::TokioResolver;
 use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -222,47 +222,10 @@ impl LdapDirectory {
     /// The servers of the settings, or those that DNS names.
     async fn servers(&self) -> Result<Vec<ServerUrl>, LdapError> {
         let settings = &self.inner.settings;
-        let Some(domain) = settings
-            .domain
-            .as_ref()
-            .filter(|_| settings.servers.is_empty())
-        else {
-            return Ok(settings.servers.clone());
-        };
-        let no_server = |reason: String| LdapError::NoServer { reason };
-        let resolver = TokioResolver::builder_tokio()
-            .and_then(hickory_resolver::ResolverBuilder::build)
-            .map_err(|error| no_server(error.to_string()))?;
-        let name = format!("_ldap._tcp.{domain}.");
-        let looked_up = tokio::time::timeout(settings.timeout, resolver.srv_lookup(name.as_str()));
-        let found = looked_up
-            .await
-            .map_err(|_| no_server(format!("{name}: DNS doesn't answer in time")))?
-            .map_err(|error| no_server(format!("{name}: {error}")))?;
-        let mut records: Vec<_> = found
-            .answers()
-            .iter()
-            .filter_map(|record| match &record.data {
-                hickory_resolver::proto::rr::RData::SRV(srv) => Some(srv),
-                _ => None,
-            })
-            .map(|srv| {
-                (
-                    srv.priority,
-                    u16::MAX - srv.weight,
-                    srv.target.clone(),
-                    srv.port,
-                )
-            })
-            .collect();
-        // RFC 2782: the lowest priority first; among equals the heaviest.
-        records.sort();
-        let servers = records.into_iter().map(|(_, _, target, port)| ServerUrl {
-            tls: false,
-            host: target.to_string().trim_end_matches('.').to_owned(),
-            port,
-        });
-        Ok(servers.collect())
+        match &settings.domain {
+            Some(domain) if settings.servers.is_empty() => finding::servers(domain, settings).await,
+            _ => Ok(settings.servers.clone()),
+        }
     }
 
     /// Whether this is the password of the entry with this DN.

@@ -2,6 +2,7 @@
 
 use bridgehead_mail::Domain;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -69,6 +70,8 @@ pub struct LdapSettings {
     pub base: String,
     /// The DN below which configuration objects are; none where there are none, or below `base`.
     pub configuration_base: Option<String>,
+    /// The DNS servers to ask; those of the machine, if none.
+    pub nameservers: Vec<SocketAddr>,
     /// Only entries for which this filter holds.
     pub filter: Option<String>,
     /// The DN or user principal to bind as.
@@ -112,6 +115,7 @@ impl LdapSettings {
             domain: None,
             base: base.to_owned(),
             configuration_base: None,
+            nameservers: Vec::new(),
             filter: None,
             user: user.to_owned(),
             password: password.to_owned(),

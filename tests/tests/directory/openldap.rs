@@ -5,8 +5,9 @@ use crate::followed::{Followed, found};
 use crate::sharing;
 use bridgehead_directory::{Acceptance, Proof};
 use bridgehead_ldap_directory::{LdapSettings, ServerUrl};
-use bridgehead_tests::skip;
+use bridgehead_testkit::dns::{Answer, DnsServer};
 use bridgehead_tests::slapd::{BASE, SECRET, Slapd};
+use bridgehead_tests::{skip, tools};
 use std::path::PathBuf;
 
 fn possible(test: &str) -> bool {
@@ -293,6 +294,44 @@ fn base64(octets: &[u8]) -> String {
         }
     }
     text
+}
+
+#[test]
+fn servers_are_found_by_what_dns_says_of_the_domain() {
+    if !possible("servers_are_found_by_what_dns_says_of_the_domain") {
+        return;
+    }
+    let slapd = Slapd::start(&added(&bob()));
+    let dns = DnsServer::start().unwrap();
+    let listed = settings(&slapd).servers;
+    let found_by_dns = LdapSettings {
+        servers: Vec::new(),
+        domain: Some("lab.test".parse().unwrap()),
+        nameservers: vec![dns.address()],
+        ..settings(&slapd)
+    };
+    let followed = Followed::new(found_by_dns);
+    let trouble = followed.trouble();
+    assert!(trouble.contains("_ldap._tcp.lab.test"), "{trouble}");
+    // One that is away comes first, by its weight; of least priority is one that must not be asked.
+    let nobody = tools::nobody().port();
+    let live = listed[0].port;
+    let server = |priority, weight, port| (priority, weight, port, "localhost".to_owned());
+    dns.know(
+        "_ldap._tcp.lab.test",
+        Answer::Srv(vec![
+            server(0, 1, live),
+            server(0, 9, nobody),
+            server(1, 99, 1),
+        ]),
+    );
+    dns.a("localhost", std::net::Ipv4Addr::LOCALHOST);
+    followed.until("bob@lab.test", Acceptance::Recipient);
+    let asked = dns.asked();
+    assert!(
+        asked.contains(&"_ldap._tcp.lab.test SRV".to_owned()),
+        "{asked:?}"
+    );
 }
 
 /// Servers that share an organisation in this slapd.

@@ -2,18 +2,15 @@
 
 use crate::exchangers::{ADDRESSES_MAX, Exchanger};
 use crate::settings::ConnectorSettings;
+use bridgehead_dns::{resolver, total};
 use bridgehead_mail::{Domain, Failure, StatusCode};
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
-use hickory_resolver::net::NetError;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
 use hickory_resolver::proto::rr::rdata::MX;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::timeout;
 
 /// One resolver, with its cache, for each list of DNS servers.
@@ -41,7 +38,7 @@ impl Resolvers {
         if let Some(resolver) = known.get(&connector.nameservers) {
             return Ok(Arc::clone(resolver));
         }
-        let built = build(&connector.nameservers, connector.dns_timeout);
+        let built = resolver(&connector.nameservers, connector.dns_timeout);
         let resolver = Arc::new(built.map_err(|error| unanswered(&error))?);
         known.insert(connector.nameservers.clone(), Arc::clone(&resolver));
         Ok(resolver)
@@ -99,31 +96,6 @@ impl Resolvers {
             Err(error) => Err(unanswered(&error)),
         }
     }
-}
-
-fn build(nameservers: &[SocketAddr], patience: Duration) -> Result<TokioResolver, NetError> {
-    let mut builder = if nameservers.is_empty() {
-        TokioResolver::builder_tokio()?
-    } else {
-        let servers = nameservers.iter().map(|address| {
-            let mut udp = ConnectionConfig::udp();
-            let mut tcp = ConnectionConfig::tcp();
-            udp.port = address.port();
-            tcp.port = address.port();
-            NameServerConfig::new(address.ip(), true, vec![udp, tcp])
-        });
-        let config = ResolverConfig::from_parts(None, Vec::new(), servers.collect());
-        TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-    };
-    let options = builder.options_mut();
-    options.timeout = patience;
-    options.attempts = 2;
-    builder.build()
-}
-
-/// All attempts together.
-const fn total(patience: Duration) -> Duration {
-    patience.saturating_mul(3)
 }
 
 /// With its dot, so that no search list is tried.

@@ -1,5 +1,6 @@
 //! One connection to a server: TLS first, then requests and their answers, each within a time and a size.
 
+use super::finding;
 use crate::{LdapError, LdapSettings, ServerUrl};
 use bridgehead_ldap::{
     Control, Entry, Message, Request, Response, Search, decode, encode, frame, paged, paged_cookie,
@@ -47,7 +48,10 @@ impl Connection {
             what,
         };
         let patience = settings.timeout;
-        let connecting = TcpStream::connect((server.host.as_str(), server.port));
+        let connecting = async {
+            let addresses = finding::addresses(server, settings).await?;
+            TcpStream::connect(addresses.as_slice()).await
+        };
         let connected = timeout(patience, connecting).await;
         let stream = connected.map_err(|_| slow("a connection"))?.map_err(io)?;
         stream.set_nodelay(true).map_err(io)?;
