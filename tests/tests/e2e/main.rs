@@ -15,6 +15,7 @@ mod durability;
 mod exchangers;
 mod harness;
 mod history;
+mod killed;
 mod local;
 mod operating;
 mod receiving;
