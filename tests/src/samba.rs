@@ -19,6 +19,8 @@ use tempfile::TempDir;
 pub const SECRET: &str = "Secret-1";
 /// Where everything is.
 pub const BASE: &str = "DC=lab,DC=test";
+/// The name of the domain controller.
+pub const HOST: &str = "dc1.lab.test";
 /// Who may change everything.
 pub const ADMIN: &str = "Administrator@lab.test";
 /// Who may only read, as a server does.
@@ -31,6 +33,8 @@ pub struct Samba {
     folder: TempDir,
     namespace: Namespace,
     running: Option<Guarded>,
+    /// What it does besides.
+    services: &'static str,
 }
 
 /// A network namespace with nothing but its own loopback.
@@ -105,8 +109,18 @@ impl Samba {
 
     /// Starts one.
     pub fn start() -> Self {
+        Self::with_services("")
+    }
+
+    /// Starts one that gives out tickets as well (Kerberos).
+    pub fn with_kerberos() -> Self {
+        Self::with_services("kdc")
+    }
+
+    fn with_services(services: &'static str) -> Self {
         let domain = provisioned().expect("a domain, as is_possible said");
         let mut samba = Self::empty();
+        samba.services = services;
         copy(&domain, &samba.path("domain"));
         samba.run();
         samba
@@ -118,7 +132,7 @@ impl Samba {
             .tempdir()
             .unwrap();
         fs::create_dir(folder.path().join("run")).unwrap();
-        certificate(folder.path(), "server", "localhost");
+        certificate(folder.path(), "server", &["localhost", HOST]);
         let key = folder.path().join("server.key");
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         fs::set_permissions(key, private).unwrap();
@@ -126,6 +140,7 @@ impl Samba {
             folder,
             namespace: Namespace::new(),
             running: None,
+            services: "",
         }
     }
 
@@ -162,9 +177,10 @@ impl Samba {
 
     fn write_configuration(&self) {
         let root = self.folder.path().display();
+        let services = self.services;
         let text = format!(
             "[global]\n netbios name = DC1\n realm = LAB.TEST\n workgroup = LAB\n\
-             server role = active directory domain controller\n server services = ldap, cldap\n\
+             server role = active directory domain controller\n server services = ldap, cldap, {services}\n\
              interfaces = lo\n bind interfaces only = yes\n prefork children = 1\n\
              private dir = {root}/domain/private\n state directory = {root}/domain/state\n\
              cache directory = {root}/domain/cache\n lock directory = {root}/domain\n\
@@ -213,6 +229,21 @@ impl Samba {
     /// The certificate to trust.
     pub fn ca_file(&self) -> PathBuf {
         self.path("server.pem")
+    }
+
+    /// A program in its namespace that asks its Kerberos.
+    pub fn with_tickets(&self, program: &Path) -> Command {
+        let file = self.path("krb5.conf");
+        let text = "[libdefaults]\n default_realm = LAB.TEST\n dns_lookup_kdc = false\n rdns = false\n\
+             dns_canonicalize_hostname = false\n[realms]\n LAB.TEST = {\n  kdc = 127.0.0.1:88\n }\n\
+             [domain_realm]\n .lab.test = LAB.TEST\n";
+        fs::write(&file, text).unwrap();
+        let mut command = self.namespace.command("env");
+        command
+            .arg(format!("KRB5_CONFIG={}", file.display()))
+            .arg(format!("KRB5CCNAME={}", self.path("tickets").display()))
+            .arg(program);
+        command
     }
 
     /// Its namespace.

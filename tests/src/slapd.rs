@@ -99,7 +99,7 @@ impl Slapd {
         fs::create_dir(folder.path().join("data")).unwrap();
         // A copy: where a security module confines slapd to the system's folders, it does so by the program's path.
         fs::copy(tools::sbin("slapd"), folder.path().join("slapd")).unwrap();
-        certificate(folder.path(), "server", "localhost");
+        certificate(folder.path(), "server", &["localhost"]);
         Self {
             folder,
             port,
@@ -196,15 +196,17 @@ impl Slapd {
     }
 }
 
-/// A self-signed certificate for a host, as `NAME.pem` and `NAME.key`.
-pub fn certificate(folder: &Path, name: &str, host: &str) {
+/// A self-signed certificate for some hosts, as `NAME.pem` and `NAME.key`.
+pub fn certificate(folder: &Path, name: &str, hosts: &[&str]) {
+    let first = hosts.first().unwrap();
+    let names: Vec<String> = hosts.iter().map(|host| format!("DNS:{host}")).collect();
     let mut command = Command::new("openssl");
     command
         .args([
             "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30",
         ])
-        .args(["-subj", &format!("/CN={host}")])
-        .args(["-addext", &format!("subjectAltName=DNS:{host}")])
+        .args(["-subj", &format!("/CN={first}")])
+        .args(["-addext", &format!("subjectAltName={}", names.join(","))])
         .args(["-addext", "basicConstraints=critical,CA:FALSE"])
         .arg("-keyout")
         .arg(folder.join(format!("{name}.key")))

@@ -64,6 +64,9 @@ const WISHES: &[&str] = &[
     "python3-markdown",
 ];
 
+/// Kerberos: without them its test isn't built, and that is said.
+const KERBEROS: &[&str] = &["libkrb5-dev", "libclang-dev"];
+
 /// A start of any service answers this while it exists (Debian policy §9.3.3.1).
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 const MAILER_TYPE: &str = "postfix postfix/main_mailer_type select No configuration\n";
@@ -72,10 +75,12 @@ const MAILER_TYPE: &str = "postfix postfix/main_mailer_type select No configurat
 pub(crate) fn ensure() -> Result<()> {
     println!("==> packages that the tests need");
     let missing = missing();
-    let wished = wished();
+    let wished: Vec<&str> = [WISHES, KERBEROS].into_iter().flat_map(absent).collect();
     if missing.is_empty() && (wished.is_empty() || !is_root()) {
         if !wished.is_empty() {
-            println!("tests of directories are skipped without these; as root, run:");
+            println!(
+                "tests of directories and of Kerberos are skipped without these; as root, run:"
+            );
             println!("    {}", by_hand(&wished));
         }
         return Ok(());
@@ -89,6 +94,11 @@ pub(crate) fn ensure() -> Result<()> {
     if let Err(error) = install(&[missing, wished].concat()) {
         println!("not everything can be installed: {error}");
         install(&self::missing())?;
+        for some in [WISHES, KERBEROS] {
+            if let Err(error) = install(&absent(some)) {
+                println!("goes on without {}: {error}", some.join(" "));
+            }
+        }
     }
     let still = self::missing();
     if still.is_empty() {
@@ -108,9 +118,17 @@ fn missing() -> Vec<&'static str> {
     missing
 }
 
-fn wished() -> Vec<&'static str> {
-    let wishes = WISHES.iter().copied();
-    wishes.filter(|package| !is_installed(package)).collect()
+fn absent(packages: &[&'static str]) -> Vec<&'static str> {
+    let packages = packages.iter().copied();
+    packages.filter(|package| !is_installed(package)).collect()
+}
+
+/// Whether what Kerberos needs to be built is there; else what is missing.
+pub(crate) fn kerberos() -> Result<()> {
+    match absent(KERBEROS).as_slice() {
+        [] => Ok(()),
+        missing => Err(format!("without {}", missing.join(" "))),
+    }
 }
 
 /// Whether Debian's package manager has a package's list of files.

@@ -6,7 +6,7 @@ use crate::step::{self, Result, cargo};
 use crate::tally::Tally;
 use crate::{map, packages, tidy};
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 /// Where a test that can't do its work on this machine writes its name and the reason.
@@ -28,44 +28,74 @@ pub(crate) fn run() -> Result<()> {
         "-D",
         "warnings",
     ]))?;
+    if packages::kerberos().is_ok() {
+        let only = [
+            "clippy",
+            "--package",
+            "bridgehead-ldap-directory",
+            "--features",
+            "gssapi",
+        ];
+        step::run(&mut cargo(&[&only[..], &["--", "-D", "warnings"]].concat()))?;
+    }
     step::run(&mut cargo(&["build", "--package", "bridgehead"]))?;
     tests()
 }
 
 fn tests() -> Result<()> {
-    let target = target_dir();
-    let skips = target.join("skipped-tests");
+    let skips = target_dir().join("skipped-tests");
     let _ = std::fs::remove_file(&skips);
-    let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
-    command
-        .env(SKIPS, &skips)
-        .env(BINARY, target.join("debug/bridgehead"))
-        .stdout(Stdio::piped());
-    step::announce(&command);
-    let mut child = command
-        .spawn()
-        .map_err(|error| format!("cargo test didn't start: {error}"))?;
     let mut tally = Tally::default();
-    if let Some(output) = child.stdout.take() {
-        echo(BufReader::new(output), &mut tally);
+    let mut good = tests_of(&["--workspace", "--no-fail-fast"], &skips, &mut tally)?;
+    match packages::kerberos() {
+        Ok(()) => {
+            let only = ["--package", "bridgehead-tests", "--features", "gssapi"];
+            good &= tests_of(
+                &[&only[..], &["--test", "kerberos"]].concat(),
+                &skips,
+                &mut tally,
+            )?;
+        }
+        Err(reason) => {
+            println!("SKIPPED a_server_logs_in_by_kerberos: {reason}");
+            tally.skip(1);
+        }
     }
-    let status = child.wait().map_err(|error| error.to_string())?;
     let skipped = std::fs::read_to_string(&skips).unwrap_or_default();
     for line in skipped.lines() {
         println!("SKIPPED {line}");
         tally.skip(1);
     }
-    tally.ended(status.success());
-    if !status.success() {
-        println!("`cargo test` failed: {status}");
-    }
+    tally.ended(good);
     // The very last line, whatever the end.
     println!("{tally}");
-    if status.success() && tally.is_good() {
+    if good && tally.is_good() {
         Ok(())
     } else {
         Err(String::new())
     }
+}
+
+/// Runs some of the tests; false if one fails.
+fn tests_of(which: &[&str], skips: &Path, tally: &mut Tally) -> Result<bool> {
+    let mut command = cargo(&["test"]);
+    command
+        .args(which)
+        .env(SKIPS, skips)
+        .env(BINARY, target_dir().join("debug/bridgehead"))
+        .stdout(Stdio::piped());
+    step::announce(&command);
+    let mut child = command
+        .spawn()
+        .map_err(|error| format!("cargo test didn't start: {error}"))?;
+    if let Some(output) = child.stdout.take() {
+        echo(BufReader::new(output), tally);
+    }
+    let status = child.wait().map_err(|error| error.to_string())?;
+    if !status.success() {
+        println!("`cargo test` failed: {status}");
+    }
+    Ok(status.success())
 }
 
 /// Shows the output as it comes, and adds up its summaries.

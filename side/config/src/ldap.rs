@@ -3,7 +3,7 @@
 use bridgehead_directory::{
     Fault, Key, NameServer, Place, RawValue, Report, Value, Wait, Words, object, quote, string,
 };
-use bridgehead_ldap_directory::settings::{LdapSettings, ServerUrl};
+use bridgehead_ldap_directory::settings::{LdapSettings, LoginBy, ServerUrl};
 use bridgehead_mail::Domain;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,33 @@ impl Value for LdapServer {
     }
 }
 
+/// How a server says who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Login(LoginBy);
+
+impl Value for Login {
+    const SHAPE: &'static str = "a way to log in";
+
+    fn read(value: &RawValue<'_>, _: &Key) -> Result<Self, String> {
+        match string(value, "password or kerberos")? {
+            "password" => Ok(Self(LoginBy::Password)),
+            "kerberos" if cfg!(feature = "gssapi") => Ok(Self(LoginBy::Kerberos)),
+            "kerberos" => Err("this build has no Kerberos: it needs the feature gssapi".to_owned()),
+            text => Err(format!("\"{text}\": password or kerberos is expected")),
+        }
+    }
+
+    fn write(&self, out: &mut String) {
+        quote(
+            match self.0 {
+                LoginBy::Password => "password",
+                LoginBy::Kerberos => "kerberos",
+            },
+            out,
+        );
+    }
+}
+
 object! {
     /// The directory that is followed, as written.
     LdapTable = "ldap" {
@@ -49,11 +76,14 @@ object! {
         shared_organization: optional bool = "shared-organization", "false; this server has its organisation for itself";
         /// Only people for which this filter holds (RFC 4515).
         filter: optional Words = "filter", "all";
-        /// The DN or user principal name to ask as. It needs to read; to write only for a shared organisation.
-        user: required Words = "user", "";
+        /// How this server says who it is: `password`, or `kerberos` (GSSAPI inside TLS; in builds with the feature gssapi).
+        login: optional Login = "login", "password";
+        /// The DN or user principal name to ask as. It needs to read; to write only for a shared organisation. With Kerberos
+        /// it may be left out: then the machine's credentials are used (KRB5_CLIENT_KTNAME, KRB5CCNAME).
+        user: optional Words = "user", "none; only with Kerberos";
         /// A file with its password and nothing else, readable by this server only. Relative paths start at the folder
         /// of the server file.
-        password_file: required PathBuf = "password-file", "";
+        password_file: optional PathBuf = "password-file", "none; only with Kerberos and without a user";
         /// Start TLS on `ldap://`; without it passwords are refused there.
         start_tls: optional bool = "start-tls", "true";
         /// Whether a server at a loopback address may be asked without TLS.
@@ -93,6 +123,17 @@ impl LdapFile {
             let reason = "exactly one of servers and domain is expected";
             report.fault(place.line, place.name("servers"), reason);
         }
+        let by_kerberos = written.login == Some(Login(LoginBy::Kerberos));
+        let by_the_machine = by_kerberos && written.user.is_none();
+        for (key, is_there) in [
+            ("user", written.user.is_some()),
+            ("password-file", written.password_file.is_some()),
+        ] {
+            if !is_there && !by_the_machine {
+                let reason = "is missing; only with Kerberos and without a user it may be";
+                report.fault(place.line, place.name(key), reason);
+            }
+        }
         if written.shared_organization == Some(true) && written.configuration_base.is_none() {
             let key = "shared-organization";
             let reason = "needs configuration-base, the DN of a container for our entries";
@@ -116,13 +157,12 @@ impl LdapFile {
         self.written.stale_after.map(Wait::duration)
     }
 
-    /// The settings, with the password out of its file.
-    ///
-    /// # Errors
-    /// If that file can't be read or is empty.
-    pub fn settings(&self) -> Result<LdapSettings, Fault> {
-        let written = &self.written;
-        let path = self.folder.join(&written.password_file);
+    /// The password out of its file; empty if none is named.
+    fn password(&self) -> Result<String, Fault> {
+        let Some(file) = &self.written.password_file else {
+            return Ok(String::new());
+        };
+        let path = self.folder.join(file);
         let fault = |reason: String| Fault {
             file: path.display().to_string(),
             line: 0,
@@ -136,11 +176,23 @@ impl LdapFile {
             // RFC 4513 §5.1.2: such a bind succeeds as nobody.
             return Err(fault("is empty".to_owned()));
         }
+        Ok(password.to_owned())
+    }
+
+    /// The settings, with the password out of its file.
+    ///
+    /// # Errors
+    /// If that file can't be read or is empty.
+    pub fn settings(&self) -> Result<LdapSettings, Fault> {
+        let written = &self.written;
+        let password = self.password()?;
         let words = |words: &Option<Words>| words.as_ref().map(|words| words.0.to_string());
         let servers = written.servers.iter().map(|server| server.0.clone());
         let base = words(&written.base).unwrap_or_default();
-        let defaults = LdapSettings::new(servers.collect(), &base, &written.user.0, password);
+        let user = words(&written.user).unwrap_or_default();
+        let defaults = LdapSettings::new(servers.collect(), &base, &user, &password);
         Ok(LdapSettings {
+            login: written.login.map(|login| login.0).unwrap_or_default(),
             domain: written.domain.clone(),
             configuration_base: words(&written.configuration_base),
             nameservers: written.nameservers.iter().map(|server| server.0).collect(),

@@ -238,7 +238,7 @@ object! {
         report_to: optional ReportTo = "report-to", "sender";
         /// Whether its members are kept secret: the sender is never told of one; the owner is, where there is one.
         hidden_members: optional bool = "hidden-members", "false";
-        /// Who passes its mail on: others' mail goes to them first.
+        /// Who passes its mail on, by resending it (RFC 5322 §3.6.6): others' mail goes to them first.
         moderators: list Member = "moderators", "nobody: mail goes straight to the members";
         /// The server that expands it. Kept, not yet used: each server expands it.
         expansion_server: optional Name = "expansion-server", "any";
@@ -270,7 +270,7 @@ object! {
         report_to: optional ReportTo = "report-to", "sender";
         /// Whether its members are kept secret: the sender is never told of one; the owner is, where there is one.
         hidden_members: optional bool = "hidden-members", "false";
-        /// Who passes its mail on: others' mail goes to them first.
+        /// Who passes its mail on, by resending it (RFC 5322 §3.6.6): others' mail goes to them first.
         moderators: list Member = "moderators", "nobody: mail goes straight to the members";
         /// The server that expands it. Kept, not yet used: each server expands it.
         expansion_server: optional Name = "expansion-server", "any";

@@ -6,6 +6,11 @@ mod active_directory;
 mod connection;
 mod finding;
 mod keeping;
+#[cfg(feature = "gssapi")]
+mod kerberos;
+#[cfg(not(feature = "gssapi"))]
+#[path = "drive/no_kerberos.rs"]
+mod kerberos;
 mod polling;
 mod reading;
 mod sharing;
@@ -14,7 +19,7 @@ mod tls;
 
 use crate::cursor::Cursor;
 use crate::map::{CONFIGURATION, RECIPIENTS};
-use crate::{LdapError, LdapSettings, ServerUrl};
+use crate::{LdapError, LdapSettings, LoginBy, ServerUrl};
 use bridgehead_directory::{Bind, BindError, Bound, News};
 use bridgehead_ldap::{Filter, Scope, Search};
 use connection::Connection;
@@ -215,7 +220,10 @@ impl LdapDirectory {
     async fn connect(&self, server: &ServerUrl) -> Result<Connection, LdapError> {
         let settings = &self.inner.settings;
         let mut connection = Connection::open(server, settings, &self.inner.tls).await?;
-        connection.bind(&settings.user, &settings.password).await?;
+        match settings.login {
+            LoginBy::Password => connection.bind(&settings.user, &settings.password).await?,
+            LoginBy::Kerberos => kerberos::bind(&mut connection, server, settings).await?,
+        }
         Ok(connection)
     }
 

@@ -73,6 +73,14 @@ pub enum LdapError {
         /// The server's words.
         text: String,
     },
+    /// Kerberos didn't let us in.
+    #[error("{server}: Kerberos: {reason}")]
+    Kerberos {
+        /// The server.
+        server: String,
+        /// Why.
+        reason: String,
+    },
     /// Nobody listens to the news any more.
     #[error("nobody follows any more")]
     Over,

@@ -17,4 +17,4 @@ pub mod settings;
 pub use drive::LdapDirectory;
 pub use error::LdapError;
 pub use map::{Mapped, guid_text, map, uuid_text};
-pub use settings::{LdapSettings, ServerUrl};
+pub use settings::{LdapSettings, LoginBy, ServerUrl};

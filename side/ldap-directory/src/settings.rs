@@ -59,6 +59,17 @@ impl fmt::Display for ServerUrl {
     }
 }
 
+/// How a server says who it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoginBy {
+    /// A simple bind with user and password (RFC 4513 §5.1.3).
+    #[default]
+    Password,
+    /// GSSAPI with Kerberos (RFC 4752), as the user with the password; without a user as whoever the machine's Kerberos
+    /// says.
+    Kerberos,
+}
+
 /// Where the directory is and how it is asked.
 #[derive(Clone)]
 pub struct LdapSettings {
@@ -74,6 +85,8 @@ pub struct LdapSettings {
     pub nameservers: Vec<SocketAddr>,
     /// Only entries for which this filter holds.
     pub filter: Option<String>,
+    /// How the server says who it is.
+    pub login: LoginBy,
     /// The DN or user principal to bind as.
     pub user: String,
     /// Its password.
@@ -117,6 +130,7 @@ impl LdapSettings {
             configuration_base: None,
             nameservers: Vec::new(),
             filter: None,
+            login: LoginBy::Password,
             user: user.to_owned(),
             password: password.to_owned(),
             start_tls: true,

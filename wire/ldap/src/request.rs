@@ -59,6 +59,13 @@ pub enum Request<'a> {
         /// The password.
         password: &'a [u8],
     },
+    /// A step of a bind by SASL (RFC 4511 §4.2, RFC 4513 §5.2).
+    Sasl {
+        /// The mechanism, as `GSSAPI`.
+        mechanism: &'a str,
+        /// What the mechanism says.
+        credentials: &'a [u8],
+    },
     /// Goodbye.
     Unbind,
     /// A search.
@@ -122,6 +129,17 @@ fn operation(request: &Request<'_>, out: &mut Writer) {
             bind.integer(INTEGER, 3);
             bind.octets(name);
             bind.element(0x80, password);
+        }),
+        Request::Sasl {
+            mechanism,
+            credentials,
+        } => out.inside(0x60, |bind| {
+            bind.integer(INTEGER, 3);
+            bind.octets("");
+            bind.inside(0xa3, |sasl| {
+                sasl.octets(mechanism);
+                sasl.octets(credentials);
+            });
         }),
         Request::Unbind => out.element(0x42, &[]),
         Request::Search(search) => out.inside(0x63, |inner| write_search(search, inner)),

@@ -29,15 +29,25 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "named as in RFC 4511")]
 pub enum Response {
-    Bind(LdapResult),
+    Bind {
+        result: LdapResult,
+        /// What a mechanism of SASL answers.
+        credentials: Option<Vec<u8>>,
+    },
     Entry(Entry),
     Reference,
     SearchDone(LdapResult),
     Modify(LdapResult),
     Add(LdapResult),
     Delete(LdapResult),
-    Extended { result: LdapResult, name: String },
-    Intermediate { name: String, value: Vec<u8> },
+    Extended {
+        result: LdapResult,
+        name: String,
+    },
+    Intermediate {
+        name: String,
+        value: Vec<u8>,
+    },
 }
 
 /// An answer with its number and controls.
@@ -99,7 +109,10 @@ pub fn decode(octets: &[u8]) -> Result<Message, BerError> {
 
 fn response(tag: u8, mut content: Reader<'_>) -> Result<Response, BerError> {
     Ok(match tag {
-        0x61 => Response::Bind(result(&mut content)?),
+        0x61 => Response::Bind {
+            result: result(&mut content)?,
+            credentials: content.optional(0x87)?.map(<[u8]>::to_vec),
+        },
         0x64 => Response::Entry(entry(content)?),
         0x73 => Response::Reference,
         0x65 => Response::SearchDone(result(&mut content)?),

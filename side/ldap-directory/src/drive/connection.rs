@@ -102,9 +102,42 @@ impl Connection {
         let request = Request::Bind { name, password };
         let message = self.call(&request, &[], "a bind").await?;
         match message.response {
-            Response::Bind(result) => self.success(&result, "a bind"),
+            Response::Bind { result, .. } => self.success(&result, "a bind"),
             _ => Err(self.unexpected("a bind")),
         }
+    }
+
+    /// One step of a bind by SASL: what the server answers, and whether it is content.
+    #[cfg(feature = "gssapi")]
+    pub(super) async fn sasl(
+        &mut self,
+        mechanism: &str,
+        credentials: &[u8],
+    ) -> Result<(Vec<u8>, bool), LdapError> {
+        /// RFC 4511 appendix A: saslBindInProgress.
+        const IN_PROGRESS: u32 = 14;
+        let request = Request::Sasl {
+            mechanism,
+            credentials,
+        };
+        let message = self.call(&request, &[], "a bind").await?;
+        let Response::Bind {
+            result,
+            credentials,
+        } = message.response
+        else {
+            return Err(self.unexpected("a bind"));
+        };
+        if result.code != IN_PROGRESS {
+            self.success(&result, "a bind")?;
+        }
+        Ok((credentials.unwrap_or_default(), result.code == 0))
+    }
+
+    /// The server's name in errors.
+    #[cfg(feature = "gssapi")]
+    pub(super) fn server(&self) -> &str {
+        &self.server
     }
 
     /// Says goodbye.
