@@ -76,15 +76,6 @@ impl AdminClient {
         decode(&collect(response).await?)
     }
 
-    /// `DELETE`, with the answer as a value.
-    pub(crate) async fn delete<T: DeserializeOwned>(
-        &mut self,
-        path: &str,
-    ) -> Result<T, AdminError> {
-        let response = self.send("DELETE", path, Bytes::new()).await?;
-        decode(&collect(response).await?)
-    }
-
     /// `GET`, with the octets of the answer written as they come.
     pub(crate) async fn copy(
         &mut self,

@@ -1,5 +1,9 @@
 //! The command line: verbs and nouns with verbs, `--json` everywhere.
 
+mod queue;
+
+pub(crate) use queue::{Link, Queue, Server, Which};
+
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -63,6 +67,12 @@ pub(crate) enum Command {
     /// What waits, and what to do with it
     #[command(subcommand)]
     Queue(Queue),
+    /// The links on which mail waits for its next hops
+    #[command(subcommand)]
+    Link(Link),
+    /// This server as a whole
+    #[command(subcommand)]
+    Server(Server),
     /// One message
     #[command(subcommand)]
     Message(Message),
@@ -181,49 +191,14 @@ pub(crate) enum Directory {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum Queue {
-    /// What waits, grouped by link and final domain
-    List {
-        #[command(flatten)]
-        to: Admin,
-    },
-    /// One message that waits
-    Show {
-        /// Its id
-        id: String,
-        #[command(flatten)]
-        to: Admin,
-    },
-    /// Try again now
-    Retry {
-        /// One message
-        #[arg(required_unless_present_any = ["link", "all"], conflicts_with_all = ["link", "all"])]
-        id: Option<String>,
-        /// All that wait on this link
-        #[arg(long, conflicts_with = "all")]
-        link: Option<String>,
-        /// All that wait
-        #[arg(long)]
-        all: bool,
-        #[command(flatten)]
-        to: Admin,
-    },
-    /// Remove a message without telling its sender
-    Delete {
-        /// Its id
-        id: String,
-        #[command(flatten)]
-        to: Admin,
-    },
-    /// Store mail again after storing failed and the disk was mended
-    Resume {
-        #[command(flatten)]
-        to: Admin,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 pub(crate) enum Message {
+    /// Why a message is where it is: its phase, what keeps it there, every attempt, and what happens next
+    Why {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        to: Admin,
+    },
     /// What happened to a message, step by step
     Trace {
         /// Its id

@@ -15,7 +15,7 @@ pub(crate) use directory::{config, directory};
 pub(crate) use mailbox::mailbox;
 pub(crate) use message::message;
 pub(crate) use organization::{apply, diff, export};
-pub(crate) use queue::queue;
+pub(crate) use queue::{hold_link, hold_server, queue};
 pub(crate) use quickstart::quickstart;
 pub(crate) use route::{recipient, route};
 pub(crate) use serve::{check, init, serve};

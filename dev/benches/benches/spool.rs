@@ -27,6 +27,7 @@ fn main() {
 fn envelope() -> Envelope {
     let address = |text: &str| Address::parse(text).unwrap();
     Envelope {
+        handling: bridgehead_mail::Handling::default(),
         reverse_path: ReversePath::Address(address("a@example.org")),
         recipients: vec![Recipient {
             address: address("b@example.net"),

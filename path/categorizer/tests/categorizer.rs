@@ -66,6 +66,7 @@ fn plain(text: &str) -> Recipient {
 
 fn envelope(recipients: Vec<Recipient>) -> Envelope {
     Envelope {
+        handling: bridgehead_mail::Handling::default(),
         reverse_path: ReversePath::Null,
         recipients,
         body: BodyKind::SevenBit,

@@ -94,6 +94,7 @@ fn address(text: &str) -> Address {
 
 fn envelope(user: Option<&str>, from: &str, to: &[&str]) -> Envelope {
     Envelope {
+        handling: bridgehead_mail::Handling::default(),
         reverse_path: match from {
             "" => ReversePath::Null,
             from => ReversePath::Address(address(from)),

@@ -11,7 +11,7 @@ use crate::log::{Log, LogFault, Written};
 use crate::segment::Segment;
 use crate::shared::Shared;
 use crate::state::State;
-use bridgehead_mail::{MessageId, Timestamp};
+use bridgehead_mail::MessageId;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -147,7 +147,7 @@ impl Shared {
             let Some(answer) = new.answer.take() else {
                 continue;
             };
-            if !new.inline {
+            if !new.facts.inline {
                 files.push(self.content_path(*message));
             }
             answers.push(answer);
@@ -203,20 +203,8 @@ fn tell(waiting: Vec<oneshot::Sender<Result<(), Refused>>>, outcome: &Result<(),
 
 /// A new message is known from now on; gives back what isn't kept.
 fn enter(state: &mut State, message: MessageId, mut new: NewMessage, place: Place) -> NewMessage {
-    let entry = Entry {
-        place,
-        size: new.size,
-        inline: new.inline,
-        accepted: new.accepted,
-        expires: Timestamp::NEVER,
-        delay_notice: Timestamp::NEVER,
-        resolved: None,
-        assignments: 0,
-        settled: Vec::new(),
-        carried: None,
-        hot: new.hot.take(),
-        stage: Stage::Submission,
-    };
+    let mut entry = Entry::new(place, new.facts);
+    entry.hot = new.hot.take();
     state.insert(message, entry);
     new
 }
@@ -246,4 +234,5 @@ fn resolved(state: &mut State, message: MessageId, number: u32, place: Place) {
     if tried {
         state.cool(message);
     }
+    state.reroute_if_idle(message);
 }

@@ -115,9 +115,11 @@ fn copy_accepted(id: MessageId, entry: &Entry, gather: &mut Gather) -> io::Resul
 /// What became of it since it was accepted.
 fn copy_progress(id: MessageId, entry: &Entry, resolved: Option<&Record<'_>>, gather: &mut Gather) {
     let Some(resolved) = resolved else {
+        copy_control(id, entry, gather);
         return;
     };
     gather.add(id, resolved, Meaning::Resolved(entry.assignments));
+    copy_control(id, entry, gather);
     let Stage::Parts(parts) = &entry.stage else {
         if let Some(carried) = &entry.carried
             && let Some(record) = deferred_record(&[], carried)
@@ -130,6 +132,14 @@ fn copy_progress(id: MessageId, entry: &Entry, resolved: Option<&Record<'_>>, ga
         if let Some(record) = deferred_record(&part.numbers, &part.carried) {
             gather.add(id, &record, Meaning::Other);
         }
+    }
+}
+
+/// After the record of the addressees, which ends a resubmission.
+fn copy_control(id: MessageId, entry: &Entry, gather: &mut Gather) {
+    if let Some(control) = &entry.control {
+        let record = Record::Controlled(control.clone());
+        gather.add(id, &record, Meaning::Other);
     }
 }
 

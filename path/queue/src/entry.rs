@@ -1,9 +1,15 @@
 //! What is known of a queued message in memory: where it lies, and how far it is. Envelope and content stay on
 //! the disk.
 
+use crate::control::Control;
+use crate::lease::Returned;
 use crate::segment::Segment;
-use bridgehead_mail::{Addressee, Envelope, Failure, Timestamp};
+use crate::turns::Standing;
+use bridgehead_mail::{Addressee, Envelope, Failure, Priority, Timestamp};
 use std::sync::Arc;
+
+/// What failed so often goes behind healthy mail of its priority.
+const DEMOTED_AFTER: u32 = 4;
 
 /// Where a frame lies.
 #[derive(Clone)]
@@ -62,6 +68,39 @@ pub(crate) enum PartState {
     Done,
 }
 
+/// What is known of a message as soon as it is accepted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    pub(crate) size: u64,
+    pub(crate) inline: bool,
+    pub(crate) accepted: Timestamp,
+    pub(crate) sender: u32,
+    pub(crate) priority: Priority,
+    /// Not to be handed over before.
+    pub(crate) release: Option<Timestamp>,
+}
+
+impl Facts {
+    pub(crate) fn of(envelope: &Envelope, size: u64, inline: bool) -> Self {
+        let sender = match (&envelope.origin.user, envelope.reverse_path.address()) {
+            (Some(user), _) => crc32c::crc32c(user.as_bytes()),
+            (None, Some(address)) => {
+                let local = crc32c::crc32c(address.local().as_str().as_bytes());
+                crc32c::crc32c_append(local, address.domain().as_str().as_bytes())
+            }
+            (None, None) => 0,
+        };
+        Self {
+            size,
+            inline,
+            accepted: envelope.accepted,
+            sender,
+            priority: envelope.handling.priority(),
+            release: envelope.handling.release,
+        }
+    }
+}
+
 /// A queued message.
 pub(crate) struct Entry {
     pub(crate) place: Place,
@@ -79,14 +118,128 @@ pub(crate) struct Entry {
     /// State from before a restart.
     pub(crate) carried: Option<Box<Carried>>,
     pub(crate) hot: Option<Box<Hot>>,
+    /// A hash of its sender: who sends much shares turns.
+    pub(crate) sender: u32,
+    /// As its sender wished.
+    pub(crate) priority: Priority,
+    /// What operators decided.
+    pub(crate) control: Option<Box<Control>>,
+    /// Its next hops are to be found anew as soon as nothing of it is being handed over.
+    pub(crate) reroute: bool,
     pub(crate) stage: Stage,
 }
 
 impl Entry {
+    /// A message of which nothing more is known.
+    pub(crate) fn new(place: Place, facts: Facts) -> Self {
+        let carried = facts.release.map(|until| {
+            Box::new(Carried {
+                until,
+                ..Carried::default()
+            })
+        });
+        Self {
+            place,
+            size: facts.size,
+            inline: facts.inline,
+            accepted: facts.accepted,
+            expires: Timestamp::NEVER,
+            delay_notice: Timestamp::NEVER,
+            resolved: None,
+            assignments: 0,
+            settled: Vec::new(),
+            carried,
+            hot: None,
+            sender: facts.sender,
+            priority: facts.priority,
+            control: None,
+            reroute: false,
+            stage: Stage::Submission,
+        }
+    }
+
     /// Where inline content starts: it is the end of its frame.
     pub(crate) fn content_offset(&self) -> u64 {
         let end = self.place.offset + u64::from(self.place.length);
         end.saturating_sub(self.size)
+    }
+
+    /// One of its parts.
+    pub(crate) fn part(&self, number: u32) -> Option<&Part> {
+        match &self.stage {
+            Stage::Parts(parts) => parts.get(usize::try_from(number).ok()?),
+            Stage::Submission | Stage::Taken => None,
+        }
+    }
+
+    /// Whether it may be categorized or routed. What is frozen may get new next hops, but isn't looked at for the first time.
+    pub(crate) fn may_be_taken(&self) -> bool {
+        let resolved = self.resolved.is_some() && !self.is_resubmitted();
+        self.deleted_until().is_none() && (resolved || !self.is_frozen())
+    }
+
+    /// Whether it is over as a whole, and why: deleted for good, or out of time before it had a next hop.
+    pub(crate) fn is_over(&self, now: Timestamp) -> Option<Returned> {
+        let control = self.control.as_deref();
+        if let Some(deletion) = control.and_then(|control| control.deleted.as_ref()) {
+            let report = deletion.report;
+            return (deletion.until <= now).then_some(Returned::Deleted { report });
+        }
+        let without_hops = !matches!(self.stage, Stage::Parts(_));
+        (without_hops && self.expires <= now).then_some(Returned::Expired)
+    }
+
+    /// Whether an operator holds it.
+    pub(crate) fn is_frozen(&self) -> bool {
+        let control = self.control.as_ref();
+        control.is_some_and(|control| control.frozen.is_some())
+    }
+
+    /// Until when it can be had back, if it was deleted.
+    pub(crate) fn deleted_until(&self) -> Option<Timestamp> {
+        let deletion = self.control.as_ref()?.deleted.as_ref()?;
+        Some(deletion.until)
+    }
+
+    /// Whether an operator keeps it from its way.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.is_frozen() || self.deleted_until().is_some()
+    }
+
+    /// The connector that an operator chose.
+    pub(crate) fn redirect(&self) -> Option<Box<str>> {
+        self.control.as_ref()?.redirect.clone()
+    }
+
+    /// Whether who its recipients are is to be found out again.
+    pub(crate) fn is_resubmitted(&self) -> bool {
+        self.control
+            .as_ref()
+            .is_some_and(|control| control.resubmit)
+    }
+
+    /// What decides about the turn of a part.
+    pub(crate) fn standing(&self, attempts: u32) -> Standing {
+        Standing {
+            priority: self.urgency(),
+            demoted: attempts >= DEMOTED_AFTER,
+            sender: self.sender,
+        }
+    }
+
+    /// The priority that counts.
+    pub(crate) fn urgency(&self) -> Priority {
+        let decided = self.control.as_ref().and_then(|control| control.priority);
+        decided.unwrap_or(self.priority)
+    }
+
+    /// Whether a part is being handed over, or the message categorized.
+    pub(crate) fn is_busy(&self) -> bool {
+        match &self.stage {
+            Stage::Parts(parts) => parts.iter().any(|part| part.state == PartState::Active),
+            Stage::Taken => true,
+            Stage::Submission => false,
+        }
     }
 
     /// Whether nothing is left to do.

@@ -2,8 +2,9 @@
 
 use crate::codec::{Malformed, Reader, Writer};
 use bridgehead_mail::{
-    Addressee, BodyKind, Destination, DsnText, Envelope, Failure, Notify, Orcpt, Origin, Protocol,
-    Recipient, RemoteReply, Ret, ReversePath, StatusClass, StatusCode, Timestamp,
+    Addressee, BodyKind, ByMode, DeliverBy, Destination, DsnText, Envelope, Failure, Handling,
+    Notify, Orcpt, Origin, Protocol, Recipient, RemoteReply, Ret, ReversePath, StatusClass,
+    StatusCode, Timestamp,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -65,6 +66,8 @@ pub(crate) fn read_envelope(from: &mut Reader<'_>) -> Result<Envelope, Malformed
         });
     }
     Ok(Envelope {
+        handling: Handling::default(),
+
         reverse_path,
         recipients,
         body,
@@ -74,6 +77,38 @@ pub(crate) fn read_envelope(from: &mut Reader<'_>) -> Result<Envelope, Malformed
         origin,
         accepted,
     })
+}
+
+/// What the sender asked for beyond delivery.
+pub(crate) fn write_handling(to: &mut Writer<'_>, handling: &Handling) {
+    to.u8(handling.level.to_le_bytes()[0]);
+    to.option(handling.release, |to, at| to.u64(at.as_millis()));
+    to.option(handling.deliver_by, |to, by| {
+        to.u64(by.at.as_millis());
+        to.bool(by.mode == ByMode::Return);
+        to.bool(by.trace);
+    });
+}
+
+pub(crate) fn read_handling(from: &mut Reader<'_>) -> Result<Handling, Malformed> {
+    Ok(Handling {
+        level: i8::from_le_bytes([from.u8()?]),
+        release: from.option(read_time)?,
+        deliver_by: from.option(|from| {
+            Ok(DeliverBy {
+                at: read_time(from)?,
+                mode: match from.bool()? {
+                    true => ByMode::Return,
+                    false => ByMode::Notify,
+                },
+                trace: from.bool()?,
+            })
+        })?,
+    })
+}
+
+fn read_time(from: &mut Reader<'_>) -> Result<Timestamp, Malformed> {
+    from.u64().map(Timestamp::from_millis)
 }
 
 fn read_dsn_text(from: &mut Reader<'_>) -> Result<DsnText, Malformed> {

@@ -1,9 +1,9 @@
 //! What waits for the next commit: frames, those who wait for them, and what to do when they are durable.
 
-use crate::entry::Hot;
+use crate::entry::{Facts, Hot};
 use crate::error::Refused;
 use crate::record::{Record, append};
-use bridgehead_mail::{MessageId, Timestamp};
+use bridgehead_mail::MessageId;
 use std::path::PathBuf;
 use tokio::sync::oneshot;
 
@@ -46,9 +46,7 @@ pub(crate) enum Meaning {
 
 /// What the state must know of a new message.
 pub(crate) struct NewMessage {
-    pub(crate) size: u64,
-    pub(crate) inline: bool,
-    pub(crate) accepted: Timestamp,
+    pub(crate) facts: Facts,
     pub(crate) hot: Option<Box<Hot>>,
     /// Who waits for it; reports have nobody.
     pub(crate) answer: Option<Answer>,

@@ -3,7 +3,7 @@
 //! Guards: a draft that isn't committed leaves nothing behind. Refuses: mail while the disk is nearly full or storing has
 //! failed.
 
-use crate::entry::Hot;
+use crate::entry::{Facts, Hot};
 use crate::error::Refused;
 use crate::gather::{Committed, Meaning, NewMessage};
 use crate::record::{ContentRecord, FRAME_OCTETS_MAX, Record};
@@ -184,9 +184,7 @@ impl Draft {
             return;
         };
         let new = NewMessage {
-            size: self.size,
-            inline: self.file.is_none(),
-            accepted: envelope.accepted,
+            facts: Facts::of(&envelope, self.size, self.file.is_none()),
             hot: keep_hot.then(|| {
                 Box::new(Hot {
                     envelope: Arc::from(envelope),

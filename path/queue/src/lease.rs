@@ -1,7 +1,9 @@
 //! What the queue lends out: a message to categorize and route, or a part to hand over. Dropped, it goes back.
 
 use crate::shared::Shared;
-use bridgehead_mail::{Addressee, Content, Envelope, Failure, MessageId, NextHop, Timestamp};
+use bridgehead_mail::{
+    Addressee, Content, Envelope, Failure, MessageId, NextHop, Priority, Recipient, Timestamp,
+};
 use std::sync::Arc;
 
 /// What is to be found out about a message.
@@ -11,6 +13,27 @@ pub enum Work {
     Categorize,
     /// The next hops of these addressees, who were found out before.
     Route(Vec<Addressee>),
+    /// Who the recipients are now, and then their next hops.
+    Again {
+        /// Who is left of those that were found out before.
+        left: Vec<Addressee>,
+        /// Those for whom nothing is left to do: they don't get it again.
+        done: Vec<Addressee>,
+    },
+    /// Nothing but to tell the sender that these recipients didn't get it.
+    Return(Vec<Recipient>, Returned),
+}
+
+/// Why a message comes back without another attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returned {
+    /// Its time ran out before it had a next hop.
+    Expired,
+    /// An operator deleted it.
+    Deleted {
+        /// Whether its sender is told.
+        report: bool,
+    },
 }
 
 /// A message that was taken to be categorized and routed.
@@ -24,6 +47,10 @@ pub struct Lease {
     pub content: Arc<dyn Content>,
     /// What is to be found out.
     pub work: Work,
+    /// Its priority: its own, or that which an operator gave it.
+    pub priority: Priority,
+    /// The connector that an operator chose for it.
+    pub redirect: Option<Box<str>>,
 }
 
 impl Lease {

@@ -11,6 +11,9 @@
 mod codec;
 mod commit;
 mod compact;
+mod control;
+mod control_codec;
+mod controlling;
 mod drive;
 mod entry;
 mod envelope_codec;
@@ -19,6 +22,7 @@ mod gather;
 mod inlet;
 mod lease;
 mod log;
+mod operating;
 #[cfg(test)]
 mod properties;
 mod queue;
@@ -30,13 +34,16 @@ mod segment;
 pub mod settings;
 mod shared;
 mod state;
+mod steering;
+mod turns;
 pub mod view;
 
 pub use codec::Malformed;
+pub use control::{Control, Decision, Deletion, Effect, Order, Steering};
 pub use error::{OpenError, Refused};
 pub use gather::Committed;
 pub use inlet::{Draft, Inlet};
-pub use lease::{Assignment, Lease, Part, PartLease, Report, Settlement, Work};
+pub use lease::{Assignment, Lease, Part, PartLease, Report, Returned, Settlement, Work};
 pub use queue::{Queue, ReadyLink};
 pub use record::{ContentRecord, FRAME_OCTETS_MAX, Frame, Record, parse as parse_frame};
 pub use recovery::Recovery;

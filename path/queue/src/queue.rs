@@ -1,13 +1,13 @@
 //! The front of the queue for the corridor: take, assign, next, settle.
 
+use crate::Inlet;
 use crate::entry::{Carried, Entry, Hot, Stage};
 use crate::error::Refused;
 use crate::gather::{Gather, Meaning};
 use crate::lease::{Assignment, Lease, PartLease, Report, Settlement};
 use crate::record::Record;
 use crate::shared::{Shared, Snapshot, deferred_record};
-use crate::state::TakenPart;
-use crate::{Inlet, Work};
+use crate::state::{Over, TakenPart};
 use bridgehead_mail::{Addressee, Failure, LinkName, MessageId, NextHop, StatusCode, Timestamp};
 use std::sync::Arc;
 
@@ -55,6 +55,8 @@ impl Queue {
                         envelope: taken.envelope,
                         content: taken.content,
                         work: taken.work,
+                        priority: taken.priority,
+                        redirect: taken.redirect,
                     });
                 }
                 // It stays taken: visible, not tried in a circle. Looked at again in an hour.
@@ -165,7 +167,7 @@ impl Queue {
         }
     }
 
-    /// A part whose time ran out, whatever its link's state.
+    /// A part whose time ran out, whatever its link's state. What is over in another way is ended, or comes by [`Self::take`].
     #[must_use]
     pub fn take_expired(&self, now: Timestamp) -> Option<PartLease> {
         if self
@@ -176,9 +178,19 @@ impl Queue {
             return None;
         }
         loop {
-            let taken = self.shared.state.lock().take_expired(now)?;
-            if let Some(lease) = self.lend(&taken, now) {
-                return Some(lease);
+            let mut state = self.shared.state.lock();
+            match state.take_expired(now)? {
+                Over::Part(taken) => {
+                    drop(state);
+                    if let Some(lease) = self.lend(&taken, now) {
+                        return Some(lease);
+                    }
+                }
+                Over::Silently(id) => {
+                    let mut gather = self.shared.gather.lock();
+                    self.shared.end(id, &mut state, &mut gather);
+                    self.shared.noted(gather);
+                }
             }
         }
     }
@@ -409,14 +421,5 @@ fn final_domain(addressees: &[Addressee]) -> String {
         first.to_string()
     } else {
         "(several)".to_owned()
-    }
-}
-
-/// Whether a lease is to be routed again only.
-impl Work {
-    /// Whether the recipients are known already.
-    #[must_use]
-    pub const fn is_resolved(&self) -> bool {
-        matches!(self, Self::Route(_))
     }
 }

@@ -4,13 +4,20 @@
 //! frames larger than [`FRAME_OCTETS_MAX`].
 
 use crate::codec::{Malformed, Reader, Writer};
+use crate::control::{Control, Steering};
+use crate::control_codec::{read_control, read_steering, write_control, write_steering};
 use crate::envelope_codec::{
-    read_addressee, read_envelope, read_failure, write_addressee, write_envelope, write_failure,
+    read_addressee, read_envelope, read_failure, read_handling, write_addressee, write_envelope,
+    write_failure, write_handling,
 };
 use bridgehead_mail::{Addressee, Envelope, Failure, MessageId, Timestamp};
 
 /// Marks the start of a frame: `BHR1`.
 pub(crate) const FRAME_MAGIC: [u8; 4] = *b"BHR1";
+/// The kind of an accepted message.
+const ACCEPTED: u8 = 8;
+/// The same in version 1 of the format, which knew of no handling.
+const ACCEPTED_ONCE: u8 = 1;
 /// Magic, length, checksum.
 pub(crate) const FRAME_HEAD: usize = 12;
 /// Batch, kind, message id: the least that a frame's body holds.
@@ -72,6 +79,10 @@ pub enum Record<'a> {
     },
     /// Nothing is left to do for the message.
     Done,
+    /// What operators have decided about the message, all of it; replaces an earlier one.
+    Controlled(Box<Control>),
+    /// What operators hold on the whole server. In a file of its own, never in a segment.
+    Steering(Box<Steering>),
 }
 
 /// A frame as found.
@@ -103,11 +114,13 @@ pub(crate) fn append(to: &mut Vec<u8>, message: MessageId, record: &Record<'_>) 
 
 const fn kind(record: &Record<'_>) -> u8 {
     match record {
-        Record::Accepted { .. } => 1,
+        Record::Accepted { .. } => ACCEPTED,
         Record::Resolved { .. } => 2,
         Record::Settled { .. } => 3,
         Record::Deferred { .. } => 4,
         Record::Done => 5,
+        Record::Controlled(_) => 6,
+        Record::Steering(_) => 7,
     }
 }
 
@@ -115,6 +128,7 @@ fn payload(to: &mut Writer<'_>, record: &Record<'_>) {
     match record {
         Record::Accepted { envelope, content } => {
             write_envelope(to, envelope);
+            write_handling(to, &envelope.handling);
             match content {
                 ContentRecord::Inline(octets) => {
                     to.u8(0);
@@ -155,6 +169,8 @@ fn payload(to: &mut Writer<'_>, record: &Record<'_>) {
             write_failure(to, failure);
         }
         Record::Done => {}
+        Record::Controlled(control) => write_control(to, control),
+        Record::Steering(steering) => write_steering(to, steering),
     }
 }
 
@@ -216,8 +232,14 @@ pub fn parse(octets: &[u8]) -> Result<Frame<'_>, Malformed> {
 
 fn parse_record<'a>(kind: u8, from: &mut Reader<'a>) -> Result<Record<'a>, Malformed> {
     Ok(match kind {
-        1 => Record::Accepted {
-            envelope: Box::new(read_envelope(from)?),
+        ACCEPTED_ONCE | ACCEPTED => Record::Accepted {
+            envelope: {
+                let mut envelope = Box::new(read_envelope(from)?);
+                if kind == ACCEPTED {
+                    envelope.handling = read_handling(from)?;
+                }
+                envelope
+            },
             content: match from.u8()? {
                 0 => ContentRecord::Inline(from.rest()),
                 1 => ContentRecord::File { size: from.u64()? },
@@ -250,6 +272,8 @@ fn parse_record<'a>(kind: u8, from: &mut Reader<'a>) -> Result<Record<'a>, Malfo
             failure: Box::new(read_failure(from)?),
         },
         5 => Record::Done,
+        6 => Record::Controlled(Box::new(read_control(from)?)),
+        7 => Record::Steering(Box::new(read_steering(from)?)),
         _ => return Err(Malformed("an unknown kind of record")),
     })
 }

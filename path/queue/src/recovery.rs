@@ -4,7 +4,8 @@
 //! is cut and reported. Damage to what was synced is reported, the readable rest is kept, and the damaged file stays under
 //! another name.
 
-use crate::entry::{Carried, Entry, Place, Stage};
+use crate::control::Control;
+use crate::entry::{Carried, Entry, Facts, Place};
 use crate::error::OpenError;
 use crate::log::Log;
 use crate::record::{ContentRecord, Frame, Record};
@@ -18,6 +19,7 @@ use bridgehead_mail::{MessageId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a start found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,15 +39,14 @@ pub struct Recovery {
 /// A message as the log tells of it.
 struct Found {
     place: Place,
-    size: u64,
-    inline: bool,
-    accepted: Timestamp,
+    facts: Facts,
     expires: Timestamp,
     delay_notice: Timestamp,
     resolved: Option<Place>,
     addressees: usize,
     settled: BTreeSet<u32>,
     carried: Carried,
+    control: Control,
 }
 
 struct Reading {
@@ -64,7 +65,7 @@ struct Reading {
 pub(crate) fn recover(
     settings: Settings,
     disk: Arc<dyn Disk>,
-    _now: Timestamp,
+    now: Timestamp,
 ) -> Result<(Shared, Recovery), OpenError> {
     let directory = settings.directory.clone();
     let failed = |doing: &'static str, path: &Path| {
@@ -126,7 +127,11 @@ pub(crate) fn recover(
         reading.last_sequence + 1,
         reading.last_batch + 1,
     );
-    let (state, recovery) = reading.into_state();
+    let (steering, damage) = crate::steering::load(&*disk, &directory, now)
+        .map_err(failed("read what is held in", &directory))?;
+    reading.recovery.damage.extend(damage);
+    let (mut state, recovery) = reading.into_state(settings.limits.expire_after);
+    state.schedule.steer(steering);
     let shared = Shared::new(settings, disk, state, log, lock);
     shared
         .repeat(&live, &done)
@@ -219,15 +224,17 @@ impl Reading {
             };
             let known = self.found.entry(frame.message).or_insert_with(|| Found {
                 place: place.clone(),
-                size,
-                inline,
-                accepted: envelope.accepted,
+                facts: Facts::of(envelope, size, inline),
                 expires: Timestamp::NEVER,
                 delay_notice: Timestamp::NEVER,
                 resolved: None,
                 addressees: 0,
                 settled: BTreeSet::new(),
-                carried: Carried::default(),
+                carried: Carried {
+                    until: envelope.handling.release.unwrap_or_default(),
+                    ..Carried::default()
+                },
+                control: Control::default(),
             });
             // Copied forward, or written again after a failure: only the place is new.
             known.place = place;
@@ -249,15 +256,15 @@ impl Reading {
             if found.addressees > 0 && found.settled.len() >= found.addressees {
                 return false;
             }
-            if found.inline {
+            if found.facts.inline {
                 return true;
             }
             match contents.remove(&id.to_string()) {
-                Some(size) if size >= found.size => true,
+                Some(size) if size >= found.facts.size => true,
                 Some(size) => {
                     recovery.damage.push(format!(
                         "message {id}: its content has {size} octets instead of {}",
-                        found.size
+                        found.facts.size
                     ));
                     false
                 }
@@ -271,8 +278,9 @@ impl Reading {
         });
     }
 
-    fn into_state(self) -> (State, Recovery) {
+    fn into_state(self, expire_after: Duration) -> (State, Recovery) {
         let mut state = State::default();
+        state.expire_after = expire_after;
         let mut recovery = self.recovery;
         for segment in &self.segments {
             state.know_segment(segment);
@@ -299,6 +307,7 @@ impl Found {
                 self.resolved = Some(place);
                 self.addressees = addressees.len();
                 self.settled = settled.into_iter().collect();
+                self.control.resubmit = false;
             }
             Record::Settled { numbers } => self.settled.extend(numbers),
             Record::Deferred {
@@ -315,24 +324,21 @@ impl Found {
                     failure: Some(Arc::from(failure)),
                 };
             }
-            Record::Accepted { .. } | Record::Done => {}
+            Record::Controlled(control) => self.control = *control,
+            Record::Accepted { .. } | Record::Done | Record::Steering(_) => {}
         }
     }
 
     fn into_entry(self) -> Entry {
-        Entry {
-            place: self.place,
-            size: self.size,
-            inline: self.inline,
-            accepted: self.accepted,
-            expires: self.expires,
-            delay_notice: self.delay_notice,
-            resolved: self.resolved,
-            settled: self.settled.into_iter().collect(),
-            assignments: 0,
-            carried: Some(Box::new(self.carried)),
-            hot: None,
-            stage: Stage::Submission,
-        }
+        let mut entry = Entry::new(self.place, self.facts);
+        entry.expires = self.control.expires.unwrap_or(self.expires);
+        entry.delay_notice = self.delay_notice;
+        entry.resolved = self.resolved;
+        entry.settled = self.settled.into_iter().collect();
+        let carried = self.carried;
+        let says_something = carried.attempts > 0 || carried.until > Timestamp::EPOCH;
+        entry.carried = says_something.then(|| Box::new(carried));
+        entry.control = (!self.control.is_empty()).then(|| Box::new(self.control));
+        entry
     }
 }

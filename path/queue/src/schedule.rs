@@ -1,16 +1,22 @@
 //! Who is next: links with their ready parts, retry times, expiry. In memory only; rebuilt at every start.
 
+use crate::control::{Decision, Steering};
+use crate::turns::{Standing, Turns, Waiter};
 use bridgehead_mail::{Failure, LinkName, MessageId, NextHop, Timestamp};
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
+
+/// So many times are kept without looking for stale ones.
+const STALE_MAX: usize = 4_096;
 
 /// All queues that share one next hop.
 pub(crate) struct Link {
     pub(crate) name: LinkName,
     pub(crate) hop: NextHop,
-    ready: VecDeque<(MessageId, u32)>,
+    ready: Turns,
     held: Option<Held>,
+    frozen: Option<Decision>,
 }
 
 /// A link that isn't to be tried before a time.
@@ -29,7 +35,11 @@ pub(crate) struct Schedule {
     with_ready: BTreeSet<u32>,
     due: BinaryHeap<Reverse<(Timestamp, MessageId, u32)>>,
     expiry: BinaryHeap<Reverse<(Timestamp, MessageId)>>,
+    /// How long the two may grow before they are swept.
+    sweep_expiry_at: usize,
+    sweep_due_at: usize,
     domains: HashSet<Arc<str>>,
+    steering: Steering,
 }
 
 impl Schedule {
@@ -39,11 +49,14 @@ impl Schedule {
             return *number;
         }
         let number = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
+        let name = hop.link();
+        let frozen = self.steering.holds(&name, *hop == NextHop::Local).cloned();
         self.links.push(Link {
-            name: hop.link(),
+            name,
             hop: hop.clone(),
-            ready: VecDeque::new(),
+            ready: Turns::default(),
             held: None,
+            frozen,
         });
         self.by_hop.insert(hop.clone(), number);
         number
@@ -67,28 +80,28 @@ impl Schedule {
         new
     }
 
-    pub(crate) fn push_ready(&mut self, link: u32, message: MessageId, part: u32) {
+    pub(crate) fn push_ready(&mut self, link: u32, standing: Standing, waiter: Waiter) {
         if let Some(found) = self.link_mut(link) {
-            found.ready.push_back((message, part));
+            found.ready.push(standing, waiter);
             self.with_ready.insert(link);
         }
     }
 
     /// A part that was taken and given back goes first.
-    pub(crate) fn push_front(&mut self, link: u32, message: MessageId, part: u32) {
+    pub(crate) fn push_front(&mut self, link: u32, standing: Standing, waiter: Waiter) {
         if let Some(found) = self.link_mut(link) {
-            found.ready.push_front((message, part));
+            found.ready.push_front(standing, waiter);
             self.with_ready.insert(link);
         }
     }
 
-    /// The oldest ready part of a link, unless it is held.
-    pub(crate) fn pop_ready(&mut self, link: u32, now: Timestamp) -> Option<(MessageId, u32)> {
+    /// The ready part of a link whose turn it is, unless the link is held.
+    pub(crate) fn pop_ready(&mut self, link: u32, now: Timestamp) -> Option<Waiter> {
         let found = self.link_mut(link)?;
-        if found.is_held(now) {
+        if !found.is_open(now) {
             return None;
         }
-        let popped = found.ready.pop_front();
+        let popped = found.ready.pop();
         if found.ready.is_empty() {
             self.with_ready.remove(&link);
         }
@@ -109,9 +122,16 @@ impl Schedule {
             .iter()
             .filter_map(|number| Some((*number, self.link(*number)?)));
         links
-            .filter(|(_, link)| !link.is_held(now))
+            .filter(|(_, link)| link.is_open(now))
             .map(|(number, link)| (number, link.ready.len()))
             .collect()
+    }
+
+    /// No link is held back any more because of a failure.
+    pub(crate) fn release_all(&mut self) {
+        for link in &mut self.links {
+            link.held = None;
+        }
     }
 
     pub(crate) fn hold(&mut self, link: u32, held: Option<Held>) {
@@ -120,8 +140,34 @@ impl Schedule {
         }
     }
 
+    /// What operators hold.
+    pub(crate) const fn steering(&self) -> &Steering {
+        &self.steering
+    }
+
+    /// What operators hold from now on.
+    pub(crate) fn steer(&mut self, steering: Steering) {
+        self.steering = steering;
+        for link in &mut self.links {
+            let local = link.hop == NextHop::Local;
+            link.frozen = self.steering.holds(&link.name, local).cloned();
+        }
+    }
+
     pub(crate) fn retry_at(&mut self, at: Timestamp, message: MessageId, part: u32) {
         self.due.push(Reverse((at, message, part)));
+    }
+
+    /// Times of messages that are gone are forgotten once there may be as many of them as of others.
+    pub(crate) fn sweep(&mut self, lives: impl Fn(&MessageId) -> bool) {
+        if self.expiry.len() > self.sweep_expiry_at {
+            self.expiry.retain(|Reverse((_, message))| lives(message));
+            self.sweep_expiry_at = self.expiry.len().saturating_mul(2).max(STALE_MAX);
+        }
+        if self.due.len() > self.sweep_due_at {
+            self.due.retain(|Reverse((_, message, _))| lives(message));
+            self.sweep_due_at = self.due.len().saturating_mul(2).max(STALE_MAX);
+        }
     }
 
     pub(crate) fn expire_at(&mut self, at: Timestamp, message: MessageId) {
@@ -153,7 +199,9 @@ impl Schedule {
         let held = self
             .with_ready
             .iter()
-            .filter_map(|number| self.link(*number)?.held.as_ref())
+            .filter_map(|number| self.link(*number))
+            .filter(|link| link.frozen.is_none())
+            .filter_map(|link| link.held.as_ref())
             .map(|held| held.until)
             .filter(|until| *until > now)
             .min();
@@ -162,6 +210,16 @@ impl Schedule {
 }
 
 impl Link {
+    /// Whether something may be handed over.
+    pub(crate) fn is_open(&self, now: Timestamp) -> bool {
+        self.frozen.is_none() && !self.is_held(now)
+    }
+
+    /// Who holds it, if an operator does.
+    pub(crate) const fn frozen(&self) -> Option<&Decision> {
+        self.frozen.as_ref()
+    }
+
     pub(crate) fn is_held(&self, now: Timestamp) -> bool {
         self.held.as_ref().is_some_and(|held| held.until > now)
     }

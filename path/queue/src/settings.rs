@@ -8,12 +8,18 @@ use std::time::Duration;
 pub struct Limits {
     /// Below this much free space on the queue's disk, mail is refused with 452. Unit: octets. Default: 256 MiB.
     pub free_space_floor: u64,
+    /// How long after acceptance a message is given up that never had a next hop. Default: two days.
+    pub expire_after: Duration,
+    /// How long a message that an operator deleted can be had back. Default: one hour.
+    pub undo_window: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             free_space_floor: 256 * 1024 * 1024,
+            expire_after: Duration::from_secs(48 * 3600),
+            undo_window: Duration::from_secs(3600),
         }
     }
 }

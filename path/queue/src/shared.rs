@@ -6,6 +6,7 @@
 use crate::entry::{Carried, Entry, Place};
 use crate::error::Refused;
 use crate::gather::{Answer, Gather, Meaning};
+use crate::lease::Returned;
 use crate::log::Log;
 use crate::record::{Record, parse};
 use crate::segment::{FileContent, InlineContent};
@@ -13,7 +14,7 @@ use crate::settings::Settings;
 use crate::state::State;
 use crate::{Draft, Work};
 use bridgehead_disk::{Disk, Lock};
-use bridgehead_mail::{Addressee, Content, Envelope, MessageId, Timestamp};
+use bridgehead_mail::{Addressee, Content, Envelope, MessageId, Priority, Recipient, Timestamp};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::io;
 use std::path::PathBuf;
@@ -40,6 +41,10 @@ pub(crate) struct Shared {
     pub(crate) compacted: AtomicU64,
     /// Free space below which mail is refused.
     pub(crate) floor: AtomicU64,
+    /// One change of what is held at a time.
+    pub(crate) steering: Mutex<()>,
+    /// How long a deleted message can be had back, in milliseconds.
+    pub(crate) undo_window: AtomicU64,
     space_seen: AtomicU64,
     space_free: AtomicU64,
     pub(crate) _lock: Box<dyn Lock>,
@@ -54,6 +59,8 @@ impl Shared {
         lock: Box<dyn Lock>,
     ) -> Self {
         let floor = settings.limits.free_space_floor;
+        let undo_window = settings.limits.undo_window.as_millis();
+        let undo_window = u64::try_from(undo_window).unwrap_or(u64::MAX);
         Self {
             settings,
             disk,
@@ -65,6 +72,8 @@ impl Shared {
             failing: AtomicBool::new(false),
             compacted: AtomicU64::new(0),
             floor: AtomicU64::new(floor),
+            steering: Mutex::default(),
+            undo_window: AtomicU64::new(undo_window),
             space_seen: AtomicU64::new(0),
             space_free: AtomicU64::new(u64::MAX),
             _lock: lock,
@@ -171,8 +180,16 @@ impl Shared {
         let id = state.take()?;
         let entry = state.entries.get(&id)?;
         let snapshot = Snapshot::of(entry);
+        let returned = state.returned.get(&id).copied();
+        let (resubmitted, redirect) = (entry.is_resubmitted(), entry.redirect());
+        let priority = entry.urgency();
         drop(state);
-        let loaded = self.load(id, &snapshot);
+        let loaded = self.load(id, &snapshot).map(|mut taken| {
+            taken.redirect = redirect;
+            taken.priority = priority;
+            taken.change_work(returned, resubmitted);
+            taken
+        });
         if loaded.is_err() {
             self.state.lock().note_unreadable(id);
         }
@@ -240,6 +257,8 @@ impl Shared {
             content,
             addressees,
             work,
+            priority: Priority::Normal,
+            redirect: None,
         })
     }
 }
@@ -250,6 +269,39 @@ pub(crate) struct Taken {
     pub(crate) content: Arc<dyn Content>,
     pub(crate) addressees: Option<Arc<[Addressee]>>,
     pub(crate) work: Work,
+    pub(crate) priority: Priority,
+    pub(crate) redirect: Option<Box<str>>,
+}
+
+impl Taken {
+    /// What operators and the clock make of the work.
+    fn change_work(&mut self, returned: Option<Returned>, resubmitted: bool) {
+        if returned.is_none() && !resubmitted {
+            return;
+        }
+        let left = match (&mut self.work, returned) {
+            (Work::Route(left), Some(_)) => left.iter().map(as_recipient).collect(),
+            (Work::Route(left), None) => {
+                let left = std::mem::take(left);
+                let all = self.addressees.iter().flat_map(|all| all.iter());
+                let done = all.filter(|one| !left.contains(one)).cloned().collect();
+                self.work = Work::Again { left, done };
+                return;
+            }
+            _ => self.envelope.recipients.clone(),
+        };
+        if let Some(returned) = returned {
+            self.work = Work::Return(left, returned);
+        }
+    }
+}
+
+fn as_recipient(addressee: &Addressee) -> Recipient {
+    Recipient {
+        address: addressee.address.clone(),
+        notify: addressee.notify,
+        orcpt: addressee.orcpt.clone(),
+    }
 }
 
 /// What must be known to read a message without holding the lock.
@@ -265,6 +317,11 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
+    /// Numbers of those for whom nothing is left to do.
+    pub(crate) fn settled(&self) -> &[u32] {
+        &self.settled
+    }
+
     pub(crate) fn of(entry: &Entry) -> Self {
         let hot = entry.hot.as_deref();
         Self {

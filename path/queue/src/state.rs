@@ -3,12 +3,21 @@
 //! Guards: a message leaves only when nothing is left to do for it; a lease that is dropped gives back what it took.
 
 use crate::entry::{Carried, Entry, Part, PartState, Stage};
-use crate::schedule::{Held, Schedule};
+use crate::lease::Returned;
+use crate::schedule::Schedule;
 use crate::segment::Segment;
-use bridgehead_mail::{Failure, LinkName, MessageId, NextHop, Timestamp};
+use bridgehead_mail::{MessageId, NextHop, Timestamp};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What is over.
+pub(crate) enum Over {
+    /// A part, which has to be settled.
+    Part(TakenPart),
+    /// A message about which nobody is to be told.
+    Silently(MessageId),
+}
 
 /// A part that was taken, by number.
 pub(crate) struct TakenPart {
@@ -26,19 +35,32 @@ pub(crate) struct State {
     pub(crate) segments: BTreeMap<u64, (Arc<Segment>, u64)>,
     pub(crate) hot: usize,
     pub(crate) octets: u64,
+    /// Messages whose recipients are over, before they are told so.
+    pub(crate) returned: HashMap<MessageId, Returned>,
+    /// How long a message may take of which nothing else is known.
+    pub(crate) expire_after: Duration,
     /// Messages that were taken and couldn't be read, with when they are looked at again, once that is known.
     unreadable: BTreeMap<MessageId, Option<Timestamp>>,
 }
 
 /// In place of a part's number: the message as a whole.
 const WHOLE: u32 = u32::MAX;
+/// What is over while it is being handed over is looked at again after this time.
+const BUSY_WAIT: Duration = Duration::from_secs(1);
 /// How long a message that can't be read is left alone.
 pub(crate) const UNREADABLE_WAIT: Duration = Duration::from_secs(3600);
 
 impl State {
     /// A message is durable and waits to be categorized (or routed again, if it was resolved before).
-    pub(crate) fn insert(&mut self, message: MessageId, entry: Entry) {
+    pub(crate) fn insert(&mut self, message: MessageId, mut entry: Entry) {
         self.count_in(&entry.place.segment);
+        if entry.expires == Timestamp::NEVER {
+            entry.expires = entry.accepted.after(self.expire_after);
+        }
+        self.schedule.expire_at(entry.expires, message);
+        if let Some(until) = entry.deleted_until() {
+            self.schedule.expire_at(until, message);
+        }
         self.octets = self.octets.saturating_add(entry.size);
         self.hot += usize::from(entry.hot.is_some());
         self.entries.insert(message, entry);
@@ -66,6 +88,7 @@ impl State {
     pub(crate) fn remove(&mut self, message: MessageId) -> Option<Entry> {
         let entry = self.entries.remove(&message)?;
         self.unreadable.remove(&message);
+        self.returned.remove(&message);
         self.octets = self.octets.saturating_sub(entry.size);
         self.hot = self.hot.saturating_sub(usize::from(entry.hot.is_some()));
         Some(entry)
@@ -74,8 +97,10 @@ impl State {
     /// The next message to categorize.
     pub(crate) fn take(&mut self) -> Option<MessageId> {
         while let Some(message) = self.submission.pop_front() {
+            let over = self.returned.contains_key(&message);
             if let Some(entry) = self.entries.get_mut(&message)
                 && matches!(entry.stage, Stage::Submission)
+                && (over || entry.may_be_taken())
             {
                 entry.stage = Stage::Taken;
                 return Some(message);
@@ -84,12 +109,26 @@ impl State {
         None
     }
 
+    /// A message is to be categorized or routed; if nothing keeps it from that.
+    pub(crate) fn submit(&mut self, message: MessageId) {
+        if let Some(entry) = self.entries.get_mut(&message) {
+            entry.stage = Stage::Submission;
+            entry.reroute = false;
+            self.submission.push_back(message);
+        }
+    }
+
     /// A lease on a message was dropped.
     pub(crate) fn untake(&mut self, message: MessageId) {
         if let Some(entry) = self.entries.get_mut(&message)
             && matches!(entry.stage, Stage::Taken)
         {
             entry.stage = Stage::Submission;
+            // What came due meanwhile is looked at again.
+            self.schedule.expire_at(entry.expires, message);
+            if let Some(until) = entry.deleted_until() {
+                self.schedule.expire_at(until, message);
+            }
             self.submission.push_back(message);
         }
     }
@@ -107,9 +146,15 @@ impl State {
             return;
         };
         let carried = entry.carried.take().map(|boxed| *boxed).unwrap_or_default();
+        let decided = entry.control.as_mut().and_then(|control| {
+            control.resubmit = false;
+            control.expires
+        });
+        let expires = decided.unwrap_or(expires);
         entry.expires = expires;
         entry.delay_notice = delay_notice;
         entry.settled.clear();
+        let standing = entry.standing(carried.attempts);
         let mut placed = Vec::with_capacity(parts.len());
         for (number, (hop, domain, numbers)) in (0u32..).zip(parts) {
             let link = self.schedule.link_for(&hop);
@@ -117,7 +162,7 @@ impl State {
                 self.schedule.retry_at(carried.until, message, number);
                 PartState::Retry(carried.until)
             } else {
-                self.schedule.push_ready(link, message, number);
+                self.schedule.push_ready(link, standing, (message, number));
                 PartState::Ready
             };
             placed.push(Part {
@@ -130,6 +175,8 @@ impl State {
         }
         self.schedule.expire_at(expires, message);
         entry.stage = Stage::Parts(placed);
+        let entries = &self.entries;
+        self.schedule.sweep(|message| entries.contains_key(message));
     }
 
     /// A message that was taken can't be read: it is left alone for a while.
@@ -138,7 +185,7 @@ impl State {
     }
 
     /// Messages that couldn't be read are looked at now.
-    fn look_again(&mut self) {
+    pub(crate) fn look_again(&mut self) {
         for message in std::mem::take(&mut self.unreadable).into_keys() {
             self.untake(message);
         }
@@ -158,20 +205,34 @@ impl State {
                 self.unreadable.remove(&message);
                 self.untake(message);
             }
-            let Some(part) = part_mut(&mut self.entries, message, number) else {
-                continue;
-            };
-            if part.state == PartState::Retry(at) {
+            if let Some(part) = part_mut(&mut self.entries, message, number)
+                && part.state == PartState::Retry(at)
+            {
                 part.state = PartState::Ready;
-                let link = part.link;
-                self.schedule.push_ready(link, message, number);
+                self.queue_up(message, number);
             }
+        }
+    }
+
+    /// Puts a ready part into the row of its link.
+    pub(crate) fn queue_up(&mut self, message: MessageId, number: u32) {
+        let Some(entry) = self.entries.get(&message) else {
+            return;
+        };
+        if let Some(part) = entry.part(number) {
+            let standing = entry.standing(part.carried.attempts);
+            self.schedule
+                .push_ready(part.link, standing, (message, number));
         }
     }
 
     /// The oldest ready part of a link.
     pub(crate) fn next(&mut self, link: u32, now: Timestamp) -> Option<TakenPart> {
         while let Some((message, number)) = self.schedule.pop_ready(link, now) {
+            // Thawed or restored, it stands in the row again.
+            if self.entries.get(&message).is_none_or(Entry::is_kept) {
+                continue;
+            }
             let Some(part) = part_mut(&mut self.entries, message, number) else {
                 continue;
             };
@@ -187,17 +248,28 @@ impl State {
         None
     }
 
-    /// A part whose time ran out, whatever its link's state.
-    pub(crate) fn take_expired(&mut self, now: Timestamp) -> Option<TakenPart> {
+    /// What is over, in whatever phase and on whatever link: its time ran out, or the undo window of its deletion.
+    pub(crate) fn take_expired(&mut self, now: Timestamp) -> Option<Over> {
         while let Some(message) = self.schedule.pop_expired(now) {
             let Some(entry) = self.entries.get_mut(&message) else {
                 continue;
             };
-            if entry.expires > now {
+            if let Some(over) = entry.is_over(now) {
+                if entry.is_busy() {
+                    self.schedule.expire_at(now.after(BUSY_WAIT), message);
+                } else if over == (Returned::Deleted { report: false }) {
+                    return Some(Over::Silently(message));
+                } else {
+                    entry.stage = Stage::Submission;
+                    self.returned.insert(message, over);
+                    self.submission.push_front(message);
+                }
+                continue;
+            }
+            if entry.expires > now || entry.deleted_until().is_some() {
                 continue;
             }
             let Stage::Parts(parts) = &mut entry.stage else {
-                // Being categorized: look again when it has parts.
                 continue;
             };
             let numbered = (0u32..).zip(parts.iter_mut());
@@ -207,10 +279,10 @@ impl State {
                 part.state = PartState::Active;
                 // The others of this message come at the next call.
                 self.schedule.expire_at(now, message);
-                return Some(TakenPart {
+                return Some(Over::Part(TakenPart {
                     message,
                     part: number,
-                });
+                }));
             }
         }
         None
@@ -232,8 +304,14 @@ impl State {
             && part.state == PartState::Active
         {
             part.state = PartState::Ready;
-            let link = part.link;
-            self.schedule.push_front(link, message, number);
+            if let Some(entry) = self.entries.get(&message)
+                && let Some(part) = entry.part(number)
+            {
+                let standing = entry.standing(part.carried.attempts);
+                self.schedule
+                    .push_front(part.link, standing, (message, number));
+            }
+            self.reroute_if_idle(message);
         }
     }
 
@@ -266,6 +344,15 @@ impl State {
             entry.settled.extend(gone);
         }
         self.cool(message);
+        self.reroute_if_idle(message);
+    }
+
+    /// A new way was wanted while a part was being handed over: now it can be had.
+    pub(crate) fn reroute_if_idle(&mut self, message: MessageId) {
+        let wanted = |entry: &Entry| entry.reroute && !entry.is_busy() && !entry.is_done();
+        if self.entries.get(&message).is_some_and(wanted) {
+            self.route_again(message, false);
+        }
     }
 
     /// The first attempt is over: what is kept for speed goes, if it can be read again.
@@ -279,80 +366,10 @@ impl State {
     }
 
     /// All messages in the order of their acceptance.
-    fn oldest_first(&self) -> Vec<MessageId> {
+    pub(crate) fn oldest_first(&self) -> Vec<MessageId> {
         let mut ids: Vec<MessageId> = self.entries.keys().copied().collect();
         ids.sort_unstable();
         ids
-    }
-
-    /// Holds or releases all links of a name.
-    pub(crate) fn hold(&mut self, name: &LinkName, until: Timestamp, failure: Option<&Failure>) {
-        let held = failure.map(|failure| Held {
-            until,
-            failure: Arc::new(failure.clone()),
-        });
-        for link in self.schedule.named(name) {
-            self.schedule.hold(link, held.clone());
-        }
-    }
-
-    /// Makes waiting parts ready now. Returns how many messages that touched.
-    pub(crate) fn retry(&mut self, mut wanted: impl FnMut(MessageId, &Part) -> bool) -> u64 {
-        self.look_again();
-        let mut touched = 0;
-        let mut links = Vec::new();
-        for message in self.oldest_first() {
-            let Some(entry) = self.entries.get_mut(&message) else {
-                continue;
-            };
-            let Stage::Parts(parts) = &mut entry.stage else {
-                continue;
-            };
-            let mut any = false;
-            for (number, part) in (0u32..).zip(parts.iter_mut()) {
-                if part.state != PartState::Done && wanted(message, part) {
-                    any = true;
-                    links.push(part.link);
-                    if let PartState::Retry(_) = part.state {
-                        part.state = PartState::Ready;
-                        self.schedule.push_ready(part.link, message, number);
-                    }
-                }
-            }
-            touched += u64::from(any);
-        }
-        links.sort_unstable();
-        links.dedup();
-        for link in links {
-            self.schedule.hold(link, None);
-        }
-        touched
-    }
-
-    /// Sends messages that aren't being handed over back to be routed again (after a change of the ways).
-    pub(crate) fn reroute(&mut self) -> u64 {
-        let mut moved = 0;
-        for message in self.oldest_first() {
-            let Some(entry) = self.entries.get_mut(&message) else {
-                continue;
-            };
-            let Stage::Parts(parts) = &entry.stage else {
-                continue;
-            };
-            let busy = parts.iter().any(|part| part.state == PartState::Active);
-            if busy || entry.resolved.is_none() {
-                continue;
-            }
-            let open = parts.iter().filter(|part| part.state != PartState::Done);
-            let carried = open.map(|part| &part.carried);
-            entry.carried = carried
-                .max_by_key(|carried| carried.attempts)
-                .map(|carried| Box::new(carried.clone()));
-            entry.stage = Stage::Submission;
-            self.submission.push_back(message);
-            moved += 1;
-        }
-        moved
     }
 }
 

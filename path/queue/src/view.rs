@@ -1,11 +1,14 @@
-//! The read-only picture of the queue for management, and what an operator may do. Counts are exact.
+//! The read-only picture of the queue for management. Counts are exact.
 
 use crate::Queue;
+use crate::control::{Control, Decision};
 use crate::entry::{Entry, Part, PartState, Stage};
-use crate::error::Refused;
-use crate::settings::Limits;
+use crate::schedule::Link;
 use crate::shared::{Snapshot, all_but};
-use bridgehead_mail::{Addressee, Envelope, Failure, LinkName, MessageId, Timestamp};
+use crate::state::State;
+use bridgehead_mail::{
+    Addressee, Content, Envelope, Failure, LinkName, MessageId, NextHop, Phase, Priority, Timestamp,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,10 +16,12 @@ use std::sync::atomic::Ordering;
 /// Everything that waits, grouped by link and final domain.
 #[derive(Clone, Debug, Default)]
 pub struct QueuePicture {
-    /// Messages.
+    /// Messages, without those that were deleted.
     pub messages: u64,
     /// Octets of their content.
     pub octets: u64,
+    /// Messages that were deleted and can still be had back.
+    pub deleted: u64,
     /// Why mail is refused, if it is.
     pub refusing: Option<String>,
     /// The groups.
@@ -34,33 +39,52 @@ pub struct Group {
     pub count: u64,
     /// Octets of their messages.
     pub octets: u64,
+    /// Parts in each phase.
+    pub phases: BTreeMap<Phase, u64>,
     /// Parts being handed over.
     pub active: u64,
-    /// Parts that wait for their next try, or for that of their link.
-    pub deferred: u64,
     /// Acceptance of the oldest.
     pub oldest: Option<Timestamp>,
     /// The next try.
     pub next_try: Option<Timestamp>,
     /// Why the last one that failed did.
     pub last_failure: Option<Arc<Failure>>,
+    /// Who holds the link, if an operator does.
+    pub frozen: Option<Decision>,
+}
+
+/// What is known of a message without a look at the disk.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Its id.
+    pub id: MessageId,
+    /// Its phase: that of the part which is furthest from being delivered.
+    pub phase: Phase,
+    /// Octets of content.
+    pub size: u64,
+    /// When it was accepted.
+    pub accepted: Timestamp,
+    /// When it is given up.
+    pub expires: Timestamp,
+    /// Its priority.
+    pub priority: Priority,
+    /// What operators decided.
+    pub control: Control,
+    /// What is left of it; none while no next hop is known.
+    pub parts: Vec<PartPicture>,
 }
 
 /// One message.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct MessagePicture {
-    /// Its id.
-    pub id: MessageId,
-    /// Its phase, in one word.
-    pub phase: &'static str,
-    /// Octets of content.
-    pub size: u64,
-    /// When it is given up; [`Timestamp::NEVER`] while that isn't known.
-    pub expires: Timestamp,
+    /// What is known without a look at the disk; its parts with their addressees.
+    pub summary: Summary,
     /// Its envelope as accepted.
     pub envelope: Arc<Envelope>,
-    /// What is left of it.
-    pub parts: Vec<PartPicture>,
+    /// Its content.
+    pub content: Arc<dyn Content>,
+    /// Everybody who is left, whether a next hop is known or not; none while the recipients aren't known.
+    pub left: Vec<Addressee>,
 }
 
 /// What is left for one next hop.
@@ -68,9 +92,13 @@ pub struct MessagePicture {
 pub struct PartPicture {
     /// The link.
     pub link: LinkName,
-    /// Its phase: `ready`, `held`, `active` or `retry`.
-    pub phase: &'static str,
-    /// The addressees that aren't settled.
+    /// The final domain.
+    pub domain: Arc<str>,
+    /// Its phase.
+    pub phase: Phase,
+    /// Whether it is being handed over.
+    pub active: bool,
+    /// The addressees that aren't settled; filled where a message is looked at alone.
     pub addressees: Vec<Addressee>,
     /// Attempts so far.
     pub attempts: u32,
@@ -78,6 +106,8 @@ pub struct PartPicture {
     pub next_try: Option<Timestamp>,
     /// Why the last attempt failed, or why its link is held.
     pub last_failure: Option<Arc<Failure>>,
+    /// Who holds its link, if an operator does.
+    pub frozen: Option<Decision>,
 }
 
 impl Queue {
@@ -86,35 +116,57 @@ impl Queue {
     pub fn picture(&self) -> QueuePicture {
         let refusing = self.refusing();
         let state = self.shared.state.lock();
+        let mut picture = QueuePicture {
+            refusing,
+            ..QueuePicture::default()
+        };
         let mut groups: BTreeMap<(Option<LinkName>, Arc<str>), Group> = BTreeMap::new();
-        let nowhere: Arc<str> = "".into();
-        for entry in state.entries.values() {
-            let Stage::Parts(parts) = &entry.stage else {
-                let group = groups.entry((None, Arc::clone(&nowhere))).or_default();
-                group.add(entry, None);
+        for (id, entry) in &state.entries {
+            if entry.deleted_until().is_some() {
+                picture.deleted += 1;
                 continue;
-            };
-            for part in parts.iter().filter(|part| part.state != PartState::Done) {
-                let link = state.schedule.link(part.link);
-                let name = link.map(|link| link.name.clone());
-                let held = link.and_then(|link| link.held().cloned());
-                let group = groups
-                    .entry((name.clone(), Arc::clone(&part.domain)))
-                    .or_default();
-                group.link = name;
-                group.domain = part.domain.to_string();
-                group.add(entry, Some((part, held.as_ref().map(|held| held.until))));
-                if let Some(held) = held {
-                    group.last_failure.get_or_insert(held.failure);
-                }
+            }
+            picture.messages += 1;
+            picture.octets += entry.size;
+            let parts = part_pictures(&state, entry);
+            if parts.is_empty() {
+                let phase = phase_without_parts(&state, *id, entry);
+                let key = (None, Arc::from(phase.as_str()));
+                groups.entry(key).or_default().add(entry, phase);
+            }
+            for (part, _) in parts {
+                let key = (Some(part.link.clone()), Arc::clone(&part.domain));
+                groups.entry(key).or_default().add_part(entry, part);
             }
         }
-        QueuePicture {
-            messages: state.entries.len() as u64,
-            octets: state.octets,
-            refusing,
-            groups: groups.into_values().collect(),
-        }
+        picture.groups = groups.into_values().collect();
+        picture
+    }
+
+    /// The ids of all messages, the oldest first; also of those that were deleted and can still be had back.
+    #[must_use]
+    pub fn ids(&self) -> Vec<MessageId> {
+        let mut ids: Vec<MessageId> = {
+            let state = self.shared.state.lock();
+            state.entries.keys().copied().collect()
+        };
+        ids.sort_unstable();
+        ids
+    }
+
+    /// What is known of messages without a look at the disk; those that are gone are left out.
+    #[must_use]
+    pub fn summaries(&self, ids: &[MessageId]) -> Vec<Summary> {
+        let state = self.shared.state.lock();
+        let found = ids
+            .iter()
+            .filter_map(|id| Some((*id, state.entries.get(id)?)));
+        let summaries = found.map(|(id, entry)| {
+            let parts = part_pictures(&state, entry);
+            let parts = parts.into_iter().map(|(part, _)| part).collect();
+            summary(&state, id, entry, parts)
+        });
+        summaries.collect()
     }
 
     /// How many messages wait.
@@ -144,151 +196,108 @@ impl Queue {
     /// # Errors
     /// If it can't be read from the disk.
     pub fn show(&self, id: MessageId) -> std::io::Result<Option<MessagePicture>> {
-        let (snapshot, mut picture) = {
+        let (snapshot, mut summary, numbers) = {
             let state = self.shared.state.lock();
             let Some(entry) = state.entries.get(&id) else {
                 return Ok(None);
             };
-            let pictures = part_pictures(&state, entry);
-            (
-                Snapshot::of(entry),
-                (pictures, entry.size, entry.expires, phase(entry)),
-            )
+            let (parts, numbers): (Vec<_>, Vec<_>) =
+                part_pictures(&state, entry).into_iter().unzip();
+            let summary = summary(&state, id, entry, parts);
+            (Snapshot::of(entry), summary, numbers)
         };
         let loaded = self.shared.load(id, &snapshot)?;
         let all = loaded.addressees.unwrap_or_else(|| Vec::new().into());
-        let parts = std::mem::take(&mut picture.0);
-        let parts = parts.into_iter().map(|(mut part, numbers)| {
-            let others: Vec<u32> = (0u32..)
-                .zip(all.iter())
-                .map(|(number, _)| number)
-                .filter(|number| !numbers.contains(number))
-                .collect();
-            part.addressees = all_but(&all, &others);
-            part
-        });
+        for (part, numbers) in summary.parts.iter_mut().zip(numbers) {
+            let numbers = numbers.iter();
+            let named = numbers.filter_map(|number| all.get(usize::try_from(*number).ok()?));
+            part.addressees = named.cloned().collect();
+        }
         Ok(Some(MessagePicture {
-            id,
-            phase: picture.3,
-            size: picture.1,
-            expires: picture.2,
+            summary,
             envelope: loaded.envelope,
-            parts: parts.collect(),
+            content: loaded.content,
+            left: all_but(&all, snapshot.settled()),
         }))
-    }
-
-    /// Makes a message's waiting parts ready now. Returns whether there was such a message.
-    pub fn retry_message(&self, id: MessageId) -> bool {
-        let touched = self.shared.state.lock().retry(|message, _| message == id);
-        self.shared.changed.notify_one();
-        touched > 0
-    }
-
-    /// Makes ready what waits on a link. Returns how many messages that touched.
-    pub fn retry_link(&self, link: &LinkName) -> u64 {
-        let mut state = self.shared.state.lock();
-        let numbers = state.schedule.named(link);
-        let touched = state.retry(|_, part| numbers.contains(&part.link));
-        drop(state);
-        self.shared.changed.notify_one();
-        touched
-    }
-
-    /// Makes ready everything that waits. Returns how many messages that touched.
-    pub fn retry_all(&self) -> u64 {
-        let touched = self.shared.state.lock().retry(|_, _| true);
-        self.shared.changed.notify_one();
-        touched
-    }
-
-    /// Sends everything that isn't being handed over back to be routed again. Returns how many messages that touched.
-    pub fn reroute(&self) -> u64 {
-        let moved = self.shared.state.lock().reroute();
-        self.shared.changed.notify_one();
-        moved
-    }
-
-    /// Removes a message without a report. Returns whether there was such a message. One that is being handed over may
-    /// still arrive.
-    pub fn delete(&self, id: MessageId) -> bool {
-        let mut state = self.shared.state.lock();
-        if !state.entries.contains_key(&id) {
-            return false;
-        }
-        let mut gather = self.shared.gather.lock();
-        self.shared.end(id, &mut state, &mut gather);
-        self.shared.noted(gather);
-        drop(state);
-        true
-    }
-
-    /// Resolves when everything that was changed until now is on stable storage, so that a crash doesn't take it back.
-    ///
-    /// # Errors
-    /// If storing fails: the change holds in memory, and is stored as soon as that is possible again.
-    pub async fn synced(&self) -> Result<(), Refused> {
-        let told = self.shared.synced().await;
-        told.unwrap_or(Err(Refused::Closed))
-    }
-
-    /// New limits, in force from the next message on.
-    pub fn apply(&self, limits: Limits) {
-        let floor = limits.free_space_floor;
-        self.shared.floor.store(floor, Ordering::Relaxed);
-    }
-
-    /// The operator says that the disk is well again. Returns why mail is still refused, if it is.
-    pub fn resume(&self) -> Option<String> {
-        self.shared.log.lock().resume();
-        self.shared.failing.store(false, Ordering::Release);
-        if self.shared.commit_once() {
-            self.shared.changed.notify_one();
-            return None;
-        }
-        self.refusing()
     }
 }
 
 impl Group {
-    /// Adds a message, or a part of it with the time until which its link is held.
-    fn add(&mut self, entry: &Entry, part: Option<(&Part, Option<Timestamp>)>) {
+    fn add(&mut self, entry: &Entry, phase: Phase) {
+        self.domain = String::new();
         self.count += 1;
         self.octets += entry.size;
-        self.oldest = Some(
-            self.oldest
-                .map_or(entry.accepted, |at| at.min(entry.accepted)),
-        );
-        let Some((part, held)) = part else {
-            return;
-        };
-        let waits_until = match (part.state, held) {
-            (PartState::Active, _) => {
-                self.active += 1;
-                None
-            }
-            (PartState::Retry(at), held) => Some(held.map_or(at, |until| until.max(at))),
-            (PartState::Ready, held) => held,
-            (PartState::Done, _) => None,
-        };
-        if let Some(at) = waits_until {
-            self.deferred += 1;
+        *self.phases.entry(phase).or_default() += 1;
+        let oldest = self
+            .oldest
+            .map_or(entry.accepted, |at| at.min(entry.accepted));
+        self.oldest = Some(oldest);
+    }
+
+    fn add_part(&mut self, entry: &Entry, part: PartPicture) {
+        self.add(entry, part.phase);
+        self.active += u64::from(part.active);
+        self.domain = part.domain.to_string();
+        self.link = Some(part.link);
+        self.frozen = part.frozen;
+        if let Some(at) = part.next_try {
             self.next_try = Some(self.next_try.map_or(at, |next| next.min(at)));
         }
-        if let Some(failure) = &part.carried.failure {
-            self.last_failure = Some(Arc::clone(failure));
+        if part.last_failure.is_some() {
+            self.last_failure = part.last_failure;
         }
     }
 }
 
-const fn phase(entry: &Entry) -> &'static str {
-    match entry.stage {
-        Stage::Submission => "submission",
-        Stage::Taken => "categorization",
-        Stage::Parts(_) => "link",
+fn summary(state: &State, id: MessageId, entry: &Entry, parts: Vec<PartPicture>) -> Summary {
+    let behind = parts.iter().map(|part| part.phase).max();
+    Summary {
+        id,
+        phase: behind.unwrap_or_else(|| phase_without_parts(state, id, entry)),
+        size: entry.size,
+        accepted: entry.accepted,
+        expires: entry.expires,
+        priority: entry.urgency(),
+        control: entry.control.as_deref().cloned().unwrap_or_default(),
+        parts,
     }
 }
 
-fn part_pictures(state: &crate::state::State, entry: &Entry) -> Vec<(PartPicture, Vec<u32>)> {
+/// The phase of a message without a next hop.
+fn phase_without_parts(state: &State, id: MessageId, entry: &Entry) -> Phase {
+    let known = entry.resolved.is_some() && !entry.is_resubmitted();
+    if entry.deleted_until().is_some() {
+        Phase::Deleted
+    } else if entry.is_frozen() {
+        Phase::Frozen
+    } else if known || state.returned.contains_key(&id) {
+        Phase::Routing
+    } else if matches!(entry.stage, Stage::Taken) {
+        Phase::Categorization
+    } else {
+        Phase::Submission
+    }
+}
+
+fn phase_of(entry: &Entry, part: &Part, link: &Link) -> Phase {
+    let active = part.state == PartState::Active;
+    if entry.deleted_until().is_some() {
+        return Phase::Deleted;
+    }
+    if entry.is_frozen() || (link.frozen().is_some() && !active) {
+        return Phase::Frozen;
+    }
+    match part.state {
+        PartState::Retry(_) if part.carried.attempts == 0 => Phase::Deferred,
+        PartState::Retry(_) => Phase::Retry,
+        PartState::Ready if link.held().is_some() => Phase::Retry,
+        _ if link.hop == NextHop::Local => Phase::LocalDelivery,
+        _ => Phase::Link,
+    }
+}
+
+/// What is left of a message, with the numbers of the addressees.
+fn part_pictures(state: &State, entry: &Entry) -> Vec<(PartPicture, Vec<u32>)> {
     let Stage::Parts(parts) = &entry.stage else {
         return Vec::new();
     };
@@ -296,22 +305,22 @@ fn part_pictures(state: &crate::state::State, entry: &Entry) -> Vec<(PartPicture
     open.filter_map(|part| {
         let link = state.schedule.link(part.link)?;
         let held = link.held();
-        let (phase, next_try) = match (part.state, held) {
-            (PartState::Active, _) => ("active", None),
-            (PartState::Retry(at), held) => {
-                ("retry", Some(held.map_or(at, |held| held.until.max(at))))
-            }
-            (_, Some(held)) => ("held", Some(held.until)),
-            _ => ("ready", None),
+        let next_try = match (part.state, held) {
+            (PartState::Active, _) => None,
+            (PartState::Retry(at), held) => Some(held.map_or(at, |held| held.until.max(at))),
+            (_, held) => held.map(|held| held.until),
         };
         let failure = part.carried.failure.clone();
         let picture = PartPicture {
             link: link.name.clone(),
-            phase,
+            domain: Arc::clone(&part.domain),
+            phase: phase_of(entry, part, link),
+            active: part.state == PartState::Active,
             addressees: Vec::new(),
             attempts: part.carried.attempts,
             next_try,
             last_failure: failure.or_else(|| held.map(|held| Arc::clone(&held.failure))),
+            frozen: link.frozen().cloned(),
         };
         Some((picture, part.numbers.clone()))
     })

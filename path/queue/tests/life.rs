@@ -4,8 +4,8 @@
 
 use bridgehead_disk::RealDisk;
 use bridgehead_mail::{
-    Address, Addressee, Content, Destination, Envelope, Failure, NextHop, Notify, Origin, Protocol,
-    Recipient, ReversePath, StatusCode, Timestamp,
+    Address, Addressee, Content, Destination, Envelope, Failure, NextHop, Notify, Origin, Phase,
+    Protocol, Recipient, ReversePath, StatusCode, Timestamp,
 };
 use bridgehead_queue::settings::Limits;
 use bridgehead_queue::{
@@ -27,6 +27,7 @@ fn address(text: &str) -> Address {
 
 fn envelope(recipients: &[&str]) -> Envelope {
     Envelope {
+        handling: bridgehead_mail::Handling::default(),
         reverse_path: ReversePath::Address(address("alice@example.test")),
         recipients: recipients
             .iter()
@@ -57,6 +58,7 @@ fn open(dir: &std::path::Path) -> Queue {
     let settings = Settings {
         limits: Limits {
             free_space_floor: 0,
+            ..Limits::default()
         },
         segment_octets: 1024 * 1024,
         ..Settings::for_directory(dir.to_owned())
@@ -243,13 +245,15 @@ fn controls_say_what_they_touched() {
     queue.commit_now();
     let picture = queue.picture();
     assert_eq!((picture.messages, picture.groups.len()), (1, 1));
-    assert_eq!(picture.groups[0].deferred, 1);
+    assert_eq!(picture.groups[0].phases[&Phase::Retry], 1);
     assert_eq!(picture.groups[0].domain, "example.net");
     let shown = queue.show(id).unwrap().unwrap();
-    assert_eq!(shown.parts[0].addressees, [to("bob@example.net")]);
-    assert_eq!(shown.parts[0].next_try, Some(at(600)));
+    assert_eq!(shown.summary.parts[0].addressees, [to("bob@example.net")]);
+    assert_eq!(shown.summary.parts[0].next_try, Some(at(600)));
     assert!(next(&queue, at(3)).is_none());
     assert_eq!(queue.retry_all(), 1);
+    // By a way that is found anew.
+    assign(&queue, vec![part("example.net", &["bob@example.net"])]);
     drop(next(&queue, at(3)).unwrap());
     assert!(queue.delete(id));
     assert!(!queue.delete(id));
@@ -302,6 +306,7 @@ fn old_segments_go_although_one_old_message_stays() {
     let settings = Settings {
         limits: Limits {
             free_space_floor: 0,
+            ..Limits::default()
         },
         segment_octets: 64 * 1024,
         segments_before_compaction: 2,
@@ -362,6 +367,7 @@ fn too_little_space_is_refused_before_anything_is_written() {
     let settings = Settings {
         limits: Limits {
             free_space_floor: u64::MAX / 2,
+            ..Limits::default()
         },
         ..Settings::for_directory(dir.path().to_owned())
     };
@@ -370,6 +376,7 @@ fn too_little_space_is_refused_before_anything_is_written() {
     assert!(matches!(refused, Err(Refused::DiskFull { .. })));
     queue.apply(Limits {
         free_space_floor: 0,
+        ..Limits::default()
     });
     assert!(queue.inlet().begin(at(0), None).is_ok());
 }

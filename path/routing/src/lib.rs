@@ -96,6 +96,23 @@ mod tests {
     }
 
     #[test]
+    fn a_connector_can_be_chosen_whatever_its_address_spaces() {
+        let address = Address::parse("x@example.net").unwrap();
+        let hop = table().by("a-partner", &address);
+        assert_eq!(
+            hop.map(|hop| hop.link().to_string()),
+            Some("a-partner".to_owned())
+        );
+        let hop = table().by("internet", &address);
+        assert_eq!(
+            hop.map(|hop| hop.link().to_string()),
+            Some("internet/example.net".to_owned())
+        );
+        assert!(table().by("nowhere", &address).is_none());
+        assert!(!table().knows("nowhere"));
+    }
+
+    #[test]
     fn without_a_matching_space_the_failure_says_so() {
         let failure = Table::build(&Settings::default())
             .route(&Address::parse("x@example.net").unwrap())

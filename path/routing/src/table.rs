@@ -93,6 +93,23 @@ impl Table {
             .ok_or_else(|| no_route(domain))
     }
 
+    /// The next hop for an address by a connector that an operator chose, whatever its address spaces; none if there is no such
+    /// connector.
+    #[must_use]
+    pub fn by(&self, connector: &str, address: &Address) -> Option<NextHop> {
+        let found = |known: &Connector| *known.name == *connector;
+        let connector = self.connectors.iter().position(found)?;
+        let choice = Choice { connector, cost: 0 };
+        self.hop(choice, address.domain())
+    }
+
+    /// Whether there is a connector of this name.
+    #[must_use]
+    pub fn knows(&self, connector: &str) -> bool {
+        let mut connectors = self.connectors.iter();
+        connectors.any(|known| *known.name == *connector)
+    }
+
     /// How the choice for an address comes about.
     #[must_use]
     pub fn explain(&self, address: &Address) -> Explanation {

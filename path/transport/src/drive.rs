@@ -4,7 +4,7 @@
 
 mod courier;
 
-use crate::plan::{Plan, plan};
+use crate::plan::{Plan, Taken, plan};
 use crate::report::{Notice, Reports, Subject, Told, compose};
 use crate::settle::{Facts, Settled, settle};
 use crate::{Settings, World};
@@ -210,7 +210,7 @@ impl Shared {
             mut events,
             expires,
             delay_notice,
-        } = plan(&lease.envelope, &lease.work, lease.content.size(), &world);
+        } = plan(&taken(&lease), &world);
         let subject = Subject {
             id,
             envelope: &lease.envelope,
@@ -332,6 +332,16 @@ impl Shared {
                 Reports::default()
             }
         }
+    }
+}
+
+fn taken(lease: &Lease) -> Taken<'_> {
+    Taken {
+        envelope: &lease.envelope,
+        work: &lease.work,
+        size: lease.content.size(),
+        priority: lease.priority,
+        redirect: lease.redirect.as_deref(),
     }
 }
 

@@ -3,11 +3,13 @@
 
 use crate::World;
 use crate::report::{Notice, Told};
-use bridgehead_categorizer::{Journal, ListCopy, categorize, journals};
+use crate::settings::Retry;
+use bridgehead_categorizer::{Categorized, Journal, ListCopy, categorize, journals};
 use bridgehead_mail::{
-    Addressee, Destination, Envelope, EventKind, Failure, NextHop, Recipient, Timestamp,
+    Addressee, ByMode, Destination, Envelope, EventKind, Failure, NextHop, Priority, Recipient,
+    StatusCode, Timestamp,
 };
-use bridgehead_queue::{Part, Work};
+use bridgehead_queue::{Part, Returned, Work};
 use std::collections::HashMap;
 
 /// Recipients about whom tracking says where they go; the rest of a large group is counted only.
@@ -32,31 +34,133 @@ pub(crate) struct Plan {
     pub(crate) delay_notice: Timestamp,
 }
 
+/// What the queue says of a message that was taken.
+pub(crate) struct Taken<'a> {
+    pub(crate) envelope: &'a Envelope,
+    pub(crate) work: &'a Work,
+    /// Octets of its content.
+    pub(crate) size: u64,
+    pub(crate) priority: Priority,
+    /// The connector that an operator chose.
+    pub(crate) redirect: Option<&'a str>,
+}
+
 /// Finds out who the recipients are (unless that is known) and where they go next.
-/// `size` is that of the content, in octets.
-pub(crate) fn plan(envelope: &Envelope, work: &Work, size: u64, world: &World) -> Plan {
-    let retry = &world.settings.retry;
-    let mut plan = Plan {
-        expires: envelope.accepted.after(retry.expire_after),
-        delay_notice: envelope.accepted.after(retry.delay_notice_after),
-        ..Plan::default()
-    };
-    let addressees = match work {
+pub(crate) fn plan(taken: &Taken<'_>, world: &World) -> Plan {
+    let (envelope, size) = (taken.envelope, taken.size);
+    let mut plan = Plan::with_times(envelope, &world.settings.retry, taken.priority);
+    let addressees = match taken.work {
         Work::Route(addressees) => addressees.clone(),
-        Work::Categorize => plan.categorize(envelope, size, world),
+        Work::Categorize => {
+            let known = plan.categorize(envelope, size, world);
+            plan.journals = journals(&world.snapshot, envelope, &known);
+            plan.take_in(known)
+        }
+        Work::Again { left, done } => {
+            // Journaled the first time.
+            let envelope = Envelope {
+                recipients: named(left, envelope),
+                ..envelope.clone()
+            };
+            let known = plan.categorize(&envelope, size, world);
+            let mut found = plan.take_in(known);
+            found.retain(|one| !done.iter().any(|done| is_same(done, one)));
+            found
+        }
+        Work::Return(recipients, why) => {
+            for recipient in recipients {
+                plan.fail(recipient.clone(), returned(*why));
+            }
+            Vec::new()
+        }
     };
-    plan.route(addressees, world);
+    plan.route(addressees, taken.redirect, world);
     plan
 }
 
+/// The recipients as the sender named them of whom somebody is left; who can't be traced back stands for himself.
+fn named(left: &[Addressee], envelope: &Envelope) -> Vec<Recipient> {
+    let mut named: Vec<Recipient> = Vec::new();
+    for addressee in left {
+        let is_his = |recipient: &&Recipient| {
+            let original = addressee.orcpt.as_ref();
+            recipient.address == addressee.address
+                || (original.is_some() && recipient.orcpt.as_ref() == original)
+                || original.is_some_and(|original| {
+                    original.address.as_str() == recipient.address.to_string()
+                })
+        };
+        let own = || Recipient {
+            address: addressee.address.clone(),
+            notify: addressee.notify,
+            orcpt: addressee.orcpt.clone(),
+        };
+        let recipient = envelope.recipients.iter().find(is_his).cloned();
+        let recipient = recipient.unwrap_or_else(own);
+        if !named.contains(&recipient) {
+            named.push(recipient);
+        }
+    }
+    named
+}
+
+fn is_same(one: &Addressee, other: &Addressee) -> bool {
+    match (&one.destination, &other.destination) {
+        (Destination::Mailbox(one), Destination::Mailbox(other)) => one == other,
+        (Destination::Remote, Destination::Remote) => one.address == other.address,
+        _ => false,
+    }
+}
+
+/// What the sender of a message is told that comes back without another attempt.
+fn returned(why: Returned) -> Failure {
+    match why {
+        // RFC 3463 §3.5: X.4.7, delivery time expired.
+        Returned::Expired => Failure::new(
+            StatusCode::permanent(4, 7),
+            "Not delivered before its time ran out",
+        ),
+        // RFC 3463 §3.8: X.7.0, for a reason of policy that isn't told in detail.
+        Returned::Deleted { .. } => Failure::new(
+            StatusCode::permanent(7, 0),
+            "An administrator removed the message from the queue",
+        ),
+    }
+}
+
 impl Plan {
-    fn categorize(&mut self, envelope: &Envelope, size: u64, world: &World) -> Vec<Addressee> {
+    /// When the message is given up, and when its sender is told that it is late.
+    fn with_times(envelope: &Envelope, retry: &Retry, priority: Priority) -> Self {
+        let patience = retry.patience(priority);
+        let handling = envelope.handling;
+        // RFC 4865 §5: time that a message is held for its sender isn't time that the server needs.
+        let begins = handling.release.unwrap_or_default().max(envelope.accepted);
+        let mut plan = Self {
+            expires: begins.after(patience.expire_after),
+            delay_notice: begins.after(patience.delay_notice_after),
+            ..Self::default()
+        };
+        match handling.deliver_by {
+            // RFC 2852 §4.1.1: by then it is delivered or returned.
+            Some(by) if by.mode == ByMode::Return => plan.expires = plan.expires.min(by.at),
+            // RFC 2852 §4.1.2: by then it is delivered, or its sender hears that it is late.
+            Some(by) => plan.delay_notice = plan.delay_notice.min(by.at),
+            None => {}
+        }
+        plan
+    }
+
+    fn categorize(&mut self, envelope: &Envelope, size: u64, world: &World) -> Categorized {
         let known = categorize(&world.snapshot, envelope, Some(size));
-        self.journals = journals(&world.snapshot, envelope, &known);
         self.events.push(EventKind::Categorized {
             recipients: u32::try_from(known.everybody().count()).unwrap_or(u32::MAX),
             directory: known.directory,
         });
+        known
+    }
+
+    /// Learns what the categorizer found; returns who gets the message.
+    fn take_in(&mut self, known: Categorized) -> Vec<Addressee> {
         for expanded in known.expanded {
             self.events.push(EventKind::Expanded {
                 recipient: expanded.recipient.address.clone(),
@@ -77,12 +181,16 @@ impl Plan {
         known.addressees
     }
 
-    fn route(&mut self, addressees: Vec<Addressee>, world: &World) {
+    fn route(&mut self, addressees: Vec<Addressee>, redirect: Option<&str>, world: &World) {
         let mut places: HashMap<NextHop, usize> = HashMap::new();
         for (number, addressee) in addressees.into_iter().enumerate() {
             let hop = match &addressee.destination {
                 Destination::Mailbox(_) => Ok(NextHop::Local),
-                Destination::Remote => world.routing.route(&addressee.address),
+                Destination::Remote => {
+                    let to = &addressee.address;
+                    let chosen = redirect.and_then(|connector| world.routing.by(connector, to));
+                    chosen.map_or_else(|| world.routing.route(to), Ok)
+                }
             };
             let hop = match hop {
                 Ok(hop) => hop,

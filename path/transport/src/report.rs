@@ -164,6 +164,7 @@ pub(crate) fn envelope(to: bridgehead_mail::Address, smtputf8: bool, now: Timest
         ..Recipient::plain(to)
     };
     Envelope {
+        handling: bridgehead_mail::Handling::default(),
         reverse_path: ReversePath::Null,
         smtputf8: smtputf8 || recipient.address.needs_smtputf8(),
         recipients: vec![recipient],

@@ -1,6 +1,6 @@
 //! What the operator may set of the corridor. Plain and checked; the config room fills it.
 
-use bridgehead_mail::Domain;
+use bridgehead_mail::{Domain, Priority};
 use std::time::Duration;
 
 /// When and how often delivery is tried again.
@@ -10,10 +10,28 @@ pub struct Retry {
     /// up. Default: four glitch retries of one minute, then 15 m, 30 m, 1 h, 2 h, 4 h. Never empty in effect: an
     /// empty list means one minute.
     pub schedule: Vec<Duration>,
-    /// How long after acceptance a message is given up and reported. Default: two days, as in the original.
+    /// How long messages may take, by priority.
+    pub patience: ByPriority,
+}
+
+/// How long a message may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How long after acceptance it is given up and reported.
     pub expire_after: Duration,
-    /// How long after acceptance its sender is told, once, that it is late. Default: 12 hours.
+    /// How long after acceptance its sender is told, once, that it is late.
     pub delay_notice_after: Duration,
+}
+
+/// The same for each priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByPriority {
+    /// Default: one day, notice after four hours.
+    pub high: Patience,
+    /// Default: two days, as in the original; notice after 12 hours.
+    pub normal: Patience,
+    /// Default: two days, notice after a day.
+    pub low: Patience,
 }
 
 impl Default for Retry {
@@ -33,13 +51,35 @@ impl Default for Retry {
         ];
         Self {
             schedule: schedule.map(Duration::from_secs).to_vec(),
-            expire_after: Duration::from_secs(48 * HOUR),
-            delay_notice_after: Duration::from_secs(12 * HOUR),
+            patience: ByPriority {
+                high: Patience::hours(24, 4),
+                normal: Patience::hours(48, 12),
+                low: Patience::hours(48, 24),
+            },
+        }
+    }
+}
+
+impl Patience {
+    const fn hours(expire: u64, notice: u64) -> Self {
+        Self {
+            expire_after: Duration::from_secs(expire * 3600),
+            delay_notice_after: Duration::from_secs(notice * 3600),
         }
     }
 }
 
 impl Retry {
+    /// How long a message of this priority may take.
+    #[must_use]
+    pub const fn patience(&self, priority: Priority) -> Patience {
+        match priority {
+            Priority::High => self.patience.high,
+            Priority::Normal => self.patience.normal,
+            Priority::Low => self.patience.low,
+        }
+    }
+
     /// The wait after attempt number `attempts` (the first is 1) has failed.
     #[must_use]
     pub fn wait_after(&self, attempts: u32) -> Duration {

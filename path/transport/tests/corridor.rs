@@ -107,7 +107,7 @@ fn standing_before(port: u16, expire_after: Duration) -> (Corridor, World) {
         connectors: vec![connector],
     };
     let mut settings = Settings::for_host(hostname);
-    settings.retry.expire_after = expire_after;
+    settings.retry.patience.normal.expire_after = expire_after;
     settings.retry.schedule = vec![Duration::from_millis(50)];
     let (organisation, _) = parse_organisation(ORGANISATION, "org.toml").unwrap();
     let world = World {
@@ -136,6 +136,7 @@ impl Corridor {
             ..Recipient::plain(Address::parse(to).unwrap())
         };
         let envelope = Envelope {
+            handling: bridgehead_mail::Handling::default(),
             reverse_path: ReversePath::Address(Address::parse("alice@example.test").unwrap()),
             recipients: vec![recipient],
             body: BodyKind::SevenBit,

@@ -84,12 +84,8 @@ pub fn settings(
         routing: routing::Settings {
             connectors: connectors.into_iter().filter_map(route).collect(),
         },
+        queue: limits(server),
         transport: corridor(snapshot, server, hostname),
-        queue: server
-            .free_space_floor
-            .map_or_else(queue::Limits::default, |size| queue::Limits {
-                free_space_floor: size.0,
-            }),
     })
 }
 
@@ -287,6 +283,48 @@ fn connection(written: &Connector) -> delivery::ConnectorSettings {
     }
 }
 
+fn limits(server: &Server) -> queue::Limits {
+    let base = queue::Limits::default();
+    let or = |written: Option<Wait>, otherwise| written.map_or(otherwise, Wait::duration);
+    queue::Limits {
+        free_space_floor: server
+            .free_space_floor
+            .map_or(base.free_space_floor, |size| size.0),
+        expire_after: or(server.expire_after, base.expire_after),
+        undo_window: or(server.undo_window, base.undo_window),
+    }
+}
+
+/// How long messages of each priority may take.
+fn patience(server: &Server, base: transport::ByPriority) -> transport::ByPriority {
+    let or = |written: Option<Wait>, otherwise| written.map_or(otherwise, Wait::duration);
+    let normal = transport::Patience {
+        expire_after: or(server.expire_after, base.normal.expire_after),
+        delay_notice_after: or(server.delay_notice_after, base.normal.delay_notice_after),
+    };
+    let (high, low) = (base.high, base.low);
+    transport::ByPriority {
+        high: transport::Patience {
+            expire_after: or(
+                server.expire_after_high,
+                high.expire_after.min(normal.expire_after),
+            ),
+            delay_notice_after: or(
+                server.delay_notice_after_high,
+                high.delay_notice_after.min(normal.delay_notice_after),
+            ),
+        },
+        normal,
+        low: transport::Patience {
+            expire_after: or(server.expire_after_low, normal.expire_after),
+            delay_notice_after: or(
+                server.delay_notice_after_low.or(server.delay_notice_after),
+                low.delay_notice_after,
+            ),
+        },
+    }
+}
+
 fn corridor(snapshot: &Snapshot, server: &Server, hostname: Domain) -> transport::Settings {
     let base = transport::Settings::for_host(hostname);
     let schedule = server.retry_schedule.iter().map(|wait| wait.duration());
@@ -296,12 +334,7 @@ fn corridor(snapshot: &Snapshot, server: &Server, hostname: Domain) -> transport
             true => base.retry.schedule,
             false => schedule,
         },
-        expire_after: server
-            .expire_after
-            .map_or(base.retry.expire_after, |wait| wait.duration()),
-        delay_notice_after: server
-            .delay_notice_after
-            .map_or(base.retry.delay_notice_after, |wait| wait.duration()),
+        patience: patience(server, base.retry.patience),
     };
     transport::Settings {
         report_domain: default_domain(snapshot, server).unwrap_or(base.report_domain),

@@ -114,8 +114,11 @@ sender-must-match = false
     assert_eq!(files.key, Path::new("/etc/key.pem"));
     let retry = &rooms.transport.retry;
     assert_eq!(retry.schedule, [1, 300].map(Duration::from_secs));
-    assert_eq!(retry.expire_after, Duration::from_secs(60));
-    assert_eq!(retry.delay_notice_after, Duration::from_secs(30));
+    assert_eq!(retry.patience.normal.expire_after, Duration::from_secs(60));
+    assert_eq!(
+        retry.patience.normal.delay_notice_after,
+        Duration::from_secs(30)
+    );
 }
 
 #[test]

@@ -41,6 +41,7 @@ mod writer;
 
 pub use assemble::Rejected;
 pub use bind::{Bind, BindError, Bound};
+pub use bridgehead_mail::{Size, Wait};
 pub use change::{Change, HistoryEntry, ObjectChange};
 pub use drive::{Directory, Wish};
 pub use error::{HistoryError, OpenError};
@@ -61,7 +62,6 @@ pub use reader::{Fields, Place, read_document};
 pub use shared::{Later, SharedDirectory, SharedError, Step, StoredPart};
 pub use snapshot::{Acceptance, How, Login, Proof, Resolution, Snapshot};
 pub use template::{AddressTemplate, Person};
-pub use units::{Size, Wait};
 pub use value::{RawValue, Value, quote, string};
 pub use view::{Copied, Shared, Trial, View};
 pub use words::{

@@ -63,6 +63,16 @@ object! {
         expire_after: optional Wait = "expire-after", "2d", 1..=2592000;
         /// How long after acceptance its sender is told, once, that it is late.
         delay_notice_after: optional Wait = "delay-notice-after", "12h", 1..=2592000;
+        /// The same as `expire-after` for mail of high priority.
+        expire_after_high: optional Wait = "expire-after-high", "1d, or `expire-after` if that is shorter", 1..=2592000;
+        /// The same as `delay-notice-after` for mail of high priority.
+        delay_notice_after_high: optional Wait = "delay-notice-after-high", "4h, or `delay-notice-after` if that is shorter", 1..=2592000;
+        /// The same as `expire-after` for mail of low priority.
+        expire_after_low: optional Wait = "expire-after-low", "`expire-after`", 1..=2592000;
+        /// The same as `delay-notice-after` for mail of low priority.
+        delay_notice_after_low: optional Wait = "delay-notice-after-low", "1d, or `delay-notice-after` if that was set", 1..=2592000;
+        /// How long a message that an operator deleted can be had back.
+        undo_window: optional Wait = "undo-window", "1h", 1..=2592000;
         /// Received fields in a message after which it counts as looping (RFC 5321 §6.3).
         max_hops: optional u32 = "max-hops", "30", 5..=1000;
         /// The domain that `RCPT TO:<postmaster>` without a domain means.

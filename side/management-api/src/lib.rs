@@ -15,9 +15,12 @@ pub use directory::{
     ChangeDetail, Difference, DirectoryStatus, FollowedDirectory, History, HistoryItem,
     RejectedObject, RollbackRequest, SharedOrganization,
 };
-pub use message::{MessageDetail, MessageEnvelope, PartDetail, Trace, TraceStep};
+pub use message::{MessageDetail, MessageEnvelope, PartDetail, Trace, TraceStep, Why};
 pub use organization::{ApplyRequest, ApplyResult, EndTrial, Export, Fault, TrialEnded};
-pub use queue::{QueueGroup, QueueList, RetryRequest, Touched};
+pub use queue::{
+    ControlRequest, Controlled, FindRequest, Found, FoundMessage, Held, HoldAnswer, HoldRequest,
+    MessageOrder, QueueGroup, QueueList, Selection,
+};
 pub use recipient::{
     Candidate, ExplainStep, MailboxList, MailboxMessage, MailboxMessages, MailboxSummary,
     RecipientExplanation, RecipientRoute, RouteExplanation,

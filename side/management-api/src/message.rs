@@ -10,10 +10,15 @@ pub struct MessageDetail {
     pub id: String,
     /// Its phase, in one word.
     pub phase: String,
+    /// Its priority.
+    pub priority: String,
     /// Octets of content.
     pub size: u64,
     /// When it was accepted.
     pub accepted: u64,
+    /// What operators decided, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decided: Vec<String>,
     /// When it is given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<u64>,
@@ -47,8 +52,10 @@ pub struct MessageEnvelope {
 pub struct PartDetail {
     /// The link.
     pub link: String,
-    /// The phase of this part: `ready`, `active` or `retry`.
+    /// The phase of this part: `link`, `local-delivery`, `retry`, `deferred` or `frozen`.
     pub phase: String,
+    /// Whether it is being handed over now.
+    pub active: bool,
     /// The recipients not settled yet.
     pub recipients: Vec<String>,
     /// Attempts so far.
@@ -59,6 +66,23 @@ pub struct PartDetail {
     /// Why the last attempt failed, with the other server's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+}
+
+/// `GET /v1/messages/ID/why`: why a message is where it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Why {
+    /// The message, if it is in the queue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageDetail>,
+    /// The phase that it is in, or `gone`.
+    pub phase: String,
+    /// What keeps it there, a sentence each.
+    pub causes: Vec<String>,
+    /// What happens next, and when.
+    pub next: Vec<String>,
+    /// Every attempt and every decision, in order of time.
+    pub attempts: Vec<TraceStep>,
 }
 
 /// `GET /v1/messages/ID/trace`.

@@ -31,7 +31,7 @@ pub(crate) async fn apply(
         directory.apply(&Wish {
             text: &request.text,
             file: &request.file,
-            who: "administrator at the admin socket",
+            who: crate::OPERATOR,
             why: &request.why,
             now,
             expected: request.expected_version,

@@ -5,12 +5,16 @@
 //! refuse: what isn't there, and files with faults. Deliberately absent: any state of its own.
 
 mod changes;
+mod controls;
 mod directory;
 mod drive;
 mod error;
 mod mailboxes;
+mod messages;
 mod queue;
 mod router;
+mod selection;
+mod why;
 
 pub use drive::serve;
 pub use error::StartError;
@@ -23,6 +27,9 @@ use bridgehead_store::Store;
 use bridgehead_tracking::Tracker;
 use std::sync::Arc;
 use tokio::sync::watch;
+
+/// Who acts through the admin socket: it lets in only the server's own user and root.
+pub(crate) const OPERATOR: &str = "administrator at the admin socket";
 
 /// What is in force on this server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +46,10 @@ pub trait Explain: Send + Sync {
     fn route(&self, address: &Address) -> RouteExplanation;
     /// What becomes of mail of a sender for an address, and by which objects.
     fn recipient(&self, address: &Address, from: &From) -> RecipientExplanation;
+    /// Whether there is a connector of this name here.
+    fn knows_connector(&self, name: &str) -> bool;
+    /// Whether all recipients are known.
+    fn directory_is_complete(&self) -> bool;
     /// The server as a whole.
     fn status(&self) -> Status;
     /// The time of day.

@@ -1,10 +1,10 @@
 //! Which request goes where, and how no is said.
 
-use crate::{From, Rooms, changes, directory, mailboxes, queue};
+use crate::{From, Rooms, changes, controls, directory, mailboxes, messages, queue};
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use bridgehead_mail::{Address, MessageId};
 use bridgehead_management_api::{
@@ -20,13 +20,13 @@ pub(crate) fn router(rooms: Rooms) -> Router {
     let paths = Router::new()
         .route("/status", get(status))
         .route("/queue", get(queue::list))
-        .route("/queue/retry", post(queue::retry))
+        .route("/queue/find", post(controls::find))
+        .route("/queue/control", post(controls::control))
+        .route("/queue/hold", post(queue::hold))
         .route("/queue/resume", post(queue::resume))
-        .route(
-            "/messages/{id}",
-            get(queue::show).merge(delete(queue::remove)),
-        )
-        .route("/messages/{id}/trace", get(queue::trace))
+        .route("/messages/{id}", get(messages::show))
+        .route("/messages/{id}/trace", get(messages::trace))
+        .route("/messages/{id}/why", get(messages::why))
         .route("/routes/explain", get(route))
         .route("/recipients/explain", get(recipient))
         .route("/mailboxes", get(mailboxes::list))

@@ -209,6 +209,7 @@ fn group(members: u32) {
 
 fn envelope(to: &str) -> Envelope {
     Envelope {
+        handling: bridgehead_mail::Handling::default(),
         reverse_path: ReversePath::Address(Address::parse("x@elsewhere.test").unwrap()),
         recipients: vec![Recipient::plain(Address::parse(to).unwrap())],
         body: bridgehead_mail::BodyKind::SevenBit,

@@ -10,6 +10,7 @@
 )]
 
 mod configuring;
+mod controls;
 mod corpus;
 mod durability;
 mod exchangers;

@@ -47,7 +47,7 @@ fn a_held_message_is_listed_shown_and_deleted() {
     let list = wait::until("a queue with its reason", || {
         let list = server.ask(&["queue", "list"]);
         let group = &list["groups"][0];
-        (group["deferred"] == 1 && group["last-error"].is_string()).then_some(list)
+        (group["phases"]["retry"] == 1 && group["last-error"].is_string()).then_some(list)
     });
     let group = &list["groups"][0];
     assert!(
@@ -66,7 +66,7 @@ fn a_held_message_is_listed_shown_and_deleted() {
         assert!(said.status.success());
         assert!(!said.stdout.is_empty());
     }
-    server.ask(&["queue", "delete", &id]);
+    server.ask(&["queue", "delete", "--now", &id]);
     // What was answered is durable.
     server.kill();
     server.run(&[]);
@@ -99,12 +99,12 @@ fn retry_takes_a_link_or_all() {
         let groups = list["groups"].as_array().unwrap();
         let deferred: u64 = groups
             .iter()
-            .filter_map(|group| group["deferred"].as_u64())
+            .filter_map(|group| group["phases"]["retry"].as_u64())
             .sum();
         (deferred == 3).then(|| groups[0]["link"].as_str().unwrap().to_owned())
     });
     let touched = server.ask(&["queue", "retry", "--link", &link]);
-    assert_eq!(touched["messages"], 3, "{touched:#}");
+    assert_eq!(touched["changed"], 3, "{touched:#}");
     let said = server.command(&["queue", "retry", "--all"]);
     assert!(said.status.success());
 }

@@ -1,6 +1,6 @@
 //! The envelope (RFC 5321 §2.3.1, RFC 5598 §4.1): who sent it, to whom, and what was asked for it.
 
-use crate::{Address, Timestamp};
+use crate::{Address, Handling, Timestamp};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -223,6 +223,8 @@ pub struct Envelope {
     pub ret: Option<Ret>,
     /// The sender's own name for this transaction (`ENVID=`, RFC 3461 §4.4).
     pub envid: Option<DsnText>,
+    /// What the sender asked for beyond delivery.
+    pub handling: Handling,
     /// Where it came from.
     pub origin: Origin,
     /// When the server took responsibility for it.

@@ -9,14 +9,18 @@ mod address;
 mod addressee;
 mod content;
 mod envelope;
+mod handling;
 mod hop;
 mod id;
 mod network;
 mod outcome;
+mod phase;
+mod priority;
 mod reply;
 mod status;
 mod time;
 mod tracking;
+mod units;
 
 pub use address::{Address, AddressError, Domain, LocalPart};
 pub use addressee::{Addressee, Destination};
@@ -25,11 +29,15 @@ pub use envelope::{
     BodyKind, DsnText, DsnTextError, Envelope, Notify, Orcpt, Origin, Protocol, Recipient, Ret,
     ReversePath,
 };
+pub use handling::{ByMode, DeliverBy, Handling};
 pub use hop::{Host, LinkName, NextHop};
 pub use id::{MessageId, MessageIdError, SessionId};
 pub use network::{IpNetwork, IpNetworkError};
 pub use outcome::{Attempt, Failure, Outcome, RemoteReply};
+pub use phase::Phase;
+pub use priority::Priority;
 pub use reply::{Assent, Refusal, Reply, Row};
 pub use status::{StatusClass, StatusCode, StatusCodeError};
 pub use time::Timestamp;
 pub use tracking::{Event, EventKind, Track};
+pub use units::{Size, Wait};

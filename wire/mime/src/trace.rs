@@ -76,6 +76,7 @@ mod tests {
 
     fn envelope(helo: &str) -> Envelope {
         Envelope {
+            handling: bridgehead_mail::Handling::default(),
             reverse_path: ReversePath::Null,
             recipients: vec![Recipient::plain(
                 Address::parse("bob@example.test").unwrap(),

@@ -72,6 +72,14 @@ impl Wiring {
 }
 
 impl Explain for Wiring {
+    fn knows_connector(&self, name: &str) -> bool {
+        self.routing().knows(name)
+    }
+
+    fn directory_is_complete(&self) -> bool {
+        self.directory.snapshot().is_complete()
+    }
+
     fn route(&self, address: &Address) -> RouteExplanation {
         let routing = self.routing();
         let known = self.explained(address, &From::default()).categorized;

@@ -4,7 +4,7 @@ use crate::crash;
 use crate::made;
 use crate::model::{Owing, Since, Status, Told, name};
 use crate::world::{Shared, World};
-use bridgehead_mail::{MessageId, Timestamp};
+use bridgehead_mail::{MessageId, NextHop, Timestamp};
 use bridgehead_queue::settings::Limits;
 use bridgehead_queue::{Assignment, Lease, PartLease, Refused, Report, Settlement, Work};
 use bridgehead_testkit::disk::Faults;
@@ -163,7 +163,10 @@ impl World {
         let lease = match self.leases.pop() {
             Some(lease) => lease,
             None => match self.queue().take() {
-                Some(lease) => lease,
+                Some(lease) => {
+                    self.check_kept(lease.id(), &lease.work);
+                    lease
+                }
                 None => return,
             },
         };
@@ -179,14 +182,15 @@ impl World {
     /// Assigns what a lease holds; some addressees are bounced, if `odd`.
     pub(crate) fn assign_lease(&mut self, lease: Lease, nested: bool, odd: bool) {
         let id = lease.id();
-        let mut all = match &lease.work {
-            Work::Categorize => made::categorize(&lease.envelope),
-            Work::Route(addressees) => addressees.clone(),
-        };
+        let mut all = made::concerned(&lease.work, &lease.envelope);
+        let returned = matches!(lease.work, Work::Return(..));
         let mut done = Vec::new();
         let mut reports = Vec::new();
-        if odd && self.one_in(6) {
-            let count = self.random.random_range(0..=all.len());
+        if returned || (odd && self.one_in(6)) {
+            let count = match returned {
+                true => 0,
+                false => self.random.random_range(0..=all.len()),
+            };
             let gone = all.split_off(count);
             let report = if self.one_in(5) {
                 None
@@ -244,19 +248,31 @@ impl World {
         let queue = self.queue();
         let now = self.at();
         let lease = if self.one_in(4) {
-            queue.take_expired(now)
+            let taken = queue.take_expired(now);
+            self.learn_ended();
+            taken
         } else {
             let ready = queue.ready_links(now);
             if ready.is_empty() {
                 return;
             }
             let chosen = self.random.random_range(0..ready.len());
+            let local = ready[chosen].hop == NextHop::Local;
+            assert!(
+                local || self.outbound_unsure || self.outbound_held != Some(true),
+                "outbound mail is held, and {} is ready",
+                ready[chosen].link
+            );
             queue.next(ready[chosen].number, now)
         };
         let Some(lease) = lease else {
             return;
         };
         self.check_part(&lease);
+        if now < lease.expires {
+            let kept = self.told[&lease.id()].decided.is_kept();
+            assert!(!kept, "{} is kept and handed over", lease.id());
+        }
         for addressee in &lease.addressees {
             let fresh = self.active.insert((lease.id(), name(addressee)));
             assert!(
@@ -343,10 +359,9 @@ impl World {
         let queue = self.queue();
         let ready = queue.ready_links(Timestamp::NEVER);
         let link = ready.first().map(|ready| ready.link.clone());
-        match (self.pick(0..12), link) {
+        match (self.pick(0..20), link) {
             (0..=1, _) => self.delete(),
             (2, _) => self.note(queue.retry_all()),
-            (3, Some(link)) => self.note(queue.retry_link(&link)),
             (4..=5, Some(link)) => {
                 let until = self.at().after(Duration::from_secs(60));
                 queue.hold_link(&link, until, &made::failure(&mut self.random));
@@ -358,7 +373,8 @@ impl World {
             }
             (9, _) => {
                 let picture = queue.picture();
-                assert_eq!(picture.messages, queue.len() as u64);
+                let all = picture.messages + picture.deleted;
+                assert_eq!(all, queue.len() as u64);
                 for (id, told) in &self.told {
                     let shown = queue.show(*id);
                     if let (Ok(Some(shown)), Status::Queued(_)) = (shown, told.status) {
@@ -366,6 +382,8 @@ impl World {
                     }
                 }
             }
+            (10..=17, _) => self.order(),
+            (18, _) => self.hold_outbound(),
             _ => self.resume(),
         }
     }
@@ -432,6 +450,7 @@ impl World {
         }
         self.queue().apply(Limits {
             free_space_floor: 1_000,
+            ..self.settings.limits
         });
     }
 
@@ -455,10 +474,7 @@ impl World {
             .get(&id)
             .unwrap_or_else(|| panic!("{id} is a stranger"));
         assert_eq!(*lease.envelope, told.envelope);
-        let all = match &lease.work {
-            Work::Categorize => made::categorize(&lease.envelope),
-            Work::Route(addressees) => addressees.clone(),
-        };
+        let all = made::concerned(&lease.work, &lease.envelope);
         if let Status::Ended(_) = told.status {
             return;
         }

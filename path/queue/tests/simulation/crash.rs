@@ -4,8 +4,9 @@ use crate::act;
 use crate::model::{Owing, Since, Status, name};
 use crate::world::{Shared, World};
 use bridgehead_mail::{Content, MessageId};
-use bridgehead_queue::{Lease, Queue, Recovery};
+use bridgehead_queue::{Lease, Order, Queue, Recovery};
 use bridgehead_testkit::disk::Faults;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -106,12 +107,19 @@ impl World {
         self.note((9, recovery.messages, recovery.torn.len(), recovery.orphans));
         let queue = self.queue();
         let leases: Vec<Lease> = std::iter::from_fn(|| queue.take()).collect();
-        assert_eq!(recovery.messages, leases.len() as u64, "some can't be read");
-        assert_eq!(queue.len(), leases.len());
+        self.compare_orders();
         let mut found = BTreeMap::new();
         for lease in &leases {
             found.insert(lease.id(), self.found(lease));
         }
+        // What operators keep isn't taken.
+        for id in queue.ids() {
+            if let Entry::Vacant(vacant) = found.entry(id) {
+                assert!(self.told[&id].decided.is_kept(), "{id} can't be read");
+                vacant.insert(self.found_kept(id));
+            }
+        }
+        assert_eq!(recovery.messages, found.len() as u64);
         let ids: Vec<MessageId> = self.told.keys().copied().collect();
         for id in &ids {
             self.check_promise(*id, found.get(id));
@@ -131,13 +139,23 @@ impl World {
             .unwrap_or_else(|| panic!("{id} is a stranger"));
         assert_eq!(*lease.envelope, told.envelope, "{id}");
         assert_eq!(read(&*lease.content), told.content, "{id}: its content");
-        let all = match &lease.work {
-            bridgehead_queue::Work::Categorize => crate::made::categorize(&lease.envelope),
-            bridgehead_queue::Work::Route(addressees) => addressees.clone(),
-        };
+        let all = crate::made::concerned(&lease.work, &lease.envelope);
         let names: BTreeSet<String> = all.iter().map(name).collect();
         assert_eq!(names.len(), all.len(), "{id}: somebody is owed twice");
         names
+    }
+
+    /// The same of a message that operators keep from its way.
+    fn found_kept(&self, id: MessageId) -> BTreeSet<String> {
+        let shown = self.queue().show(id).unwrap().expect("it is there");
+        let told = &self.told[&id];
+        assert_eq!(*shown.envelope, told.envelope, "{id}");
+        assert_eq!(read(&*shown.content), told.content, "{id}: its content");
+        let left = match shown.left.is_empty() {
+            true => crate::made::categorize(&shown.envelope),
+            false => shown.left,
+        };
+        left.iter().map(name).collect()
     }
 
     fn check_promise(&self, id: MessageId, found: Option<&BTreeSet<String>>) {
@@ -262,6 +280,15 @@ pub(crate) fn finish(shared: &Shared) {
         world.disk.set_faults(Faults::default());
     }
     world.resume();
+    let kept: Vec<MessageId> = world.queued().collect();
+    for id in kept {
+        world.obey(id, &Order::Thaw);
+        world.obey(id, &Order::Restore);
+    }
+    if world.outbound_unsure || world.outbound_held == Some(true) {
+        world.queue().hold_outbound(None).expect("the disk is well");
+        world.outbound_held = Some(false);
+    }
     drop(world);
     for _ in 0..1_000 {
         act::commit(shared);
@@ -294,9 +321,7 @@ fn world_is_empty(shared: &Shared) {
     let queue = world.queue();
     let left = world.queued().next();
     if let Some(id) = left {
-        let shown = queue
-            .show(id)
-            .map(|shown| shown.map(|shown| (shown.phase, shown.parts)));
+        let shown = queue.show(id).map(|shown| shown.map(|shown| shown.summary));
         panic!("{id} is never delivered: {shown:?}, {:?}", world.told[&id]);
     }
     assert!(

@@ -4,7 +4,7 @@ use bridgehead_mail::{
     Address, Addressee, BodyKind, Destination, DsnText, Envelope, Failure, NextHop, Notify, Orcpt,
     Origin, Protocol, Recipient, RemoteReply, Ret, ReversePath, StatusCode, Timestamp,
 };
-use bridgehead_queue::Part;
+use bridgehead_queue::{Part, Work};
 use rand::Rng;
 use rand::rngs::StdRng;
 
@@ -40,6 +40,7 @@ pub(crate) fn envelope(random: &mut StdRng, accepted: Timestamp) -> Envelope {
     let recipients = (0..count).map(|number| recipient(random, number)).collect();
     let secure = random.random();
     Envelope {
+        handling: bridgehead_mail::Handling::default(),
         reverse_path: match random.random_range(0..5) {
             0 => ReversePath::Null,
             _ => ReversePath::Address(address("alice@sender.example")),
@@ -102,12 +103,12 @@ fn recipient(random: &mut StdRng, number: usize) -> Recipient {
 }
 
 /// Who the recipients are: a group has two members, anybody else is one addressee.
-pub(crate) fn categorize(envelope: &Envelope) -> Vec<Addressee> {
+pub(crate) fn resolve(recipients: &[Recipient]) -> Vec<Addressee> {
     let mut all = Vec::new();
-    for recipient in &envelope.recipients {
+    for recipient in recipients {
         let text = recipient.address.to_string();
         let (local, domain) = text.split_once('@').unwrap();
-        let names = if local.starts_with("group") {
+        let names = if local.starts_with("group") && !local.contains('-') {
             vec![
                 format!("{local}-a@{domain}"),
                 format!("{local}-b@two.example"),
@@ -127,6 +128,20 @@ pub(crate) fn categorize(envelope: &Envelope) -> Vec<Addressee> {
         }));
     }
     all
+}
+
+pub(crate) fn categorize(envelope: &Envelope) -> Vec<Addressee> {
+    resolve(&envelope.recipients)
+}
+
+/// Whom a work concerns.
+pub(crate) fn concerned(work: &Work, envelope: &Envelope) -> Vec<Addressee> {
+    match work {
+        Work::Categorize => categorize(envelope),
+        Work::Route(addressees) => addressees.clone(),
+        Work::Again { left, .. } => left.clone(),
+        Work::Return(recipients, _) => resolve(recipients),
+    }
 }
 
 /// The parts for these addressees: one for each next hop. `way` changes the next hops, as a new routing does.

@@ -15,6 +15,7 @@ mod act;
 mod crash;
 mod made;
 mod model;
+mod orders;
 mod world;
 
 use parking_lot::Mutex;

@@ -1,5 +1,6 @@
 //! What the queue has promised: the messages it was given, and what must and what may be left of each after a crash.
 
+use crate::orders::Decided;
 use bridgehead_mail::{Addressee, Envelope, MessageId};
 use std::collections::BTreeMap;
 
@@ -67,6 +68,8 @@ pub(crate) struct Told {
     pub(crate) attempts: u32,
     /// The queue has said, or shown by a commit, that it is stored.
     pub(crate) promised: bool,
+    /// What operators have decided.
+    pub(crate) decided: Decided,
 }
 
 /// The name of an addressee in the model.
@@ -85,6 +88,7 @@ impl Told {
             delivered: BTreeMap::new(),
             attempts: 0,
             promised: false,
+            decided: Decided::new(),
         }
     }
 
@@ -108,6 +112,7 @@ impl Told {
 
     /// A commit that began at `stamp` has succeeded.
     pub(crate) fn committed(&mut self, stamp: u64) {
+        self.decided.committed(stamp);
         match &mut self.status {
             Status::Queued(since) | Status::Refused(since) | Status::Ended(since) => {
                 since.committed(stamp);

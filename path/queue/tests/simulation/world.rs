@@ -42,6 +42,10 @@ pub(crate) struct Counts {
     pub(crate) refused_for_space: u64,
     pub(crate) nested: u64,
     pub(crate) segments_removed: u64,
+    /// Orders of operators about messages.
+    pub(crate) ordered: u64,
+    /// Messages that ended with their undo window.
+    pub(crate) purged: u64,
 }
 
 impl Counts {
@@ -64,6 +68,8 @@ impl Counts {
             refused_for_space,
             nested,
             segments_removed,
+            ordered,
+            purged,
         } = other;
         self.acknowledged += acknowledged;
         self.refused += refused;
@@ -82,6 +88,8 @@ impl Counts {
         self.refused_for_space += refused_for_space;
         self.nested += nested;
         self.segments_removed += segments_removed;
+        self.ordered += ordered;
+        self.purged += purged;
     }
 
     /// A simulation in which something never happens proves nothing about it.
@@ -104,6 +112,8 @@ impl Counts {
             refused_for_space,
             nested,
             segments_removed,
+            ordered,
+            purged,
         } = self;
         for count in [
             acknowledged,
@@ -123,6 +133,8 @@ impl Counts {
             refused_for_space,
             nested,
             segments_removed,
+            ordered,
+            purged,
         ] {
             assert!(*count > 0, "something never happened: {self:?}");
         }
@@ -150,6 +162,10 @@ pub(crate) struct World {
     pub(crate) sync_failures_seen: u64,
     /// The run is over: what is left is delivered, and nobody else does anything.
     pub(crate) calm: bool,
+    /// Whether an operator holds what goes out, if that is known.
+    pub(crate) outbound_held: Option<bool>,
+    /// Whether a failure left that open.
+    pub(crate) outbound_unsure: bool,
     /// Which way mail is routed now.
     pub(crate) way: u64,
     pub(crate) counts: Counts,
@@ -167,6 +183,8 @@ impl World {
             segment_octets: random.random_range(1..24) * 1024,
             limits: Limits {
                 free_space_floor: 1000,
+                expire_after: Duration::from_secs(random.random_range(10..5_000)),
+                ..Limits::default()
             },
             ride_along: Duration::ZERO,
             hot_messages: random.random_range(0..8),
@@ -189,6 +207,8 @@ impl World {
             failing: false,
             sync_failures_seen: 0,
             calm: false,
+            outbound_held: None,
+            outbound_unsure: false,
             way: 0,
             counts: Counts::default(),
             trace: DefaultHasher::new(),

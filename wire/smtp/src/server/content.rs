@@ -217,6 +217,7 @@ impl<P: Proof> Session<P> {
         let (mail, recipients) = addressed.into_parts();
         let hello = self.hello.as_ref();
         Envelope {
+            handling: bridgehead_mail::Handling::default(),
             reverse_path: mail.reverse_path,
             recipients,
             body: mail.body,

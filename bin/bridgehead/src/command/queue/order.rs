@@ -1,0 +1,165 @@
+//! Orders for messages, links and the server: what was meant, what was changed.
+
+use super::{messages, unreadable};
+use crate::admin_client::{AdminClient, AdminError};
+use crate::cli::{Admin, Link, Queue, Server, Which};
+use crate::command::{print, print_aside, print_json, time};
+use bridgehead_management_api::{
+    ControlRequest, Controlled, HoldAnswer, HoldRequest, MessageOrder, Selection,
+};
+
+/// Carries out an order for messages.
+pub(crate) async fn order(command: &Queue) -> Result<(), AdminError> {
+    let Some((order, which, done)) = meant(command) else {
+        return Ok(());
+    };
+    let request = ControlRequest {
+        selection: selection(which),
+        order,
+        dry_run: which.dry_run,
+    };
+    let mut server = AdminClient::connect(&which.to).await?;
+    let answer: Controlled = server.post("/queue/control", &request).await?;
+    if which.to.json {
+        return print_json(&answer);
+    }
+    report(&answer, done)
+}
+
+/// The order, the messages, and what is said of those that were changed.
+fn meant(command: &Queue) -> Option<(MessageOrder, &Which, &'static str)> {
+    Some(match command {
+        Queue::List { .. } | Queue::Find { .. } | Queue::Show { .. } | Queue::Resume { .. } => {
+            return None;
+        }
+        Queue::Freeze(which) => (MessageOrder::Freeze, which, "frozen"),
+        Queue::Thaw(which) => (MessageOrder::Thaw, which, "thawed"),
+        Queue::Retry(which) => (MessageOrder::Retry, which, "to be tried now"),
+        Queue::Resubmit(which) => (MessageOrder::Resubmit, which, "to be categorized again"),
+        Queue::Delete { report, now, which } => {
+            let (report, now) = (*report, *now);
+            (MessageOrder::Delete { report, now }, which, "deleted")
+        }
+        Queue::Restore(which) => (MessageOrder::Restore, which, "restored"),
+        Queue::Redirect { via, which, .. } => {
+            let connector = via.clone();
+            (MessageOrder::Redirect { connector }, which, "redirected")
+        }
+        Queue::Priority { priority, which } => {
+            let priority = priority.clone();
+            (
+                MessageOrder::Prioritize { priority },
+                which,
+                "given another priority",
+            )
+        }
+        Queue::Expire { after, which } => {
+            let seconds = *after;
+            (
+                MessageOrder::Expire { seconds },
+                which,
+                "to be given up then",
+            )
+        }
+    })
+}
+
+fn selection(which: &Which) -> Selection {
+    let link = which.link.as_ref();
+    let quoted = link.map(|link| {
+        let escaped = link.replace('\\', "\\\\").replace('"', "\\\"");
+        format!("link:\"{escaped}\"")
+    });
+    let all = which.all.then(|| "all".to_owned());
+    Selection {
+        predicate: which.predicate.clone().or(quoted).or(all),
+        ids: which.ids.clone(),
+    }
+}
+
+fn report(answer: &Controlled, done: &str) -> Result<(), AdminError> {
+    unreadable(&answer.unreadable)?;
+    let say = |count: u64, what: &str| {
+        let noun = messages(count);
+        print(&format!("{count} {noun} {what}"))
+    };
+    if answer.dry_run {
+        say(answer.matched, "meant; nothing was changed (--dry-run)")?;
+    } else {
+        say(answer.changed, done)?;
+    }
+    for (count, what) in [
+        (answer.already, "so already"),
+        (answer.busy, "under way just now: try again"),
+        (answer.gone, "left the queue meanwhile"),
+        (
+            answer.partly,
+            "also for recipients on other links, whom this concerns too",
+        ),
+    ] {
+        if count > 0 {
+            say(count, what)?;
+        }
+    }
+    if let Some(until) = answer.undo_until
+        && answer.changed > 0
+    {
+        print(&format!(
+            "until {} `bridgehead queue restore` has them back",
+            time(until)
+        ))?;
+    }
+    Ok(())
+}
+
+/// `bridgehead link freeze|thaw`.
+pub(crate) async fn hold_link(command: &Link) -> Result<(), AdminError> {
+    let (name, held, to) = match command {
+        Link::Freeze { name, to } => (name, true, to),
+        Link::Thaw { name, to } => (name, false, to),
+    };
+    let changed = hold(Some(name), held, to).await?;
+    let state = if held { "frozen" } else { "going on" };
+    say_hold(&changed, to, &format!("link {name} is {state}"))?;
+    if !changed.known && !to.json {
+        print_aside(
+            "no mail has waited on a link of that name so far: `queue list` has the names",
+        )?;
+    }
+    Ok(())
+}
+
+/// `bridgehead server hold|release`.
+pub(crate) async fn hold_server(command: &Server) -> Result<(), AdminError> {
+    let (held, to) = match command {
+        Server::Hold { to } => (true, to),
+        Server::Release { to } => (false, to),
+    };
+    let changed = hold(None, held, to).await?;
+    let state = match held {
+        true => "all mail for other servers is held; let it go with: bridgehead server release",
+        false => "mail for other servers goes on",
+    };
+    say_hold(&changed, to, state)
+}
+
+async fn hold(link: Option<&String>, held: bool, to: &Admin) -> Result<HoldAnswer, AdminError> {
+    let request = HoldRequest {
+        link: link.cloned(),
+        held,
+    };
+    let mut server = AdminClient::connect(to).await?;
+    server.post("/queue/hold", &request).await
+}
+
+fn say_hold(answer: &HoldAnswer, to: &Admin, state: &str) -> Result<(), AdminError> {
+    if to.json {
+        return print_json(answer);
+    }
+    let already = if answer.changed {
+        ""
+    } else {
+        " (it was so already)"
+    };
+    print(&format!("{state}{already}"))
+}

@@ -1,0 +1,162 @@
+//! What operators do to the queue while it runs.
+
+use crate::Queue;
+use crate::control::{Decision, Effect, Order, Steering};
+use crate::error::Refused;
+use crate::gather::Meaning;
+use crate::record::Record;
+use crate::settings::Limits;
+use bridgehead_mail::{LinkName, MessageId};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+impl Queue {
+    /// Carries out an order on messages, and says of each what it did, in their order. Durable after [`Queue::synced`]. Holds the
+    /// queue up for a moment: with many messages, call it for some at a time. [`Order::Retry`] leaves links as they are: let
+    /// those go with [`Queue::release_link`] that held one of the messages.
+    pub fn control(
+        &self,
+        messages: &[MessageId],
+        order: &Order,
+        decision: &Decision,
+    ) -> Vec<Effect> {
+        let mut state = self.shared.state.lock();
+        let mut gather = self.shared.gather.lock();
+        if *order == Order::Retry {
+            // What couldn't be read may be readable by now.
+            state.look_again();
+        }
+        let mut effects = Vec::with_capacity(messages.len());
+        for message in messages {
+            let effect = state.obey(*message, order, decision);
+            if effect == Effect::Changed
+                && *order != Order::Retry
+                && let Some(entry) = state.entries.get(message)
+            {
+                let control = entry.control.clone().unwrap_or_default();
+                gather.add(*message, &Record::Controlled(control), Meaning::Other);
+            }
+            effects.push(effect);
+        }
+        self.shared.noted(gather);
+        drop(state);
+        self.shared.changed.notify_one();
+        effects
+    }
+
+    /// Holds all mail for other servers, or lets it go; durable when this returns. Returns whether that was a change.
+    ///
+    /// # Errors
+    /// If it can't be stored: then nothing is changed.
+    pub fn hold_outbound(&self, held: Option<Decision>) -> Result<bool, Refused> {
+        self.shared.steer(|steering| {
+            let was = steering.outbound.is_some();
+            if was != held.is_some() {
+                steering.outbound = held;
+            }
+        })
+    }
+
+    /// Holds a link, whether it exists yet or not, or lets it go; durable when this returns. Returns whether that was a change.
+    ///
+    /// # Errors
+    /// If it can't be stored: then nothing is changed.
+    pub fn freeze_link(&self, link: &LinkName, held: Option<Decision>) -> Result<bool, Refused> {
+        self.shared.steer(|steering| match held {
+            Some(decision) => {
+                let links = &mut steering.links;
+                links.entry(link.clone()).or_insert(decision);
+            }
+            None => {
+                steering.links.remove(link);
+            }
+        })
+    }
+
+    /// Whether mail has waited on a link of this name since the start.
+    #[must_use]
+    pub fn knows_link(&self, link: &LinkName) -> bool {
+        !self.shared.state.lock().schedule.named(link).is_empty()
+    }
+
+    /// What is held on the server as a whole.
+    #[must_use]
+    pub fn steering(&self) -> Steering {
+        self.shared.state.lock().schedule.steering().clone()
+    }
+
+    /// Makes ready everything that waits. Returns how many messages that touched.
+    pub fn retry_all(&self) -> u64 {
+        let nobody = Decision {
+            by: "".into(),
+            at: bridgehead_mail::Timestamp::EPOCH,
+        };
+        let effects = self.control(&self.ids(), &Order::Retry, &nobody);
+        self.shared.state.lock().schedule.release_all();
+        self.shared.changed.notify_one();
+        let changed = effects
+            .into_iter()
+            .filter(|effect| *effect == Effect::Changed);
+        changed.count() as u64
+    }
+
+    /// Sends everything back to be routed again; what is being handed over follows when that has ended. Returns how many
+    /// messages that concerns.
+    pub fn reroute(&self) -> u64 {
+        let moved = self.shared.state.lock().reroute();
+        self.shared.changed.notify_one();
+        moved
+    }
+
+    /// Removes a message at once, without a report and without a way back. Returns whether there was such a message. One that is
+    /// being handed over may still arrive.
+    pub fn delete(&self, id: MessageId) -> bool {
+        let mut state = self.shared.state.lock();
+        if !state.entries.contains_key(&id) {
+            return false;
+        }
+        let mut gather = self.shared.gather.lock();
+        self.shared.end(id, &mut state, &mut gather);
+        self.shared.noted(gather);
+        drop(state);
+        true
+    }
+
+    /// Resolves when everything that was changed until now is on stable storage, so that a crash doesn't take it back.
+    ///
+    /// # Errors
+    /// If storing fails: the change holds in memory, and is stored as soon as that is possible again.
+    pub async fn synced(&self) -> Result<(), Refused> {
+        let told = self.shared.synced().await;
+        told.unwrap_or(Err(Refused::Closed))
+    }
+
+    /// New limits, in force from the next message on.
+    pub fn apply(&self, limits: Limits) {
+        let floor = limits.free_space_floor;
+        self.shared.floor.store(floor, Ordering::Relaxed);
+        let undo_window = limits.undo_window.as_millis();
+        let undo_window = u64::try_from(undo_window).unwrap_or(u64::MAX);
+        self.shared
+            .undo_window
+            .store(undo_window, Ordering::Relaxed);
+        self.shared.state.lock().expire_after = limits.expire_after;
+    }
+
+    /// How long a message that an operator deletes now can be had back.
+    #[must_use]
+    pub fn undo_window(&self) -> Duration {
+        Duration::from_millis(self.shared.undo_window.load(Ordering::Relaxed))
+    }
+
+    /// The operator says that the disk is well again. Returns why mail is still refused, if it is.
+    pub fn resume(&self) -> Option<String> {
+        self.shared.log.lock().resume();
+        self.shared.failing.store(false, Ordering::Release);
+        if self.shared.commit_once() {
+            self.shared.changed.notify_one();
+            return None;
+        }
+        self.refusing()
+    }
+}

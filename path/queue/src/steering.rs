@@ -1,0 +1,113 @@
+//! What operators hold on the whole server, in a file of its own beside the segments, replaced as a whole.
+//!
+//! Guards: it is durable before it is in force; a file that can't be read holds everything that goes out, because what it held
+//! isn't known.
+
+use crate::control::{Decision, Steering};
+use crate::error::Refused;
+use crate::record::{self, Record};
+use crate::shared::Shared;
+use bridgehead_disk::Disk;
+use bridgehead_mail::{MessageId, Timestamp};
+use std::io::{self, IoSlice};
+use std::path::Path;
+
+const NAME: &str = "steering";
+const NEW: &str = "steering.new";
+/// Far more than links that anybody freezes by hand.
+const OCTETS_MAX: usize = 4 * 1024 * 1024;
+
+/// What is held, and what is wrong with the file, if something is.
+///
+/// # Errors
+/// If the disk says no.
+pub(crate) fn load(
+    disk: &dyn Disk,
+    directory: &Path,
+    now: Timestamp,
+) -> io::Result<(Steering, Option<String>)> {
+    match read(disk, &directory.join(NAME)) {
+        Ok(steering) => {
+            // What was read may be in memory only, after a sync that failed before the process ended.
+            save(disk, directory, &steering).map_err(|(error, _)| error)?;
+            Ok((steering, None))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((Steering::default(), None)),
+        Err(error) if error.kind() != io::ErrorKind::InvalidData => Err(error),
+        Err(error) => {
+            let path = directory.join(NAME);
+            let why = format!("{}: {error}: all outbound mail is held", path.display());
+            let outbound = Some(Decision {
+                by: "the server, because it can't read what was held".into(),
+                at: now,
+            });
+            let steering = Steering {
+                outbound,
+                ..Steering::default()
+            };
+            Ok((steering, Some(why)))
+        }
+    }
+}
+
+fn read(disk: &dyn Disk, path: &Path) -> io::Result<Steering> {
+    let file = disk.open(path)?;
+    let length = usize::try_from(file.length()?).unwrap_or(usize::MAX);
+    let mut octets = vec![0; length.min(OCTETS_MAX)];
+    let count = file.read_at(0, &mut octets)?;
+    octets.truncate(count);
+    match record::parse(&octets).map(|frame| frame.record) {
+        Ok(Record::Steering(steering)) => Ok(*steering),
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it holds something else",
+        )),
+        Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+    }
+}
+
+/// Why it isn't stored: an error, and whether it was that of a sync.
+type SaveFault = (io::Error, bool);
+
+fn save(disk: &dyn Disk, directory: &Path, steering: &Steering) -> Result<(), SaveFault> {
+    let (plain, of_sync) = (|error| (error, false), |error| (error, true));
+    let mut frame = Vec::new();
+    let record = Record::Steering(Box::new(steering.clone()));
+    record::append(&mut frame, MessageId::from_u128(0), &record);
+    record::stamp(&mut frame, 0);
+    let new = directory.join(NEW);
+    // What an earlier try left.
+    let _ = disk.remove(&new);
+    let file = disk.create(&new).map_err(plain)?;
+    file.write_at(0, &[IoSlice::new(&frame)]).map_err(plain)?;
+    file.sync_data().map_err(of_sync)?;
+    disk.rename(&new, &directory.join(NAME)).map_err(plain)?;
+    disk.sync_dir(directory).map_err(of_sync)
+}
+
+impl Shared {
+    /// Changes what is held. Returns whether that was a change.
+    ///
+    /// # Errors
+    /// If it can't be stored: then nothing is changed.
+    pub(crate) fn steer(&self, change: impl FnOnce(&mut Steering)) -> Result<bool, Refused> {
+        let _one_at_a_time = self.steering.lock();
+        let before = self.state.lock().schedule.steering().clone();
+        let mut after = before.clone();
+        change(&mut after);
+        if after == before {
+            return Ok(false);
+        }
+        if let Err((error, of_sync)) = save(&*self.disk, &self.settings.directory, &after) {
+            let directory = self.settings.directory.display();
+            let why = format!("what is held can't be stored in {directory} ({error})");
+            if of_sync {
+                self.refuse(&why);
+            }
+            return Err(Refused::Storage(why));
+        }
+        self.state.lock().schedule.steer(after);
+        self.changed.notify_one();
+        Ok(true)
+    }
+}
