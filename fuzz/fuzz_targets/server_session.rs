@@ -40,6 +40,7 @@ fuzz_target!(|input: &[u8]| {
     let client = Client {
         address: None,
         trusted: head[0] & 1 == 0,
+        connected: bridgehead_mail::Timestamp::EPOCH,
     };
     let tls = (head[0] & 2 == 0).then(|| "TLSv1.3".into());
     let mut driver = Driver {

@@ -86,6 +86,7 @@ fn session(bencher: Bencher<'_, '_>, messages: usize) {
         let client = Client {
             address: None,
             trusted: true,
+            connected: Timestamp::EPOCH,
         };
         let mut session = Session::new(Arc::clone(&policy), client, None, now);
         pieces

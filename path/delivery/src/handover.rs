@@ -1,7 +1,7 @@
 //! What is handed over: one message for the recipients that share a next hop.
 
 use bridgehead_mail::{
-    Addressee, BodyKind, Content, DsnText, MessageId, Ret, ReversePath, Timestamp,
+    Addressee, BodyKind, Content, DeliverBy, DsnText, MessageId, Ret, ReversePath, Timestamp,
 };
 use std::sync::Arc;
 
@@ -20,6 +20,10 @@ pub struct Handover {
     pub ret: Option<Ret>,
     /// The sender's own name for the transaction.
     pub envid: Option<DsnText>,
+    /// How urgent it is.
+    pub level: i8,
+    /// By when it should be delivered, in seconds from now.
+    pub deliver_by: Option<DeliverBy>,
     /// The recipients; at least one.
     pub addressees: Vec<Addressee>,
     /// Trace fields that stand before the content.

@@ -32,6 +32,8 @@ fn handover(addressees: Vec<Addressee>) -> Handover {
         smtputf8: false,
         ret: None,
         envid: None,
+        level: 0,
+        deliver_by: None,
         addressees,
         prefix: b"Return-Path: <>\r\n".to_vec(),
         content: Arc::new(b"Subject: x\r\n\r\nbody".to_vec()),

@@ -3,7 +3,8 @@
 //! Guards: relaying to domains that are not ours is for trusted networks and authenticated users only.
 
 use bridgehead_directory::{Found, Resolution, Restriction, Sender, Snapshot};
-use bridgehead_mail::{Address, Refusal, ReversePath};
+use bridgehead_mail::{Address, Handling, Refusal, ReversePath, Timestamp};
+use std::time::Duration;
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,21 @@ pub(crate) fn sender(
             }
         }
         _ => Ok(()),
+    }
+}
+
+/// Whether a message may be held as long as its sender wishes (RFC 4865).
+pub(crate) fn hold(
+    handling: Handling,
+    most: Option<Duration>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let (Some(hold), Some(most)) = (handling.hold, most) else {
+        return Ok(());
+    };
+    match hold.end(now) > now.after(most) {
+        true => Err(Refusal::HoldTooLong),
+        false => Ok(()),
     }
 }
 

@@ -24,6 +24,9 @@ pub(crate) fn policy(
         binarymime: server.binarymime,
         normalise_line_ends: server.bare_line_ends == BareLineEnds::Normalise,
         refuse_early_talk: server.refuse_early_talk,
+        max_hold: server
+            .max_hold
+            .map(|most| u32::try_from(most.as_secs()).unwrap_or(u32::MAX)),
         max_message_size: server.max_message_size,
         max_recipients: server.max_recipients,
         max_header_size: server.max_header_size,

@@ -96,7 +96,7 @@ impl Facts {
             accepted: envelope.accepted,
             sender,
             priority: envelope.handling.priority(),
-            release: envelope.handling.release,
+            release: envelope.release(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::codec::{Malformed, Reader, Writer};
 use bridgehead_mail::{
     Addressee, BodyKind, ByMode, DeliverBy, Destination, DsnText, Envelope, Failure, Handling,
-    Notify, Orcpt, Origin, Protocol, Recipient, RemoteReply, Ret, ReversePath, StatusClass,
+    Hold, Notify, Orcpt, Origin, Protocol, Recipient, RemoteReply, Ret, ReversePath, StatusClass,
     StatusCode, Timestamp,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -82,9 +82,19 @@ pub(crate) fn read_envelope(from: &mut Reader<'_>) -> Result<Envelope, Malformed
 /// What the sender asked for beyond delivery.
 pub(crate) fn write_handling(to: &mut Writer<'_>, handling: &Handling) {
     to.u8(handling.level.to_le_bytes()[0]);
-    to.option(handling.release, |to, at| to.u64(at.as_millis()));
+    match handling.hold {
+        None => to.u8(0),
+        Some(Hold::For(seconds)) => {
+            to.u8(1);
+            to.u32(seconds);
+        }
+        Some(Hold::Until(at)) => {
+            to.u8(2);
+            to.u64(at.as_millis());
+        }
+    }
     to.option(handling.deliver_by, |to, by| {
-        to.u64(by.at.as_millis());
+        to.u32(by.seconds.cast_unsigned());
         to.bool(by.mode == ByMode::Return);
         to.bool(by.trace);
     });
@@ -93,10 +103,15 @@ pub(crate) fn write_handling(to: &mut Writer<'_>, handling: &Handling) {
 pub(crate) fn read_handling(from: &mut Reader<'_>) -> Result<Handling, Malformed> {
     Ok(Handling {
         level: i8::from_le_bytes([from.u8()?]),
-        release: from.option(read_time)?,
+        hold: match from.u8()? {
+            0 => None,
+            1 => Some(Hold::For(from.u32()?)),
+            2 => Some(Hold::Until(Timestamp::from_millis(from.u64()?))),
+            _ => return Err(Malformed("an unknown kind of hold")),
+        },
         deliver_by: from.option(|from| {
             Ok(DeliverBy {
-                at: read_time(from)?,
+                seconds: from.u32()?.cast_signed(),
                 mode: match from.bool()? {
                     true => ByMode::Return,
                     false => ByMode::Notify,
@@ -105,10 +120,6 @@ pub(crate) fn read_handling(from: &mut Reader<'_>) -> Result<Handling, Malformed
             })
         })?,
     })
-}
-
-fn read_time(from: &mut Reader<'_>) -> Result<Timestamp, Malformed> {
-    from.u64().map(Timestamp::from_millis)
 }
 
 fn read_dsn_text(from: &mut Reader<'_>) -> Result<DsnText, Malformed> {

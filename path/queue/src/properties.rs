@@ -7,7 +7,7 @@ use crate::record::{ContentRecord, FRAME_HEAD, Record, append, parse, stamp};
 use crate::scan::{Scan, scan};
 use bridgehead_mail::{
     Address, Addressee, BodyKind, ByMode, DeliverBy, Destination, DsnText, Envelope, Failure,
-    Handling, LinkName, MessageId, Notify, Orcpt, Origin, Priority, Protocol, Recipient,
+    Handling, Hold, LinkName, MessageId, Notify, Orcpt, Origin, Priority, Protocol, Recipient,
     RemoteReply, Ret, ReversePath, StatusClass, StatusCode, Timestamp,
 };
 use proptest::collection::vec;
@@ -136,8 +136,9 @@ fn envelope() -> impl Strategy<Value = Envelope> {
 }
 
 fn handling() -> impl Strategy<Value = Handling> {
-    let by = (time(), any::<bool>(), any::<bool>()).prop_map(|(at, returns, trace)| DeliverBy {
-        at,
+    let by = (any::<i32>(), any::<bool>(), any::<bool>());
+    let by = by.prop_map(|(seconds, returns, trace)| DeliverBy {
+        seconds,
         mode: if returns {
             ByMode::Return
         } else {
@@ -145,12 +146,14 @@ fn handling() -> impl Strategy<Value = Handling> {
         },
         trace,
     });
-    (any::<i8>(), option::of(time()), option::of(by)).prop_map(|(level, release, deliver_by)| {
-        Handling {
-            level,
-            release,
-            deliver_by,
-        }
+    let hold = prop_oneof![
+        any::<u32>().prop_map(Hold::For),
+        time().prop_map(Hold::Until)
+    ];
+    (any::<i8>(), option::of(hold), option::of(by)).prop_map(|(level, hold, deliver_by)| Handling {
+        level,
+        hold,
+        deliver_by,
     })
 }
 

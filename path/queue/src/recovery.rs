@@ -231,7 +231,7 @@ impl Reading {
                 addressees: 0,
                 settled: BTreeSet::new(),
                 carried: Carried {
-                    until: envelope.handling.release.unwrap_or_default(),
+                    until: envelope.release().unwrap_or_default(),
                     ..Carried::default()
                 },
                 control: Control::default(),

@@ -101,7 +101,7 @@ mod tests {
         let hop = table().by("a-partner", &address);
         assert_eq!(
             hop.map(|hop| hop.link().to_string()),
-            Some("a-partner".to_owned())
+            Some("a-partner/relay.example:25".to_owned())
         );
         let hop = table().by("internet", &address);
         assert_eq!(

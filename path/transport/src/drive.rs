@@ -282,6 +282,11 @@ impl Shared {
             expires: lease.expires,
             delay_notice: lease.delay_notice,
             delay_reported: lease.delay_reported,
+            trace: lease
+                .envelope
+                .handling
+                .deliver_by
+                .is_some_and(|by| by.trace),
             attempts: lease.attempts,
         };
         let retry = &world.settings.retry;

@@ -2,7 +2,7 @@
 
 use crate::settings::Settings;
 use bridgehead_delivery::Handover;
-use bridgehead_mail::{NextHop, Timestamp};
+use bridgehead_mail::{DeliverBy, NextHop, Timestamp};
 use bridgehead_mime::{TraceFacts, received, return_path};
 use bridgehead_queue::PartLease;
 
@@ -31,6 +31,11 @@ pub(crate) fn handover(lease: &PartLease, settings: &Settings, now: Timestamp) -
         smtputf8: envelope.smtputf8,
         ret: envelope.ret,
         envid: envelope.envid.clone(),
+        level: envelope.handling.level,
+        deliver_by: envelope.handling.deliver_by.map(|by| DeliverBy {
+            seconds: by.left(envelope.accepted, now),
+            ..by
+        }),
         addressees: lease.addressees.clone(),
         prefix,
         content: lease.content.clone(),

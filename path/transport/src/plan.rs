@@ -133,18 +133,23 @@ impl Plan {
     fn with_times(envelope: &Envelope, retry: &Retry, priority: Priority) -> Self {
         let patience = retry.patience(priority);
         let handling = envelope.handling;
-        // RFC 4865 §5: time that a message is held for its sender isn't time that the server needs.
-        let begins = handling.release.unwrap_or_default().max(envelope.accepted);
+        // RFC 4865: time that a message is held for its sender isn't time that the server needs.
+        let begins = envelope
+            .release()
+            .unwrap_or_default()
+            .max(envelope.accepted);
         let mut plan = Self {
             expires: begins.after(patience.expire_after),
             delay_notice: begins.after(patience.delay_notice_after),
             ..Self::default()
         };
         match handling.deliver_by {
-            // RFC 2852 §4.1.1: by then it is delivered or returned.
-            Some(by) if by.mode == ByMode::Return => plan.expires = plan.expires.min(by.at),
-            // RFC 2852 §4.1.2: by then it is delivered, or its sender hears that it is late.
-            Some(by) => plan.delay_notice = plan.delay_notice.min(by.at),
+            // RFC 2852: by then it is delivered or returned.
+            Some(by) if by.mode == ByMode::Return => {
+                plan.expires = plan.expires.min(by.at(envelope.accepted));
+            }
+            // RFC 2852: by then it is delivered, or its sender hears that it is late.
+            Some(by) => plan.delay_notice = plan.delay_notice.min(by.at(envelope.accepted)),
             None => {}
         }
         plan

@@ -5,7 +5,7 @@
 use crate::report::{Notice, Told};
 use crate::settings::Retry;
 use bridgehead_mail::{
-    Addressee, EventKind, Failure, Outcome, RemoteReply, StatusClass, StatusCode, Timestamp,
+    Addressee, EventKind, Failure, Notify, Outcome, RemoteReply, StatusClass, StatusCode, Timestamp,
 };
 use bridgehead_queue::Settlement;
 use std::time::Duration;
@@ -19,6 +19,8 @@ pub(crate) struct Facts {
     pub(crate) delay_notice: Timestamp,
     /// Whether the sender was told already.
     pub(crate) delay_reported: bool,
+    /// Whether the sender wants to be told of each relay (RFC 2852).
+    pub(crate) trace: bool,
     /// Attempts before this one.
     pub(crate) attempts: u32,
 }
@@ -53,7 +55,7 @@ pub(crate) fn settle(
     for (addressee, outcome) in addressees.iter().zip(outcomes.into_iter().chain(missing)) {
         match outcome {
             Outcome::Delivered { mailbox } => settled.delivered(addressee, mailbox),
-            Outcome::Relayed { reply, dsn } => settled.relayed(addressee, reply, dsn),
+            Outcome::Relayed { reply, dsn } => settled.relayed(addressee, reply, dsn, facts.trace),
             Outcome::Failed(failure) => settled.failed(addressee, failure),
             Outcome::Deferred(failure) if now >= facts.expires => {
                 settled.failed(addressee, expired(failure));
@@ -76,9 +78,10 @@ impl Settled {
         self.settlements.push(Settlement::Done);
     }
 
-    fn relayed(&mut self, addressee: &Addressee, reply: RemoteReply, dsn: bool) {
+    fn relayed(&mut self, addressee: &Addressee, reply: RemoteReply, dsn: bool, trace: bool) {
         // RFC 3461 §5.2.2: where the next hop can't report success, we say that it was relayed.
-        if !dsn && addressee.notify.wants_success() {
+        let traced = trace && addressee.notify != Notify::Never;
+        if traced || (!dsn && addressee.notify.wants_success()) {
             let told = Told::Relayed(reply.clone());
             self.notices.push(Notice::new(addressee, told));
         }
@@ -150,7 +153,7 @@ fn spread(wait: Duration, jitter: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bridgehead_mail::{Address, Destination, Notify};
+    use bridgehead_mail::{Address, Destination};
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)
@@ -161,6 +164,7 @@ mod tests {
             expires: at(1000),
             delay_notice: at(500),
             delay_reported: false,
+            trace: false,
             attempts: 0,
         }
     }

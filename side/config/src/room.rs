@@ -149,6 +149,7 @@ fn virtual_server(
             BareLineEnds::Normalise => ListenerLineEnds::Normalise,
         },
         binarymime,
+        max_hold: written.max_hold.map(Wait::duration).or(base.max_hold),
         max_message_size: written
             .max_message_size
             .map_or(base.max_message_size, |size| size.0),

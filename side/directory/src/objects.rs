@@ -101,6 +101,8 @@ object! {
         key: optional PathBuf = "key", "the server's";
         /// Clients that may send to anywhere without authenticating.
         relay_from: list IpNetwork = "relay-from", "nobody";
+        /// How long clients may have messages held (FUTURERELEASE, RFC 4865).
+        max_hold: optional Wait = "max-hold", "7d where clients authenticate, else not offered", 1..=31536000;
         /// Octets of one message.
         max_message_size: optional Size = "max-message-size", "50 MiB", 65536..=1099511627776;
         /// Recipients of one message; RFC 5321 §4.5.3.1.8 asks for 100 at least.

@@ -24,6 +24,7 @@ mod relay;
 mod reports;
 mod restrictions;
 mod submission;
+mod wishes;
 mod with_postfix;
 
 use bridgehead_testkit::client::{Client, Reply};

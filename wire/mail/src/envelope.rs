@@ -231,6 +231,14 @@ pub struct Envelope {
     pub accepted: Timestamp,
 }
 
+impl Envelope {
+    /// Before this time it isn't handed over, if its sender wished so.
+    #[must_use]
+    pub fn release(&self) -> Option<Timestamp> {
+        self.handling.hold.map(|hold| hold.end(self.accepted))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

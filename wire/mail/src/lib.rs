@@ -29,7 +29,7 @@ pub use envelope::{
     BodyKind, DsnText, DsnTextError, Envelope, Notify, Orcpt, Origin, Protocol, Recipient, Ret,
     ReversePath,
 };
-pub use handling::{ByMode, DeliverBy, Handling};
+pub use handling::{ByMode, DeliverBy, Handling, Hold};
 pub use hop::{Host, LinkName, NextHop};
 pub use id::{MessageId, MessageIdError, SessionId};
 pub use network::{IpNetwork, IpNetworkError};

@@ -18,7 +18,7 @@ impl Priority {
     /// All of them, the most urgent first.
     pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
 
-    /// Of a value of MT-PRIORITY, from -9 to 9 (RFC 6710 §5): above 0 is high, below 0 low.
+    /// Of a value of MT-PRIORITY, from -9 to 9 (RFC 6710): above 0 is high, below 0 low.
     #[must_use]
     pub const fn of_level(level: i8) -> Self {
         match level {

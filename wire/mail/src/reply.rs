@@ -209,6 +209,8 @@ replies! {
         BadCommandOctets = 500 [5, 5, 2] "Commands are lines of text that end with CRLF";
         /// The arguments of a command don't fit its grammar.
         BadArguments = 501 [5, 5, 4] "Bad arguments";
+        /// A message is to be held longer than is offered (RFC 4865).
+        HoldTooLong = 501 [5, 5, 4] "Messages are not held that long";
         /// BDAT whose size can't be read: where the next command begins is not known.
         BadChunk = 501 [5, 5, 4] "Bad chunk size, closing";
         /// The argument of EHLO or HELO is missing or no name.

@@ -5,8 +5,9 @@
 
 mod parameters;
 mod path;
+mod wishes;
 
-use bridgehead_mail::{BodyKind, DsnText, Refusal, Ret, ReversePath};
+use bridgehead_mail::{BodyKind, DsnText, Handling, Refusal, Ret, ReversePath};
 pub use path::ForwardPath;
 
 /// One command line.
@@ -67,6 +68,8 @@ pub struct Mail {
     pub ret: Option<Ret>,
     /// `ENVID=` (RFC 3461 §4.4).
     pub envid: Option<DsnText>,
+    /// `MT-PRIORITY=`, `HOLDFOR=`, `HOLDUNTIL=` and `BY=` (RFC 6710, RFC 4865 §3, RFC 2852).
+    pub handling: Handling,
     /// Whether there was any parameter: only after EHLO are they offered.
     pub extended: bool,
     /// Whether the line has octets beyond ASCII.

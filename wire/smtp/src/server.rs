@@ -15,7 +15,9 @@ mod policy;
 mod session;
 mod state;
 
-use bridgehead_mail::{Address, BodyKind, Envelope, MessageId, Refusal, ReversePath};
+use bridgehead_mail::{
+    Address, BodyKind, Envelope, Handling, MessageId, Refusal, ReversePath, Timestamp,
+};
 pub use policy::Policy;
 pub use session::Session;
 use std::fmt;
@@ -34,6 +36,8 @@ pub struct Client {
     pub address: Option<IpAddr>,
     /// Whether it may send without authenticating where others must not.
     pub trusted: bool,
+    /// When it connected.
+    pub connected: Timestamp,
 }
 
 /// What became of octets that were handed to a session.
@@ -96,6 +100,8 @@ pub struct SenderQuestion<'a> {
     pub size: Option<u64>,
     /// The kind of body that was said.
     pub body: BodyKind,
+    /// The wishes that were said.
+    pub handling: Handling,
     /// The authenticated user.
     pub user: Option<&'a str>,
 }

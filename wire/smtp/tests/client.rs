@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use bridgehead_mail::{
-    Address, Addressee, BodyKind, Destination, DsnText, Failure, Notify, Orcpt, Outcome, Ret,
-    ReversePath, StatusCode,
+    Address, Addressee, BodyKind, ByMode, DeliverBy, Destination, DsnText, Failure, Notify, Orcpt,
+    Outcome, Ret, ReversePath, StatusCode,
 };
 use bridgehead_smtp::client::{EightBit, Extensions, Next, Order, Transaction};
 use bridgehead_smtp::reply::{ReplyReader, ServerReply};
@@ -32,6 +32,8 @@ fn order(addressees: &[Addressee]) -> Order<'_> {
         smtputf8: false,
         ret: None,
         envid: None,
+        level: 0,
+        deliver_by: None,
         size: 100,
         unfinished: false,
     }
@@ -164,6 +166,46 @@ fn a_broken_connection_defers_who_was_accepted() {
 }
 
 #[test]
+fn wishes_for_the_handling_are_passed_on_where_they_are_understood() {
+    let one = [to("a@x.example")];
+    let by = |mode| {
+        Some(DeliverBy {
+            seconds: 120,
+            mode,
+            trace: true,
+        })
+    };
+    let wishful = |mode| Order {
+        level: -3,
+        deliver_by: by(mode),
+        ..order(&one)
+    };
+    let offered = Extensions {
+        mt_priority: true,
+        deliver_by: true,
+        ..pipelining()
+    };
+    let (_, first) = start(&wishful(ByMode::Return), &offered);
+    let text = sent(&first);
+    assert!(
+        text.starts_with("MAIL FROM:<> MT-PRIORITY=-3 BY=120;RT\r\n"),
+        "{text}"
+    );
+    let (_, first) = start(&wishful(ByMode::Notify), &pipelining());
+    let text = sent(&first);
+    assert!(text.starts_with("MAIL FROM:<>\r\n"), "{text}");
+    // Who wants it back in time isn't given to somebody who doesn't look at the clock.
+    let (_, first) = start(&wishful(ByMode::Return), &pipelining());
+    let Next::Done(outcomes) = first else {
+        panic!("{first:?}");
+    };
+    assert!(
+        matches!(&outcomes[0], Outcome::Failed(failure) if failure.text.contains("DELIVERBY")),
+        "{outcomes:?}"
+    );
+}
+
+#[test]
 fn wishes_for_reports_are_passed_on_as_xtext() {
     let mut one = [to("a@x.example")];
     one[0].notify = Notify::On {
@@ -179,6 +221,8 @@ fn wishes_for_reports_are_passed_on_as_xtext() {
     let order = Order {
         ret: Some(Ret::Headers),
         envid: Some(&envid),
+        level: 0,
+        deliver_by: None,
         body: BodyKind::EightBitMime,
         ..order(&one)
     };

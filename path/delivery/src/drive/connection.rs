@@ -159,6 +159,8 @@ impl Connection {
             smtputf8,
             ret: handover.ret,
             envid: handover.envid.as_ref(),
+            level: handover.level,
+            deliver_by: handover.deliver_by,
             size: handover.size(),
             unfinished: self.offered.chunking && is_unfinished(handover),
         };

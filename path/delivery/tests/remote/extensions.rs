@@ -171,6 +171,8 @@ fn with_wishes() -> Handover {
     Handover {
         ret: Some(Ret::Full),
         envid: Some(DsnText::new("id=1").unwrap()),
+        level: 0,
+        deliver_by: None,
         addressees: vec![recipient],
         ..one()
     }

@@ -87,6 +87,7 @@ pub(super) async fn converse(
     let client = Client {
         address: Some(address),
         trusted: networks.iter().any(|network| network.contains(address)),
+        connected: wall_clock(),
     };
     let mut conversation = Conversation {
         world,
@@ -251,6 +252,8 @@ impl Conversation {
                 let asker = self.asker(asked.user);
                 let (from, size) = (asked.reverse_path, asked.size);
                 let judged = judge::sender(&snapshot, asker, own_only, from, size);
+                let most = self.rules.settings.max_hold;
+                let judged = judged.and_then(|()| judge::hold(asked.handling, most, wall_clock()));
                 judged.map(|()| Verdict::Admit)
             }
             Ask::Recipient(asked) => {

@@ -17,6 +17,10 @@ pub struct Extensions {
     pub chunking: bool,
     /// BINARYMIME (RFC 3030).
     pub binary_mime: bool,
+    /// MT-PRIORITY (RFC 6710).
+    pub mt_priority: bool,
+    /// DELIVERBY (RFC 2852).
+    pub deliver_by: bool,
     /// STARTTLS (RFC 3207).
     pub starttls: bool,
     /// SIZE (RFC 1870), with the limit if one was said.
@@ -42,6 +46,8 @@ impl Extensions {
                 Some("DSN") => offered.dsn = true,
                 Some("CHUNKING") => offered.chunking = true,
                 Some("BINARYMIME") => offered.binary_mime = true,
+                Some("MT-PRIORITY") => offered.mt_priority = true,
+                Some("DELIVERBY") => offered.deliver_by = true,
                 Some("STARTTLS") => offered.starttls = true,
                 Some("SIZE") => {
                     let limit = words.next().and_then(|word| word.parse().ok());

@@ -3,8 +3,8 @@
 use crate::client::Extensions;
 use crate::reply::ServerReply;
 use bridgehead_mail::{
-    Addressee, BodyKind, DsnText, Failure, Notify, Orcpt, Outcome, RemoteReply, Ret, ReversePath,
-    StatusClass, StatusCode,
+    Addressee, BodyKind, ByMode, DeliverBy, DsnText, Failure, Notify, Orcpt, Outcome, RemoteReply,
+    Ret, ReversePath, StatusClass, StatusCode,
 };
 use std::collections::VecDeque;
 
@@ -32,6 +32,10 @@ pub struct Order<'a> {
     pub ret: Option<Ret>,
     /// The sender's own name for the transaction.
     pub envid: Option<&'a DsnText>,
+    /// How urgent it is (`MT-PRIORITY`).
+    pub level: i8,
+    /// By when it should be delivered, in seconds from now.
+    pub deliver_by: Option<DeliverBy>,
     /// Octets of the content as it will be sent, before dots are doubled.
     pub size: u64,
     /// Whether the content ends without a line end, which DATA can't carry as it is.
@@ -353,6 +357,12 @@ fn cannot_carry(order: &Order<'_>, offered: &Extensions, eight_bit: EightBit) ->
         let text = "The next server does not take 8-bit content (8BITMIME)";
         return Some(Failure::new(StatusCode::permanent(6, 3), text));
     }
+    let returned_in_time = order.deliver_by.is_some_and(|by| by.mode == ByMode::Return);
+    if returned_in_time && !offered.deliver_by {
+        // RFC 2852: by-mode R isn't relayed to a server that can't keep it.
+        let text = "The next server does not keep delivery times (DELIVERBY)";
+        return Some(Failure::new(StatusCode::permanent(3, 3), text));
+    }
     match offered.size {
         Some(Some(limit)) if order.size > limit => {
             let text = format!(
@@ -399,6 +409,18 @@ fn mail_command(order: &Order<'_>, offered: &Extensions) -> Vec<u8> {
         if let Some(envid) = order.envid.filter(|envid| envid.as_str().is_ascii()) {
             line.push_str(&format!(" ENVID={}", xtext(envid.as_str())));
         }
+    }
+    // RFC 6710: passed on where it can be.
+    if offered.mt_priority && order.level != 0 {
+        line.push_str(&format!(" MT-PRIORITY={}", order.level));
+    }
+    if let (true, Some(by)) = (offered.deliver_by, order.deliver_by) {
+        let mode = match by.mode {
+            ByMode::Return => "R",
+            ByMode::Notify => "N",
+        };
+        let trace = if by.trace { "T" } else { "" };
+        line.push_str(&format!(" BY={};{mode}{trace}", by.seconds));
     }
     line.push_str("\r\n");
     line.into_bytes()

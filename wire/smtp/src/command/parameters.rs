@@ -2,8 +2,8 @@
 //!
 //! Guards: each parameter at most once, each value inside its own grammar and length.
 
-use super::{Mail, Rcpt, path};
-use bridgehead_mail::{BodyKind, DsnText, Notify, Orcpt, Refusal, Ret};
+use super::{Mail, Rcpt, path, wishes};
+use bridgehead_mail::{BodyKind, DsnText, Handling, Notify, Orcpt, Refusal, Ret};
 
 /// RFC 3461 §4.4.
 const ENVID_OCTETS_MAX: usize = 100;
@@ -18,6 +18,7 @@ pub(super) fn mail(rest: &str) -> Result<Mail, Refusal> {
         smtputf8: false,
         ret: None,
         envid: None,
+        handling: Handling::default(),
         extended: false,
         international: !rest.is_ascii(),
     };
@@ -31,7 +32,7 @@ pub(super) fn mail(rest: &str) -> Result<Mail, Refusal> {
 }
 
 /// Takes one parameter; gives the bit that stands for it.
-fn mail_parameter(mail: &mut Mail, key: &str, value: Option<&str>) -> Result<u8, Refusal> {
+fn mail_parameter(mail: &mut Mail, key: &str, value: Option<&str>) -> Result<u16, Refusal> {
     const BAD: Refusal = Refusal::BadArguments;
     let is = |name: &str| key.eq_ignore_ascii_case(name);
     if is("SIZE") {
@@ -65,6 +66,30 @@ fn mail_parameter(mail: &mut Mail, key: &str, value: Option<&str>) -> Result<u8,
         let known = value.filter(|text| *text == "<>" || xtext(text).is_some());
         return known.map(|_| 1 << 5).ok_or(BAD);
     }
+    wish(&mut mail.handling, key, value)
+}
+
+/// Takes a wish for the handling of the message.
+fn wish(handling: &mut Handling, key: &str, value: Option<&str>) -> Result<u16, Refusal> {
+    const BAD: Refusal = Refusal::BadArguments;
+    let is = |name: &str| key.eq_ignore_ascii_case(name);
+    if is("MT-PRIORITY") {
+        handling.level = value.and_then(wishes::level).ok_or(BAD)?;
+        return Ok(1 << 6);
+    }
+    // RFC 4865: one of the two at the most.
+    if is("HOLDFOR") {
+        handling.hold = Some(value.and_then(wishes::hold_for).ok_or(BAD)?);
+        return Ok(1 << 7);
+    }
+    if is("HOLDUNTIL") {
+        handling.hold = Some(value.and_then(wishes::hold_until).ok_or(BAD)?);
+        return Ok(1 << 7);
+    }
+    if is("BY") {
+        handling.deliver_by = Some(value.and_then(wishes::by).ok_or(BAD)?);
+        return Ok(1 << 8);
+    }
     Err(Refusal::UnknownParameter)
 }
 
@@ -96,7 +121,7 @@ pub(super) fn rcpt(rest: &str) -> Result<Rcpt, Refusal> {
     Ok(rcpt)
 }
 
-fn once(seen: &mut u8, bit: u8) -> Result<(), Refusal> {
+fn once(seen: &mut u16, bit: u16) -> Result<(), Refusal> {
     if *seen & bit != 0 {
         return Err(Refusal::BadArguments);
     }

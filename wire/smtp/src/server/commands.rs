@@ -5,9 +5,9 @@ use super::policy::Policy;
 use super::session::{Hello, Session};
 use super::state::{Addressing, Chunk, Opened, Question, State, Way};
 use crate::command::{Command, ForwardPath, Mail, Rcpt};
-use bridgehead_mail::{Address, Assent, BodyKind, LocalPart, Recipient, Refusal};
+use bridgehead_mail::{Address, Assent, BodyKind, Hold, LocalPart, Recipient, Refusal};
 use std::io::Write;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl<P: Proof> Session<P> {
     /// Does what a line asks for. `behind` octets of input wait behind it.
@@ -94,9 +94,19 @@ impl<P: Proof> Session<P> {
         // Writing into memory can't fail.
         let _ = write!(
             out,
-            "250-{}\r\n250-PIPELINING\r\n250-SIZE {}\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n",
+            "250-{}\r\n250-PIPELINING\r\n250-SIZE {}\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-CHUNKING\r\n250-DSN\r\n250-DELIVERBY\r\n250-MT-PRIORITY\r\n",
             policy.hostname, policy.max_message_size
         );
+        if let Some(most) = policy.max_hold {
+            // RFC 4865 §3: the longest interval, and the latest date, which is that of the session's end at the least.
+            let latest = self
+                .client
+                .connected
+                .after(Duration::from_secs(u64::from(most)));
+            let out = self.out();
+            let _ = write!(out, "250-FUTURERELEASE {most} {}\r\n", latest.rfc3339());
+        }
+        let out = self.out();
         let offers: [(bool, &[u8]); 3] = [
             (policy.binarymime, b"250-BINARYMIME\r\n"),
             (policy.starttls && !in_tls, b"250-STARTTLS\r\n"),
@@ -157,6 +167,15 @@ impl<P: Proof> Session<P> {
         }
         if mail.international && !mail.smtputf8 {
             return Err(Refusal::NeedsSmtputf8);
+        }
+        if mail.handling.hold.is_some() && policy.max_hold.is_none() {
+            return Err(Refusal::UnknownParameter);
+        }
+        // RFC 4865, and RFC 2852: what can't be had isn't accepted.
+        if let (Some(Hold::For(seconds)), Some(most)) = (mail.handling.hold, policy.max_hold)
+            && seconds > most
+        {
+            return Err(Refusal::HoldTooLong);
         }
         // RFC 1870 §6.1.
         if mail.size.is_some_and(|size| size > policy.max_message_size) {

@@ -6,7 +6,7 @@
 use super::session::{Session, nothing};
 use super::state::{Addressed, Chunk, Incoming, Question, State, Swallow, Way};
 use super::{Proof, Taken, Verdict};
-use bridgehead_mail::{Assent, Envelope, Origin, Protocol, Refusal, Timestamp};
+use bridgehead_mail::{Assent, Envelope, Handling, Origin, Protocol, Refusal, Timestamp};
 use std::time::Instant;
 
 impl<P: Proof> Session<P> {
@@ -213,11 +213,24 @@ impl<P: Proof> Session<P> {
         }
     }
 
+    /// RFC 6710: who isn't known may ask for less than normal, not for more.
+    fn trusted_handling(&self, wished: Handling) -> Handling {
+        let known = self.user.is_some() || self.client.trusted;
+        Handling {
+            level: if known {
+                wished.level
+            } else {
+                wished.level.min(0)
+            },
+            ..wished
+        }
+    }
+
     fn envelope(&self, addressed: Addressed) -> Envelope {
         let (mail, recipients) = addressed.into_parts();
         let hello = self.hello.as_ref();
         Envelope {
-            handling: bridgehead_mail::Handling::default(),
+            handling: self.trusted_handling(mail.handling),
             reverse_path: mail.reverse_path,
             recipients,
             body: mail.body,

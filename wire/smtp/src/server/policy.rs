@@ -24,6 +24,8 @@ pub struct Policy {
     pub normalise_line_ends: bool,
     /// Refuse clients that speak before their turn.
     pub refuse_early_talk: bool,
+    /// Offer FUTURERELEASE up to so many seconds ahead; none to not offer it (RFC 4865 §3: it is for submission only).
+    pub max_hold: Option<u32>,
     /// Octets of content.
     pub max_message_size: u64,
     /// Recipients of one message.
@@ -66,6 +68,7 @@ impl Policy {
             binarymime: false,
             normalise_line_ends: false,
             refuse_early_talk: true,
+            max_hold: None,
             max_message_size: 50 << 20,
             max_recipients: 1_000,
             max_header_size: 1 << 20,

@@ -357,6 +357,7 @@ impl<P: Proof> Session<P> {
                 reverse_path: &opened.mail.reverse_path,
                 size: opened.mail.size,
                 body: opened.mail.body,
+                handling: opened.mail.handling,
                 user,
             })),
             Question::Recipient(opened, recipient) => Some(Ask::Recipient(RecipientQuestion {

@@ -60,6 +60,7 @@ impl Play {
         let client = Client {
             address: Some([192, 0, 2, 7].into()),
             trusted: world.trusted,
+            connected: Timestamp::EPOCH,
         };
         let session = Session::new(Arc::new(world.policy.clone()), client, None, now);
         Self {

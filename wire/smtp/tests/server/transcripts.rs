@@ -95,6 +95,7 @@ fn given(world: &mut World, key: &str, value: &str) {
         "trusted" => world.trusted = value == "yes",
         "disk" => world.disk_full = value == "full",
         "storage" => world.storage_failed = value == "failed",
+        "max-hold" => policy.max_hold = value.parse().ok(),
         "max-message-size" => policy.max_message_size = number(),
         "max-recipients" => policy.max_recipients = value.parse().unwrap(),
         "max-header-size" => policy.max_header_size = number(),
