@@ -192,7 +192,11 @@ pub(crate) fn a_change_is_tried_on_some_servers_first(join: Join<'_>) {
     assert!(trial.elsewhere);
     two.until("x@second.test", Acceptance::Unknown);
     assert_eq!(one.accept("x@second.test"), Acceptance::NotOurs);
-    let shared = one.directory.view().shared.unwrap();
+    // It hears of it as the others do.
+    let shared = wait::until("the trial on the first server", || {
+        let shared = one.directory.view().shared?;
+        shared.trial.is_some().then_some(shared)
+    });
     let on_trial = shared.trial.unwrap();
     assert_eq!((shared.version, on_trial.version), (1, trial.version));
     let meanwhile = reason(Applying::of("third.test").on(&one));
