@@ -92,7 +92,7 @@ impl Shared {
     /// The batch is durable. Returns whether new messages came that nobody waited for: whoever did says himself that
     /// there is work, which spares waking a thread for it.
     fn learn(&self, batch: Gather, written: &Written) -> bool {
-        let mut offset = written.offset;
+        let mut offset = u32::try_from(written.offset).unwrap_or(u32::MAX);
         let mut answers = Vec::new();
         let mut left_alone = false;
         let mut state = self.state.lock();
@@ -102,7 +102,7 @@ impl Shared {
                 offset,
                 length: u32::try_from(note.length).unwrap_or(u32::MAX),
             };
-            offset = offset.saturating_add(note.length as u64);
+            offset = offset.saturating_add(place.length);
             match note.meaning {
                 Meaning::Accepted(new) => {
                     let NewMessage { answer, .. } = enter(&mut state, note.message, *new, place);

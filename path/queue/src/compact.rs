@@ -129,7 +129,7 @@ fn copy_progress(id: MessageId, entry: &Entry, resolved: Option<&Record<'_>>, ga
         return;
     };
     for part in parts.iter().filter(|part| part.state != PartState::Done) {
-        if let Some(record) = deferred_record(&part.numbers, &part.carried) {
+        if let Some(record) = deferred_record(part.numbers.as_slice(), &part.carried) {
             gather.add(id, &record, Meaning::Other);
         }
     }
@@ -164,7 +164,7 @@ fn copy_of_resolved(entry: &Entry) -> io::Result<Option<Record<'static>>> {
             expires,
             delay_notice,
             addressees,
-            settled: entry.settled.clone(),
+            settled: entry.settled.as_slice().to_vec(),
         })),
         _ => Err(damaged(place)),
     }

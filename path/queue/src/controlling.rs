@@ -196,7 +196,12 @@ impl State {
             let on_its_way = |entry: &Entry| {
                 matches!(entry.stage, Stage::Parts(_)) && entry.deleted_until().is_none()
             };
-            if self.entries.get(&message).is_some_and(on_its_way) {
+            if self
+                .entries
+                .get(&message)
+                .map(Box::as_ref)
+                .is_some_and(on_its_way)
+            {
                 self.route_again(message, false);
                 moved += 1;
             }

@@ -3,6 +3,7 @@
 
 use crate::control::Control;
 use crate::lease::Returned;
+use crate::numbers::Numbers;
 use crate::segment::Segment;
 use crate::turns::Standing;
 use bridgehead_mail::{Addressee, Envelope, Failure, Priority, Timestamp};
@@ -15,7 +16,8 @@ const DEMOTED_AFTER: u32 = 4;
 #[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) segment: Arc<Segment>,
-    pub(crate) offset: u64,
+    /// Octets from the start of the segment, which has less than 4 GiB.
+    pub(crate) offset: u32,
     pub(crate) length: u32,
 }
 
@@ -41,7 +43,7 @@ pub(crate) enum Stage {
     /// A lease on it is out.
     Taken,
     /// On links.
-    Parts(Vec<Part>),
+    Parts(Box<[Part]>),
 }
 
 /// The addressees of a message that share a next hop.
@@ -50,7 +52,7 @@ pub(crate) struct Part {
     /// The final domain, for the picture of the queue.
     pub(crate) domain: Arc<str>,
     /// Numbers of the addressees not settled yet.
-    pub(crate) numbers: Vec<u32>,
+    pub(crate) numbers: Numbers,
     pub(crate) state: PartState,
     pub(crate) carried: Carried,
 }
@@ -114,7 +116,7 @@ pub(crate) struct Entry {
     /// How often it was assigned: a record of an earlier assignment that becomes durable later doesn't count.
     pub(crate) assignments: u32,
     /// Numbers settled for good, while others aren't.
-    pub(crate) settled: Vec<u32>,
+    pub(crate) settled: Numbers,
     /// State from before a restart.
     pub(crate) carried: Option<Box<Carried>>,
     pub(crate) hot: Option<Box<Hot>>,
@@ -147,7 +149,7 @@ impl Entry {
             delay_notice: Timestamp::NEVER,
             resolved: None,
             assignments: 0,
-            settled: Vec::new(),
+            settled: Numbers::None,
             carried,
             hot: None,
             sender: facts.sender,
@@ -160,7 +162,7 @@ impl Entry {
 
     /// Where inline content starts: it is the end of its frame.
     pub(crate) fn content_offset(&self) -> u64 {
-        let end = self.place.offset + u64::from(self.place.length);
+        let end = u64::from(self.place.offset) + u64::from(self.place.length);
         end.saturating_sub(self.size)
     }
 

@@ -18,10 +18,12 @@ mod drive;
 mod entry;
 mod envelope_codec;
 mod error;
+mod failures;
 mod gather;
 mod inlet;
 mod lease;
 mod log;
+mod numbers;
 mod operating;
 #[cfg(test)]
 mod properties;

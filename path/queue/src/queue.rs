@@ -206,7 +206,7 @@ impl Queue {
             };
             let part = parts.get(usize::try_from(taken.part).ok()?)?;
             let hop = state.schedule.link(part.link)?.hop.clone();
-            let numbers = part.numbers.clone();
+            let numbers = part.numbers.as_slice().to_vec();
             let facts = (entry.expires, entry.delay_notice, part.carried.clone());
             (Snapshot::of(entry), (hop, numbers, facts))
         };
@@ -312,7 +312,7 @@ impl Queue {
         add_reports(reports, &mut gather);
         let deferred = deferred_record(&left, &carried).filter(|_| !left.is_empty());
         state.settle(id, part, left, carried);
-        let finished = state.entries.get(&id).is_some_and(Entry::is_done);
+        let finished = state.entries.get(&id).is_some_and(|entry| entry.is_done());
         if finished {
             self.shared.end(id, &mut state, &mut gather);
         } else {

@@ -214,7 +214,7 @@ impl Reading {
     fn apply(&mut self, segment: &Arc<Segment>, offset: usize, frame: Frame<'_>) {
         let place = Place {
             segment: Arc::clone(segment),
-            offset: offset as u64,
+            offset: u32::try_from(offset).unwrap_or(u32::MAX),
             length: u32::try_from(frame.length).unwrap_or(u32::MAX),
         };
         if let Record::Accepted { envelope, content } = &frame.record {
@@ -334,7 +334,7 @@ impl Found {
         entry.expires = self.control.expires.unwrap_or(self.expires);
         entry.delay_notice = self.delay_notice;
         entry.resolved = self.resolved;
-        entry.settled = self.settled.into_iter().collect();
+        entry.settled = self.settled.into_iter().collect::<Vec<u32>>().into();
         let carried = self.carried;
         let says_something = carried.attempts > 0 || carried.until > Timestamp::EPOCH;
         entry.carried = says_something.then(|| Box::new(carried));

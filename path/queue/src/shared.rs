@@ -8,6 +8,7 @@ use crate::error::Refused;
 use crate::gather::{Answer, Gather, Meaning};
 use crate::lease::Returned;
 use crate::log::Log;
+use crate::numbers::Numbers;
 use crate::record::{Record, parse};
 use crate::segment::{FileContent, InlineContent};
 use crate::settings::Settings;
@@ -250,7 +251,7 @@ impl Shared {
         };
         let work = match &addressees {
             None => Work::Categorize,
-            Some(all) => Work::Route(all_but(all, &snapshot.settled)),
+            Some(all) => Work::Route(all_but(all, snapshot.settled())),
         };
         Ok(Taken {
             envelope,
@@ -311,7 +312,7 @@ pub(crate) struct Snapshot {
     size: u64,
     content_offset: u64,
     resolved: Option<Place>,
-    settled: Vec<u32>,
+    settled: Numbers,
     envelope: Option<Arc<Envelope>>,
     addressees: Option<Arc<[Addressee]>>,
 }
@@ -319,7 +320,7 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// Numbers of those for whom nothing is left to do.
     pub(crate) fn settled(&self) -> &[u32] {
-        &self.settled
+        self.settled.as_slice()
     }
 
     pub(crate) fn of(entry: &Entry) -> Self {
@@ -349,7 +350,11 @@ pub(crate) fn all_but(all: &[Addressee], settled: &[u32]) -> Vec<Addressee> {
 /// The octets of a frame.
 pub(crate) fn read_frame(place: &Place) -> io::Result<Vec<u8>> {
     let mut octets = vec![0; usize::try_from(place.length).unwrap_or(0)];
-    match place.segment.file.read_at(place.offset, &mut octets)? {
+    match place
+        .segment
+        .file
+        .read_at(u64::from(place.offset), &mut octets)?
+    {
         count if count == octets.len() => Ok(octets),
         _ => Err(io::ErrorKind::UnexpectedEof.into()),
     }

@@ -3,7 +3,9 @@
 //! Guards: a message leaves only when nothing is left to do for it; a lease that is dropped gives back what it took.
 
 use crate::entry::{Carried, Entry, Part, PartState, Stage};
+use crate::failures::Failures;
 use crate::lease::Returned;
+use crate::numbers::Numbers;
 use crate::schedule::Schedule;
 use crate::segment::Segment;
 use bridgehead_mail::{MessageId, NextHop, Timestamp};
@@ -28,12 +30,15 @@ pub(crate) struct TakenPart {
 /// Everything that is queued.
 #[derive(Default)]
 pub(crate) struct State {
-    pub(crate) entries: HashMap<MessageId, Entry>,
+    /// Boxed: a table that grows is half empty.
+    pub(crate) entries: HashMap<MessageId, Box<Entry>>,
     submission: VecDeque<MessageId>,
     pub(crate) schedule: Schedule,
     /// Segments with the number of messages whose accept record lies in them.
     pub(crate) segments: BTreeMap<u64, (Arc<Segment>, u64)>,
     pub(crate) hot: usize,
+    /// Failures that many messages share.
+    failures: Failures,
     pub(crate) octets: u64,
     /// Messages whose recipients are over, before they are told so.
     pub(crate) returned: HashMap<MessageId, Returned>,
@@ -63,7 +68,7 @@ impl State {
         }
         self.octets = self.octets.saturating_add(entry.size);
         self.hot += usize::from(entry.hot.is_some());
-        self.entries.insert(message, entry);
+        self.entries.insert(message, Box::new(entry));
         self.submission.push_back(message);
     }
 
@@ -85,7 +90,7 @@ impl State {
     }
 
     /// Nothing is left to do for a message. Its segment is kept until the record of that is durable.
-    pub(crate) fn remove(&mut self, message: MessageId) -> Option<Entry> {
+    pub(crate) fn remove(&mut self, message: MessageId) -> Option<Box<Entry>> {
         let entry = self.entries.remove(&message)?;
         self.unreadable.remove(&message);
         self.returned.remove(&message);
@@ -151,9 +156,11 @@ impl State {
             control.expires
         });
         let expires = decided.unwrap_or(expires);
+        // One time for each message is in the clockwork: an earlier one asks again when it comes.
+        let earlier = expires < entry.expires;
         entry.expires = expires;
         entry.delay_notice = delay_notice;
-        entry.settled.clear();
+        entry.settled = Numbers::None;
         let standing = entry.standing(carried.attempts);
         let mut placed = Vec::with_capacity(parts.len());
         for (number, (hop, domain, numbers)) in (0u32..).zip(parts) {
@@ -168,13 +175,15 @@ impl State {
             placed.push(Part {
                 link,
                 domain,
-                numbers,
+                numbers: numbers.into(),
                 state,
                 carried: carried.clone(),
             });
         }
-        self.schedule.expire_at(expires, message);
-        entry.stage = Stage::Parts(placed);
+        if earlier {
+            self.schedule.expire_at(expires, message);
+        }
+        entry.stage = Stage::Parts(placed.into());
         let entries = &self.entries;
         self.schedule.sweep(|message| entries.contains_key(message));
     }
@@ -230,7 +239,11 @@ impl State {
     pub(crate) fn next(&mut self, link: u32, now: Timestamp) -> Option<TakenPart> {
         while let Some((message, number)) = self.schedule.pop_ready(link, now) {
             // Thawed or restored, it stands in the row again.
-            if self.entries.get(&message).is_none_or(Entry::is_kept) {
+            if self
+                .entries
+                .get(&message)
+                .is_none_or(|entry| entry.is_kept())
+            {
                 continue;
             }
             let Some(part) = part_mut(&mut self.entries, message, number) else {
@@ -266,7 +279,11 @@ impl State {
                 }
                 continue;
             }
-            if entry.expires > now || entry.deleted_until().is_some() {
+            if entry.deleted_until().is_some() {
+                continue;
+            }
+            if entry.expires > now {
+                self.schedule.expire_at(entry.expires, message);
                 continue;
             }
             let Stage::Parts(parts) = &mut entry.stage else {
@@ -328,11 +345,16 @@ impl State {
         };
         let gone: Vec<u32> = part
             .numbers
+            .as_slice()
             .iter()
             .filter(|number| !left.contains(number))
             .copied()
             .collect();
-        part.numbers = left;
+        part.numbers = left.into();
+        let carried = Carried {
+            failure: carried.failure.map(|failure| self.failures.one(failure)),
+            ..carried
+        };
         if part.numbers.is_empty() {
             part.state = PartState::Done;
         } else {
@@ -341,7 +363,7 @@ impl State {
         }
         part.carried = carried;
         if let Some(entry) = self.entries.get_mut(&message) {
-            entry.settled.extend(gone);
+            entry.settled.extend(&gone);
         }
         self.cool(message);
         self.reroute_if_idle(message);
@@ -350,7 +372,12 @@ impl State {
     /// A new way was wanted while a part was being handed over: now it can be had.
     pub(crate) fn reroute_if_idle(&mut self, message: MessageId) {
         let wanted = |entry: &Entry| entry.reroute && !entry.is_busy() && !entry.is_done();
-        if self.entries.get(&message).is_some_and(wanted) {
+        if self
+            .entries
+            .get(&message)
+            .map(Box::as_ref)
+            .is_some_and(wanted)
+        {
             self.route_again(message, false);
         }
     }
@@ -374,7 +401,7 @@ impl State {
 }
 
 fn part_mut(
-    entries: &mut HashMap<MessageId, Entry>,
+    entries: &mut HashMap<MessageId, Box<Entry>>,
     message: MessageId,
     number: u32,
 ) -> Option<&mut Part> {

@@ -9,7 +9,7 @@ use crate::state::State;
 use bridgehead_mail::{
     Addressee, Content, Envelope, Failure, LinkName, MessageId, NextHop, Phase, Priority, Timestamp,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -111,7 +111,7 @@ pub struct PartPicture {
 }
 
 impl Queue {
-    /// Everything that waits, grouped.
+    /// Everything that waits, grouped. One look at each message, so that a million of them hold mail up for a moment only.
     #[must_use]
     pub fn picture(&self) -> QueuePicture {
         let refusing = self.refusing();
@@ -120,7 +120,9 @@ impl Queue {
             refusing,
             ..QueuePicture::default()
         };
-        let mut groups: BTreeMap<(Option<LinkName>, Arc<str>), Group> = BTreeMap::new();
+        let mut without_link: BTreeMap<Phase, Group> = BTreeMap::new();
+        // Each domain has one copy, so its place stands for it.
+        let mut on_links: HashMap<(u32, *const u8), Group> = HashMap::new();
         for (id, entry) in &state.entries {
             if entry.deleted_until().is_some() {
                 picture.deleted += 1;
@@ -128,18 +130,26 @@ impl Queue {
             }
             picture.messages += 1;
             picture.octets += entry.size;
-            let parts = part_pictures(&state, entry);
-            if parts.is_empty() {
+            let Stage::Parts(parts) = &entry.stage else {
                 let phase = phase_without_parts(&state, *id, entry);
-                let key = (None, Arc::from(phase.as_str()));
-                groups.entry(key).or_default().add(entry, phase);
-            }
-            for (part, _) in parts {
-                let key = (Some(part.link.clone()), Arc::clone(&part.domain));
-                groups.entry(key).or_default().add_part(entry, part);
+                without_link.entry(phase).or_default().add(entry, phase);
+                continue;
+            };
+            for part in parts.iter().filter(|part| part.state != PartState::Done) {
+                let key = (part.link, part.domain.as_ptr());
+                let Some(link) = state.schedule.link(part.link) else {
+                    continue;
+                };
+                let group = on_links.entry(key).or_insert_with(|| Group::of(link, part));
+                group.add_part(entry, part, link);
             }
         }
-        picture.groups = groups.into_values().collect();
+        drop(state);
+        let mut groups: Vec<Group> = on_links.into_values().collect();
+        groups.sort_unstable_by(|one, other| {
+            (&one.link, &one.domain).cmp(&(&other.link, &other.domain))
+        });
+        picture.groups = without_link.into_values().chain(groups).collect();
         picture
     }
 
@@ -223,8 +233,17 @@ impl Queue {
 }
 
 impl Group {
+    fn of(link: &Link, part: &Part) -> Self {
+        Self {
+            link: Some(link.name.clone()),
+            domain: part.domain.to_string(),
+            frozen: link.frozen().cloned(),
+            last_failure: link.held().map(|held| Arc::clone(&held.failure)),
+            ..Self::default()
+        }
+    }
+
     fn add(&mut self, entry: &Entry, phase: Phase) {
-        self.domain = String::new();
         self.count += 1;
         self.octets += entry.size;
         *self.phases.entry(phase).or_default() += 1;
@@ -234,17 +253,16 @@ impl Group {
         self.oldest = Some(oldest);
     }
 
-    fn add_part(&mut self, entry: &Entry, part: PartPicture) {
-        self.add(entry, part.phase);
-        self.active += u64::from(part.active);
-        self.domain = part.domain.to_string();
-        self.link = Some(part.link);
-        self.frozen = part.frozen;
-        if let Some(at) = part.next_try {
+    fn add_part(&mut self, entry: &Entry, part: &Part, link: &Link) {
+        self.add(entry, phase_of(entry, part, link));
+        self.active += u64::from(part.state == PartState::Active);
+        if let Some(at) = next_try(part, link) {
             self.next_try = Some(self.next_try.map_or(at, |next| next.min(at)));
         }
-        if part.last_failure.is_some() {
-            self.last_failure = part.last_failure;
+        if let Some(failure) = &part.carried.failure
+            && self.last_failure.is_none()
+        {
+            self.last_failure = Some(Arc::clone(failure));
         }
     }
 }
@@ -296,6 +314,14 @@ fn phase_of(entry: &Entry, part: &Part, link: &Link) -> Phase {
     }
 }
 
+fn next_try(part: &Part, link: &Link) -> Option<Timestamp> {
+    match (part.state, link.held()) {
+        (PartState::Active, _) => None,
+        (PartState::Retry(at), held) => Some(held.map_or(at, |held| held.until.max(at))),
+        (_, held) => held.map(|held| held.until),
+    }
+}
+
 /// What is left of a message, with the numbers of the addressees.
 fn part_pictures(state: &State, entry: &Entry) -> Vec<(PartPicture, Vec<u32>)> {
     let Stage::Parts(parts) = &entry.stage else {
@@ -305,11 +331,6 @@ fn part_pictures(state: &State, entry: &Entry) -> Vec<(PartPicture, Vec<u32>)> {
     open.filter_map(|part| {
         let link = state.schedule.link(part.link)?;
         let held = link.held();
-        let next_try = match (part.state, held) {
-            (PartState::Active, _) => None,
-            (PartState::Retry(at), held) => Some(held.map_or(at, |held| held.until.max(at))),
-            (_, held) => held.map(|held| held.until),
-        };
         let failure = part.carried.failure.clone();
         let picture = PartPicture {
             link: link.name.clone(),
@@ -318,11 +339,11 @@ fn part_pictures(state: &State, entry: &Entry) -> Vec<(PartPicture, Vec<u32>)> {
             active: part.state == PartState::Active,
             addressees: Vec::new(),
             attempts: part.carried.attempts,
-            next_try,
+            next_try: next_try(part, link),
             last_failure: failure.or_else(|| held.map(|held| Arc::clone(&held.failure))),
             frozen: link.frozen().cloned(),
         };
-        Some((picture, part.numbers.clone()))
+        Some((picture, part.numbers.as_slice().to_vec()))
     })
     .collect()
 }

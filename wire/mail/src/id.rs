@@ -14,7 +14,11 @@ const TEXT_LENGTH: usize = 26;
 /// 48 bits of milliseconds since the epoch, then 80 random bits, so that ids sort by time of acceptance.
 /// Written as 26 characters of Crockford's base 32; parsing ignores case.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageId(u128);
+pub struct MessageId {
+    // Two halves instead of one number: a million of them in a queue aren't padded to 16 octets.
+    high: u64,
+    low: u64,
+}
 
 /// The text isn't a message id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,26 +30,29 @@ impl MessageId {
     #[must_use]
     pub const fn new(accepted: Timestamp, random: u128) -> Self {
         let time = (accepted.as_millis() as u128 & 0xFFFF_FFFF_FFFF) << 80;
-        Self(time | (random & ((1 << 80) - 1)))
+        Self::from_u128(time | (random & ((1 << 80) - 1)))
     }
 
     /// From its number, as stored.
     #[must_use]
     pub const fn from_u128(number: u128) -> Self {
-        Self(number)
+        Self {
+            high: (number >> 64) as u64,
+            low: number as u64,
+        }
     }
 
     /// Its number, to store.
     #[must_use]
     pub const fn as_u128(self) -> u128 {
-        self.0
+        (self.high as u128) << 64 | self.low as u128
     }
 }
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for place in (0..TEXT_LENGTH).rev() {
-            let digit = (self.0 >> (place * 5)) & 31;
+            let digit = (self.as_u128() >> (place * 5)) & 31;
             let letter = ALPHABET.get(digit as usize).copied().unwrap_or(b'0');
             fmt::Write::write_char(f, char::from(letter))?;
         }
@@ -79,7 +86,7 @@ impl FromStr for MessageId {
             }
             number = (number << 5) | digit as u128;
         }
-        Ok(Self(number))
+        Ok(Self::from_u128(number))
     }
 }
 
