@@ -10,7 +10,7 @@ use crate::gather::{Committed, Gather, Meaning, NewMessage, Note};
 use crate::log::{Log, LogFault, Written};
 use crate::segment::Segment;
 use crate::shared::Shared;
-use crate::state::State;
+use crate::state::{Known, State};
 use bridgehead_mail::MessageId;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +36,8 @@ impl Shared {
         if batch.notes.is_empty() {
             // What they waited for went with the commit before.
             tell(waiting, &Ok(()));
+            self.learn_marks(&batch.marks, &mut self.state.lock());
+            self.collect_garbage();
             return true;
         }
         match self.write_batch(&mut batch) {
@@ -68,13 +70,14 @@ impl Shared {
     fn write_batch(&self, batch: &mut Gather) -> Result<Written, LogFault> {
         let mut log = self.log.lock();
         let written = self.write_to(&mut log, batch);
-        let made = log.take_made();
+        let (made, left) = (log.take_made(), log.take_left());
         drop(log);
         // Also one whose first batch failed: what is in it must not outlive what came after it.
         let mut state = self.state.lock();
         for segment in &made {
             state.know_segment(segment);
         }
+        state.half_moved.extend(left);
         written
     }
 
@@ -109,12 +112,13 @@ impl Shared {
                     left_alone |= answer.is_none();
                     answers.extend(answer.map(|answer| (note.message, answer)));
                 }
-                Meaning::Moved => moved(&mut state, note.message, place),
+                Meaning::Moved => moved(&mut state, note.message, &place),
                 Meaning::Resolved(number) => resolved(&mut state, note.message, number, place),
-                Meaning::Done(segment) => state.count_out(segment),
+                Meaning::Done(segment, octets) => state.count_out(segment, octets),
                 Meaning::Other | Meaning::Refused => {}
             }
         }
+        self.learn_marks(&batch.marks, &mut state);
         drop(state);
         for (message, answer) in answers {
             // A client that went away doesn't change that the message is ours.
@@ -122,6 +126,16 @@ impl Shared {
         }
         self.remove_trash(&batch.trash);
         left_alone
+    }
+
+    /// What was copied out of segments is durable.
+    fn learn_marks(&self, marks: &[(u64, bool)], state: &mut State) {
+        for (sequence, complete) in marks {
+            self.moving.store(false, Ordering::Release);
+            if *complete {
+                state.cleared.insert(*sequence);
+            }
+        }
     }
 
     fn remove_trash(&self, trash: &[PathBuf]) {
@@ -162,16 +176,17 @@ impl Shared {
         }
     }
 
-    /// Removes the oldest segments while no message lies in them. Only a prefix of the log is ever missing, also after a
-    /// crash: each removal is durable before the next, or else what a later segment has ended would come back.
+    /// Removes segments that nobody needs: the oldest while no message lies in them, because nothing stands before them that
+    /// they could speak of, and those that were emptied. Each removal is durable before the next, or else what a later
+    /// segment has ended would come back.
     fn collect_garbage(&self) {
         let active = self.log.lock().active_sequence();
-        while let Some(oldest) = self.oldest_if_empty(active) {
-            let removed = self.disk.remove(&oldest.path);
+        while let Some(segment) = self.needless(active) {
+            let removed = self.disk.remove(&segment.path);
             if let Err(error) = removed
                 && error.kind() != std::io::ErrorKind::NotFound
             {
-                tracing::warn!(%error, path = %oldest.path.display(), "an empty segment can't be removed");
+                tracing::warn!(%error, path = %segment.path.display(), "an empty segment can't be removed");
                 return;
             }
             if let Err(error) = self.disk.sync_dir(&self.settings.directory) {
@@ -182,15 +197,34 @@ impl Shared {
                 self.refuse(&why);
                 return;
             }
-            self.state.lock().segments.remove(&oldest.sequence);
+            let mut state = self.state.lock();
+            state.segments.remove(&segment.sequence);
+            state.cleared.remove(&segment.sequence);
+            state.half_moved.remove(&segment.sequence);
+            state.kept.remove(&segment.sequence);
+            drop(state);
+            self.tidy.notify_one();
         }
     }
 
-    fn oldest_if_empty(&self, active: Option<u64>) -> Option<Arc<Segment>> {
-        let state = self.state.lock();
-        let (sequence, (segment, live)) = state.segments.first_key_value()?;
-        let empty = *live == 0 && Some(*sequence) != active;
-        empty.then(|| Arc::clone(segment))
+    fn needless(&self, active: Option<u64>) -> Option<Arc<Segment>> {
+        let mut state = self.state.lock();
+        let goes = |sequence: &u64, known: &Known| known.messages == 0 && Some(*sequence) != active;
+        if let Some((sequence, known)) = state.segments.first_key_value()
+            && goes(sequence, known)
+        {
+            return Some(Arc::clone(&known.segment));
+        }
+        let cleared = state.cleared.first().copied()?;
+        let known = state.segments.get(&cleared);
+        match known.filter(|known| goes(&cleared, known)) {
+            Some(known) => Some(Arc::clone(&known.segment)),
+            None => {
+                // Something came back to it; the next look takes it.
+                state.cleared.remove(&cleared);
+                None
+            }
+        }
     }
 }
 
@@ -210,14 +244,13 @@ fn enter(state: &mut State, message: MessageId, mut new: NewMessage, place: Plac
 }
 
 /// The accept record was copied: the old segment may go.
-fn moved(state: &mut State, message: MessageId, place: Place) {
-    let segment = place.segment.clone();
+fn moved(state: &mut State, message: MessageId, place: &Place) {
     let Some(entry) = state.entries.get_mut(&message) else {
         return;
     };
-    let old = std::mem::replace(&mut entry.place, place);
-    state.count_in(&segment);
-    state.count_out(old.segment.sequence);
+    let old = std::mem::replace(&mut entry.place, place.clone());
+    state.count_in(place);
+    state.count_out(old.segment.sequence, old.length);
 }
 
 /// The addressees can be read again: what is kept for speed may go once it was used.

@@ -1,81 +1,176 @@
-//! Copying forward: a message that stays long doesn't keep the segment in which it was accepted.
+//! Giving space back: a segment in which little is alive is emptied, its rest copied to the end of the log, and then removed,
+//! whatever stands before it.
 //!
-//! Guards: the copy is added to the batch under both locks, so that no record of a later step stands before it; numbers of
-//! addressees stay what they were.
+//! Guards: what a removed segment said of messages whose accept record lies elsewhere is said again before it goes, or else they
+//! would come back as they were. One segment at a time is on its way out, so that no message is ever in two that stay.
 
 use crate::entry::{Entry, PartState, Stage};
 use crate::gather::{Gather, Meaning};
 use crate::record::{Record, parse};
+use crate::scan::scan;
+use crate::segment::{Head, SEGMENT_HEAD, Segment};
 use crate::shared::{Shared, damaged, deferred_record, read_frame};
+use crate::state::State;
 use bridgehead_mail::MessageId;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// Octets that are copied forward at the most between two commits.
+/// Octets that are copied at the most between two commits.
 const COPY_OCTETS_MAX: usize = 16 * 1024 * 1024;
+/// Messages that are copied under one lock.
+const CHUNK: usize = 64;
+/// A segment is emptied when less than this part of it is alive: one in so many octets.
+const ALIVE_PART: u64 = 4;
+
+/// What a segment says of a message.
+#[derive(Clone, Copy, Default)]
+struct Said {
+    /// Its end, with the segment of its accept record, if that is said.
+    ended: Option<Option<u64>>,
+    /// What operators decided: also that nothing of it holds any more.
+    controlled: bool,
+}
 
 impl Shared {
-    /// Copies what is left in the oldest segment to the end of the log, if there are too many segments. Looks once for
-    /// each new segment.
-    pub(crate) fn compact(&self) {
-        let Some(active) = self.log.lock().active_sequence() else {
-            return;
+    /// Empties one segment, if there are many and one of them is worth it. Returns whether there was one.
+    pub(crate) fn compact(&self) -> bool {
+        let (active, left) = {
+            let mut log = self.log.lock();
+            (log.active_sequence(), log.take_left())
         };
-        if self.compacted.swap(active, Ordering::Relaxed) == active {
-            return;
+        self.state.lock().half_moved.extend(left);
+        let Some(active) = active else {
+            return false;
+        };
+        // The copies of before aren't durable yet.
+        if self.moving.load(Ordering::Acquire) {
+            return false;
         }
-        for id in self.in_oldest_segment(active) {
-            let mut state = self.state.lock();
-            let Some(entry) = state.entries.get_mut(&id) else {
-                continue;
-            };
-            let mut gather = self.gather.lock();
-            if gather.buffer.len() > COPY_OCTETS_MAX {
-                return;
-            }
-            if let Err(error) = copy(id, entry, &mut gather) {
-                tracing::error!(id = %id, %error, "a queued message can't be copied forward");
+        let Some(segment) = self.to_empty(active) else {
+            return false;
+        };
+        match self.empty(&segment) {
+            Ok(()) => true,
+            Err(error) => {
+                let path = segment.path.display();
+                tracing::error!(%path, %error, "a segment can't be emptied now");
+                false
             }
         }
     }
 
-    fn in_oldest_segment(&self, active: u64) -> Vec<MessageId> {
+    /// The segment to empty: one that was begun, else the one with the least alive in it, if that is little.
+    fn to_empty(&self, active: u64) -> Option<Arc<Segment>> {
         let state = self.state.lock();
-        if state.segments.len() <= self.settings.segments_before_compaction {
-            return Vec::new();
+        // One that waits to be removed goes first.
+        if state.segments.len() <= self.settings.segments_before_compaction
+            || !state.cleared.is_empty()
+        {
+            return None;
         }
-        let oldest = state.segments.first_key_value().map(|(number, _)| *number);
-        let Some(oldest) = oldest.filter(|oldest| *oldest != active) else {
-            return Vec::new();
+        let there = |begun: &u64| *begun != active && state.segments.contains_key(begun);
+        let unfinished = state.half_moved.iter().copied().find(there);
+        // A part of it is elsewhere and it can't be read: what may depend on that stays as it is.
+        if unfinished.is_some_and(|begun| state.kept.contains(&begun)) {
+            return None;
+        }
+        let wanted = unfinished.or_else(|| {
+            let segments = state.segments.iter();
+            let candidates = segments.filter(|(number, known)| {
+                let few = known.octets.saturating_mul(ALIVE_PART) < self.settings.segment_octets;
+                **number != active && few && !state.kept.contains(number)
+            });
+            let least = candidates.min_by_key(|(_, known)| known.octets);
+            least.map(|(number, _)| *number)
+        })?;
+        state
+            .segments
+            .get(&wanted)
+            .map(|known| Arc::clone(&known.segment))
+    }
+
+    /// Says again what a segment says that still counts. It is removed when that is durable.
+    fn empty(&self, segment: &Segment) -> io::Result<()> {
+        let said = match self.read_said(segment) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                self.state.lock().kept.insert(segment.sequence);
+                return Err(error);
+            }
+            said => said?,
         };
-        let inside = state
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.place.segment.sequence == oldest);
-        let mut ids: Vec<MessageId> = inside.map(|(id, _)| *id).collect();
-        ids.sort_unstable();
-        ids
+        self.state.lock().half_moved.insert(segment.sequence);
+        let mut complete = true;
+        let ids: Vec<(MessageId, Said)> = said.into_iter().collect();
+        for some in ids.chunks(CHUNK) {
+            let state = self.state.lock();
+            let mut gather = self.gather.lock();
+            if gather.buffer.len() > COPY_OCTETS_MAX {
+                complete = false;
+                break;
+            }
+            for (id, said) in some {
+                complete &= say_again(*id, *said, segment.sequence, &state, &mut gather)?;
+            }
+            self.noted(gather);
+        }
+        let mut gather = self.gather.lock();
+        gather.marks.push((segment.sequence, complete));
+        self.moving.store(true, Ordering::Release);
+        self.noted(gather);
+        Ok(())
+    }
+
+    /// Whom a segment speaks of, and of whom it says that nothing is left to do.
+    fn read_said(&self, segment: &Segment) -> io::Result<BTreeMap<MessageId, Said>> {
+        let octets = segment.read_all()?;
+        let before = Head::read(&octets).map_or(0, |head| head.first_batch.saturating_sub(1));
+        let found = scan(&octets, SEGMENT_HEAD, before);
+        if let Some(gap) = found.damage.first() {
+            let what = format!("it is damaged at octet {}", gap.offset);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        let mut said: BTreeMap<MessageId, Said> = BTreeMap::new();
+        for kept in found.kept {
+            let known = said.entry(kept.frame.message).or_default();
+            match kept.frame.record {
+                Record::Done => known.ended = Some(None),
+                Record::Ended { segment } => known.ended = Some(Some(segment)),
+                Record::Controlled(_) => known.controlled = true,
+                _ => {}
+            }
+        }
+        Ok(said)
     }
 
     /// Writes down again what a start has found in batches of which nobody knows whether they were synced (the process was
     /// killed before, or the sync had failed): such a batch may be in memory only. Nothing may be built on it, and nothing
-    /// that it supersedes may be removed, before it is in the log once more.
+    /// that it supersedes may be removed, before it is in the log once more. Of each live one: whether its accept record is one of them.
     ///
     /// # Errors
     /// If it can't be read.
-    pub(crate) fn repeat(&self, live: &[MessageId], done: &[(MessageId, bool)]) -> io::Result<()> {
-        let state = self.state.lock();
+    pub(crate) fn repeat(
+        &self,
+        live: &[(MessageId, bool)],
+        done: &[(MessageId, bool)],
+    ) -> io::Result<()> {
+        let mut state = self.state.lock();
         let mut gather = self.gather.lock();
+        let mut half_moved = BTreeSet::new();
         let entries = || {
             live.iter()
-                .filter_map(|id| Some((*id, state.entries.get(id)?)))
+                .filter_map(|(id, accepted)| Some((*id, *accepted, &**state.entries.get(id)?)))
         };
         // All messages before what became of any: a torn batch is believed up to the tear, and a settlement must not be in it
         // without the report that it made.
-        for (id, entry) in entries() {
-            copy_accepted(id, entry, &mut gather)?;
+        for (id, accepted, entry) in entries() {
+            if accepted {
+                half_moved.insert(entry.place.segment.sequence);
+                copy_accepted(id, entry, &mut gather)?;
+            }
         }
-        for (id, entry) in entries() {
+        for (id, _, entry) in entries() {
             let resolved = copy_of_resolved(entry)?;
             copy_progress(id, entry, resolved.as_ref(), &mut gather);
         }
@@ -85,22 +180,53 @@ impl Shared {
                 gather.trash.push(self.content_path(*id));
             }
         }
+        state.half_moved.extend(half_moved);
         Ok(())
     }
 }
 
-/// Adds copies of a message's records. Each is read and checked: a copy gets a new checksum, and must not make damage look sound.
-fn copy(id: MessageId, entry: &Entry, gather: &mut Gather) -> io::Result<()> {
+/// Says again what a segment says of a message, if it still counts. Returns false if that can't be done yet.
+fn say_again(
+    id: MessageId,
+    said: Said,
+    sequence: u64,
+    state: &State,
+    gather: &mut Gather,
+) -> io::Result<bool> {
+    let Some(entry) = state.entries.get(&id) else {
+        // Its accept record, if it is elsewhere, must not bring it back.
+        let needed = match said.ended {
+            // Or a copy of it, that was on its way when the message ended: behind it, and before this.
+            Some(Some(accepted)) if accepted < sequence => {
+                state.segments.range(accepted..sequence).next().is_some()
+            }
+            // Nobody knows where it lies: in an older segment, if in any.
+            Some(None) => state.segments.range(..sequence).next().is_some(),
+            Some(Some(_)) => false,
+            None => false,
+        };
+        if let (true, Some(segment)) = (needed, said.ended) {
+            let record = segment.map_or(Record::Done, |segment| Record::Ended { segment });
+            gather.add(id, &record, Meaning::Other);
+        }
+        return Ok(true);
+    };
     // The record of its addressees is under way: in the log it would stand before the copy, and be of a stranger once the
-    // old segment is gone. The next look takes it.
+    // segment is gone. The next look takes it.
     if entry.resolved.is_none() && matches!(entry.stage, Stage::Parts(_)) {
-        return Ok(());
+        return Ok(false);
     }
-    // Both or nothing: the old segment is kept for the sake of the accept record only.
+    // Each is read and checked: a copy gets a new checksum, and must not make damage look sound.
     let resolved = copy_of_resolved(entry)?;
-    copy_accepted(id, entry, gather)?;
+    if entry.place.segment.sequence == sequence {
+        copy_accepted(id, entry, gather)?;
+    }
     copy_progress(id, entry, resolved.as_ref(), gather);
-    Ok(())
+    if said.controlled && entry.control.is_none() {
+        let nothing = Record::Controlled(Box::default());
+        gather.add(id, &nothing, Meaning::Other);
+    }
+    Ok(true)
 }
 
 fn copy_accepted(id: MessageId, entry: &Entry, gather: &mut Gather) -> io::Result<()> {

@@ -19,10 +19,14 @@ use std::time::{Duration, Instant};
 /// How long the committer pauses after a commit failed before it tries what must not be lost again.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
+/// How often somebody looks for segments to empty.
+const TIDY_EVERY: Duration = Duration::from_millis(250);
+
 /// The committer's thread, if it has one.
 #[derive(Default)]
 pub(crate) struct Committer {
     thread: Mutex<Option<JoinHandle<()>>>,
+    tidier: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Queue {
@@ -37,15 +41,18 @@ impl Queue {
     ) -> Result<(Self, Recovery), OpenError> {
         let (queue, recovery) = Self::open_without_committer(settings, disk, now)?;
         let shared = Arc::clone(&queue.shared);
-        let thread = std::thread::Builder::new()
-            .name("queue-committer".to_owned())
-            .spawn(move || run(&shared))
-            .map_err(|source| OpenError::Disk {
-                doing: "start the committer for",
+        let started = |name: &str, run: fn(&Shared)| {
+            let shared = Arc::clone(&shared);
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            let started = thread.spawn(move || run(&shared));
+            started.map_err(|source| OpenError::Disk {
+                doing: "start a thread for",
                 path: queue.shared.settings.directory.clone(),
                 source,
-            })?;
-        *queue.committer.thread.lock() = Some(thread);
+            })
+        };
+        *queue.committer.thread.lock() = Some(started("queue-committer", run)?);
+        *queue.committer.tidier.lock() = Some(started("queue-tidier", tidy)?);
         Ok((queue, recovery))
     }
 
@@ -85,6 +92,10 @@ impl Queue {
     pub fn close(&self) {
         self.shared.gather.lock().closed = true;
         self.shared.wake.notify_all();
+        self.shared.tidy.notify_all();
+        if let Some(tidier) = self.committer.tidier.lock().take() {
+            let _ = tidier.join();
+        }
         if let Some(thread) = self.committer.thread.lock().take() {
             // It ends by itself; if it panicked, there is nothing to add here.
             let _ = thread.join();
@@ -126,11 +137,24 @@ fn run(shared: &Shared) {
         if closed {
             return;
         }
-        if committed {
-            shared.compact();
-        } else {
+        if !committed {
             // Whoever comes meanwhile is refused at once or waits for the next try.
             std::thread::sleep(PAUSE_AFTER_FAILURE);
+        }
+    }
+}
+
+/// Empties segments, one after the other, whenever there are some to be emptied.
+fn tidy(shared: &Shared) {
+    loop {
+        while shared.compact() {}
+        let mut gather = shared.gather.lock();
+        if gather.closed {
+            return;
+        }
+        shared.tidy.wait_for(&mut gather, TIDY_EVERY);
+        if gather.closed {
+            return;
         }
     }
 }

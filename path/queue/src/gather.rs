@@ -36,8 +36,8 @@ pub(crate) enum Meaning {
     Moved,
     /// The addressees of a message, found out by its so-manyth assignment.
     Resolved(u32),
-    /// Nothing is left to do for a message whose accept record lies in this segment.
-    Done(u64),
+    /// Nothing is left to do for a message whose accept record lies in this segment, and has so many octets.
+    Done(u64, u32),
     /// Nothing that the state doesn't know already.
     Other,
     /// A new message whose client was refused: should the frame be on the disk all the same, it must not count.
@@ -70,6 +70,8 @@ pub(crate) struct Gather {
     pub(crate) names_changed: bool,
     /// Contents that nobody needs once the frames are durable.
     pub(crate) trash: Vec<PathBuf>,
+    /// Segments whose rest was copied into this batch or those before; whether that was all of it.
+    pub(crate) marks: Vec<(u64, bool)>,
     /// Nothing more is taken.
     pub(crate) closed: bool,
     /// The committer waits without limit: whoever adds something must wake it.
@@ -100,7 +102,7 @@ impl Gather {
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
-        self.notes.is_empty() && self.waiting.is_empty()
+        self.notes.is_empty() && self.waiting.is_empty() && self.marks.is_empty()
     }
 
     /// Puts what must not be lost of a failed batch in front again. New messages with somebody waiting were refused: should they
@@ -121,5 +123,6 @@ impl Gather {
         self.notes.extend(later_notes);
         self.names_changed |= failed.names_changed;
         self.trash.extend(failed.trash);
+        self.marks.extend(failed.marks);
     }
 }

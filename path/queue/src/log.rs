@@ -44,6 +44,8 @@ pub(crate) struct Log {
     refusing: Option<String>,
     /// Segments that the state hasn't heard of yet.
     made: Vec<Arc<Segment>>,
+    /// Segments that were left although nobody knows whether all that was written to them is in them.
+    left: Vec<u64>,
 }
 
 struct Active {
@@ -68,12 +70,23 @@ impl Log {
             active: None,
             refusing: None,
             made: Vec::new(),
+            left: Vec::new(),
         }
     }
 
     /// Segments that were made since this was asked last, whatever became of them.
     pub(crate) fn take_made(&mut self) -> Vec<Arc<Segment>> {
         std::mem::take(&mut self.made)
+    }
+
+    /// Segments that were left since this was asked last although something may be in them that was written again elsewhere.
+    pub(crate) fn take_left(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.left)
+    }
+
+    fn leave(&mut self) {
+        let left = self.active.take();
+        self.left.extend(left.map(|active| active.segment.sequence));
     }
 
     /// Why nothing is stored, if so.
@@ -89,13 +102,13 @@ impl Log {
     /// The operator says that the disk is well again: the next batch tries a new segment.
     pub(crate) fn resume(&mut self) {
         self.refusing = None;
-        self.active = None;
+        self.leave();
     }
 
     /// Nothing is stored from here on.
     pub(crate) fn refuse(&mut self, why: &str) {
         self.refusing = Some(why.to_owned());
-        self.active = None;
+        self.leave();
     }
 
     /// Writes one batch of frames and makes it durable.
@@ -119,7 +132,7 @@ impl Log {
         let (segment, position) = self.room_for(size)?;
         if let Err(error) = segment.file.write_at(position, &[IoSlice::new(batch)]) {
             // What was written of it is unknown: leave the segment, the next batch starts another.
-            self.active = None;
+            self.leave();
             return Err(LogFault::Write(error.to_string()));
         }
         if let Err(error) = segment.file.sync_data() {

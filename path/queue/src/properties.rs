@@ -255,6 +255,7 @@ fn record() -> impl Strategy<Value = (Record<'static>, Vec<u8>)> {
         deferred,
         numbers().prop_map(|numbers| (Record::Settled { numbers }, Vec::new())),
         Just((Record::Done, Vec::new())),
+        any::<u64>().prop_map(|segment| (Record::Ended { segment }, Vec::new())),
         control().prop_map(|control| (Record::Controlled(Box::new(control)), Vec::new())),
         steering().prop_map(|steering| (Record::Steering(Box::new(steering)), Vec::new())),
     ]

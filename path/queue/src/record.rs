@@ -79,6 +79,11 @@ pub enum Record<'a> {
     },
     /// Nothing is left to do for the message.
     Done,
+    /// Nothing is left to do for the message, whose accept record lies in this segment.
+    Ended {
+        /// The number of the segment.
+        segment: u64,
+    },
     /// What operators have decided about the message, all of it; replaces an earlier one.
     Controlled(Box<Control>),
     /// What operators hold on the whole server. In a file of its own, never in a segment.
@@ -121,6 +126,7 @@ const fn kind(record: &Record<'_>) -> u8 {
         Record::Done => 5,
         Record::Controlled(_) => 6,
         Record::Steering(_) => 7,
+        Record::Ended { .. } => 9,
     }
 }
 
@@ -169,6 +175,7 @@ fn payload(to: &mut Writer<'_>, record: &Record<'_>) {
             write_failure(to, failure);
         }
         Record::Done => {}
+        Record::Ended { segment } => to.u64(*segment),
         Record::Controlled(control) => write_control(to, control),
         Record::Steering(steering) => write_steering(to, steering),
     }
@@ -274,6 +281,9 @@ fn parse_record<'a>(kind: u8, from: &mut Reader<'a>) -> Result<Record<'a>, Malfo
         5 => Record::Done,
         6 => Record::Controlled(Box::new(read_control(from)?)),
         7 => Record::Steering(Box::new(read_steering(from)?)),
+        9 => Record::Ended {
+            segment: from.u64()?,
+        },
         _ => return Err(Malformed("an unknown kind of record")),
     })
 }

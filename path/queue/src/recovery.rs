@@ -49,16 +49,21 @@ struct Found {
     control: Control,
 }
 
+/// Messages, each with a truth about it.
+type Flagged = Vec<(MessageId, bool)>;
+
 struct Reading {
     found: BTreeMap<MessageId, Found>,
     recovery: Recovery,
     last_batch: u64,
     last_sequence: u64,
     segments: Vec<Arc<Segment>>,
-    /// Messages with a record in the last batch of the segment that was read last.
-    in_last_batch: BTreeSet<MessageId>,
-    /// Messages with a record in a batch of which nobody knows whether it was synced.
-    unproven: BTreeSet<MessageId>,
+    /// Segments of which a part may lie in another one too.
+    half_moved: BTreeSet<u64>,
+    /// Messages with a record in the last batch of the segment that was read last, and whether that is their accept record.
+    in_last_batch: BTreeMap<MessageId, bool>,
+    /// The same for all batches of which nobody knows whether they were synced.
+    unproven: BTreeMap<MessageId, bool>,
 }
 
 /// Opens the spool and reads all of it.
@@ -93,8 +98,9 @@ pub(crate) fn recover(
         last_batch: 0,
         last_sequence: 0,
         segments: Vec::new(),
-        in_last_batch: BTreeSet::new(),
-        unproven: BTreeSet::new(),
+        half_moved: BTreeSet::new(),
+        in_last_batch: BTreeMap::new(),
+        unproven: BTreeMap::new(),
     };
     let mut contents = BTreeMap::new();
     for entry in entries {
@@ -148,6 +154,8 @@ impl Reading {
         let follows = before.and_then(|before| before.checked_add(1)) == Some(segment.sequence);
         if follows && head.is_some_and(|head| head.after_whole) {
             self.in_last_batch.clear();
+        } else {
+            self.half_moved.extend(before);
         }
         self.leave_segment();
         // What was read before may lack the batches just before this segment.
@@ -163,7 +171,9 @@ impl Reading {
         let salvaged = kept.iter().any(|kept| kept.after_gap);
         for Kept { offset, frame, .. } in kept {
             if frame.batch == last_batch {
-                self.in_last_batch.insert(frame.message);
+                let accepted = matches!(frame.record, Record::Accepted { .. });
+                let known = self.in_last_batch.entry(frame.message).or_default();
+                *known |= accepted;
             }
             self.apply(&segment, offset, frame);
         }
@@ -193,21 +203,20 @@ impl Reading {
 
     /// Nothing proves that the last batch of the segment that was read last was synced.
     fn leave_segment(&mut self) {
-        self.unproven.append(&mut self.in_last_batch);
+        for (id, accepted) in std::mem::take(&mut self.in_last_batch) {
+            *self.unproven.entry(id).or_default() |= accepted;
+        }
     }
 
     /// Of the messages whose records must be repeated: those that wait; and those that are done, with whether they have a
     /// content of their own, which is kept until that is durable.
-    fn unproven(
-        &mut self,
-        contents: &mut BTreeMap<String, u64>,
-    ) -> (Vec<MessageId>, Vec<(MessageId, bool)>) {
+    fn unproven(&mut self, contents: &mut BTreeMap<String, u64>) -> (Flagged, Flagged) {
         let all = std::mem::take(&mut self.unproven);
-        let is_live = |id: &MessageId| self.found.contains_key(id);
+        let is_live = |(id, _): &(MessageId, bool)| self.found.contains_key(id);
         let (live, done): (Vec<_>, Vec<_>) = all.into_iter().partition(is_live);
         let done = done
             .into_iter()
-            .map(|id| (id, contents.remove(&id.to_string()).is_some()));
+            .map(|(id, _)| (id, contents.remove(&id.to_string()).is_some()));
         (live, done.collect())
     }
 
@@ -237,10 +246,13 @@ impl Reading {
                 control: Control::default(),
             });
             // Copied forward, or written again after a failure: only the place is new.
+            if known.place.segment.sequence != segment.sequence {
+                self.half_moved.insert(known.place.segment.sequence);
+            }
             known.place = place;
             return;
         }
-        if frame.record == Record::Done {
+        if matches!(frame.record, Record::Done | Record::Ended { .. }) {
             self.found.remove(&frame.message);
             return;
         }
@@ -285,6 +297,9 @@ impl Reading {
         for segment in &self.segments {
             state.know_segment(segment);
         }
+        state.half_moved = self.half_moved;
+        let last = self.segments.last();
+        state.half_moved.extend(last.map(|last| last.sequence));
         recovery.messages = self.found.len() as u64;
         for (id, found) in self.found {
             state.insert(id, found.into_entry());
@@ -325,7 +340,8 @@ impl Found {
                 };
             }
             Record::Controlled(control) => self.control = *control,
-            Record::Accepted { .. } | Record::Done | Record::Steering(_) => {}
+            Record::Accepted { .. } | Record::Done | Record::Ended { .. } | Record::Steering(_) => {
+            }
         }
     }
 

@@ -3,8 +3,9 @@
 use crate::control::{Decision, Steering};
 use crate::turns::{Standing, Turns, Waiter};
 use bridgehead_mail::{Failure, LinkName, MessageId, NextHop, Timestamp};
+use hashbrown::{HashMap, HashSet};
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 /// So many times are kept without looking for stale ones.

@@ -91,12 +91,7 @@ impl Segment {
             source,
         };
         let file = disk.open(path).map_err(|e| failed("open", e))?;
-        let length = file.length().map_err(|e| failed("measure", e))?;
-        let mut octets = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-        let count = file
-            .read_at(0, &mut octets)
-            .map_err(|e| failed("read", e))?;
-        octets.truncate(count);
+        let octets = read_all(&*file).map_err(|e| failed("read", e))?;
         let name = path.file_name().and_then(|name| name.to_str());
         let segment = Self {
             sequence: name.and_then(sequence_of).unwrap_or(0),
@@ -106,6 +101,21 @@ impl Segment {
         check_version(path, &octets)?;
         Ok((segment, octets))
     }
+}
+
+impl Segment {
+    /// All its octets.
+    pub(crate) fn read_all(&self) -> io::Result<Vec<u8>> {
+        read_all(&*self.file)
+    }
+}
+
+fn read_all(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
+    let length = file.length()?;
+    let mut octets = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+    let count = file.read_at(0, &mut octets)?;
+    octets.truncate(count);
+    Ok(octets)
 }
 
 impl Head {

@@ -38,8 +38,10 @@ pub(crate) struct Shared {
     pub(crate) changed: Notify,
     /// Storing failed: nothing is lent out, because settlements couldn't be recorded.
     pub(crate) failing: AtomicBool,
-    /// The active segment when old messages were last copied forward.
-    pub(crate) compacted: AtomicU64,
+    /// What was copied out of a segment isn't durable yet.
+    pub(crate) moving: AtomicBool,
+    /// Wakes who empties segments.
+    pub(crate) tidy: Condvar,
     /// Free space below which mail is refused.
     pub(crate) floor: AtomicU64,
     /// One change of what is held at a time.
@@ -71,7 +73,8 @@ impl Shared {
             wake: Condvar::new(),
             changed: Notify::new(),
             failing: AtomicBool::new(false),
-            compacted: AtomicU64::new(0),
+            moving: AtomicBool::new(false),
+            tidy: Condvar::new(),
             floor: AtomicU64::new(floor),
             steering: Mutex::default(),
             undo_window: AtomicU64::new(undo_window),
@@ -202,8 +205,9 @@ impl Shared {
         let Some(entry) = state.remove(id) else {
             return;
         };
-        let segment = entry.place.segment.sequence;
-        gather.add(id, &Record::Done, Meaning::Done(segment));
+        let (segment, octets) = (entry.place.segment.sequence, entry.place.length);
+        let record = Record::Ended { segment };
+        gather.add(id, &record, Meaning::Done(segment, octets));
         self.throw_away(id, &entry, gather);
     }
 

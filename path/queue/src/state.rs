@@ -2,14 +2,15 @@
 //!
 //! Guards: a message leaves only when nothing is left to do for it; a lease that is dropped gives back what it took.
 
-use crate::entry::{Carried, Entry, Part, PartState, Stage};
+use crate::entry::{Carried, Entry, Part, PartState, Place, Stage};
 use crate::failures::Failures;
 use crate::lease::Returned;
 use crate::numbers::Numbers;
 use crate::schedule::Schedule;
 use crate::segment::Segment;
 use bridgehead_mail::{MessageId, NextHop, Timestamp};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use hashbrown::HashMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,15 @@ pub(crate) struct TakenPart {
     pub(crate) part: u32,
 }
 
+/// A segment, and what is alive in it.
+pub(crate) struct Known {
+    pub(crate) segment: Arc<Segment>,
+    /// Messages whose accept record lies in it.
+    pub(crate) messages: u64,
+    /// Octets of these records.
+    pub(crate) octets: u64,
+}
+
 /// Everything that is queued.
 #[derive(Default)]
 pub(crate) struct State {
@@ -34,8 +44,14 @@ pub(crate) struct State {
     pub(crate) entries: HashMap<MessageId, Box<Entry>>,
     submission: VecDeque<MessageId>,
     pub(crate) schedule: Schedule,
-    /// Segments with the number of messages whose accept record lies in them.
-    pub(crate) segments: BTreeMap<u64, (Arc<Segment>, u64)>,
+    /// Segments, and what is alive in them.
+    pub(crate) segments: BTreeMap<u64, Known>,
+    /// Segments of which a part may lie in another one too: they go before others are emptied.
+    pub(crate) half_moved: BTreeSet<u64>,
+    /// Segments of which nothing counts any more.
+    pub(crate) cleared: BTreeSet<u64>,
+    /// Segments that can't be emptied.
+    pub(crate) kept: BTreeSet<u64>,
     pub(crate) hot: usize,
     /// Failures that many messages share.
     failures: Failures,
@@ -58,7 +74,7 @@ pub(crate) const UNREADABLE_WAIT: Duration = Duration::from_secs(3600);
 impl State {
     /// A message is durable and waits to be categorized (or routed again, if it was resolved before).
     pub(crate) fn insert(&mut self, message: MessageId, mut entry: Entry) {
-        self.count_in(&entry.place.segment);
+        self.count_in(&entry.place);
         if entry.expires == Timestamp::NEVER {
             entry.expires = entry.accepted.after(self.expire_after);
         }
@@ -73,19 +89,25 @@ impl State {
     }
 
     /// A segment is there, whether messages lie in it or only settlements.
-    pub(crate) fn know_segment(&mut self, segment: &Arc<Segment>) -> &mut u64 {
-        let fresh = || (Arc::clone(segment), 0);
+    pub(crate) fn know_segment(&mut self, segment: &Arc<Segment>) -> &mut Known {
         let known = self.segments.entry(segment.sequence);
-        &mut known.or_insert_with(fresh).1
+        known.or_insert_with(|| Known {
+            segment: Arc::clone(segment),
+            messages: 0,
+            octets: 0,
+        })
     }
 
-    pub(crate) fn count_in(&mut self, segment: &Arc<Segment>) {
-        *self.know_segment(segment) += 1;
+    pub(crate) fn count_in(&mut self, place: &Place) {
+        let known = self.know_segment(&place.segment);
+        known.messages += 1;
+        known.octets += u64::from(place.length);
     }
 
-    pub(crate) fn count_out(&mut self, sequence: u64) {
-        if let Some((_, live)) = self.segments.get_mut(&sequence) {
-            *live = live.saturating_sub(1);
+    pub(crate) fn count_out(&mut self, sequence: u64, octets: u32) {
+        if let Some(known) = self.segments.get_mut(&sequence) {
+            known.messages = known.messages.saturating_sub(1);
+            known.octets = known.octets.saturating_sub(u64::from(octets));
         }
     }
 

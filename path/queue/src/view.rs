@@ -9,7 +9,8 @@ use crate::state::State;
 use bridgehead_mail::{
     Addressee, Content, Envelope, Failure, LinkName, MessageId, NextHop, Phase, Priority, Timestamp,
 };
-use std::collections::{BTreeMap, HashMap};
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -120,9 +121,9 @@ impl Queue {
             refusing,
             ..QueuePicture::default()
         };
-        let mut without_link: BTreeMap<Phase, Group> = BTreeMap::new();
+        let mut without_link: BTreeMap<Phase, Counted> = BTreeMap::new();
         // Each domain has one copy, so its place stands for it.
-        let mut on_links: HashMap<(u32, *const u8), Group> = HashMap::new();
+        let mut on_links: HashMap<(u32, *const u8), Counted> = HashMap::new();
         for (id, entry) in &state.entries {
             if entry.deleted_until().is_some() {
                 picture.deleted += 1;
@@ -140,16 +141,19 @@ impl Queue {
                 let Some(link) = state.schedule.link(part.link) else {
                     continue;
                 };
-                let group = on_links.entry(key).or_insert_with(|| Group::of(link, part));
+                let group = on_links
+                    .entry(key)
+                    .or_insert_with(|| Counted::of(link, part));
                 group.add_part(entry, part, link);
             }
         }
         drop(state);
-        let mut groups: Vec<Group> = on_links.into_values().collect();
+        let mut groups: Vec<Group> = on_links.into_values().map(Counted::group).collect();
         groups.sort_unstable_by(|one, other| {
             (&one.link, &one.domain).cmp(&(&other.link, &other.domain))
         });
-        picture.groups = without_link.into_values().chain(groups).collect();
+        let without_link = without_link.into_values().map(Counted::group);
+        picture.groups = without_link.chain(groups).collect();
         picture
     }
 
@@ -232,38 +236,55 @@ impl Queue {
     }
 }
 
-impl Group {
+/// A group while it is counted.
+#[derive(Default)]
+struct Counted {
+    group: Group,
+    /// Parts by phase.
+    phases: [u64; Phase::COUNT],
+}
+
+impl Counted {
     fn of(link: &Link, part: &Part) -> Self {
-        Self {
+        let group = Group {
             link: Some(link.name.clone()),
             domain: part.domain.to_string(),
             frozen: link.frozen().cloned(),
             last_failure: link.held().map(|held| Arc::clone(&held.failure)),
+            ..Group::default()
+        };
+        Self {
+            group,
             ..Self::default()
         }
     }
 
     fn add(&mut self, entry: &Entry, phase: Phase) {
-        self.count += 1;
-        self.octets += entry.size;
-        *self.phases.entry(phase).or_default() += 1;
-        let oldest = self
-            .oldest
-            .map_or(entry.accepted, |at| at.min(entry.accepted));
-        self.oldest = Some(oldest);
+        self.group.count += 1;
+        self.group.octets += entry.size;
+        if let Some(count) = self.phases.get_mut(phase as usize) {
+            *count += 1;
+        }
+        let oldest = self.group.oldest;
+        self.group.oldest = Some(oldest.map_or(entry.accepted, |at| at.min(entry.accepted)));
     }
 
     fn add_part(&mut self, entry: &Entry, part: &Part, link: &Link) {
         self.add(entry, phase_of(entry, part, link));
-        self.active += u64::from(part.state == PartState::Active);
+        let group = &mut self.group;
+        group.active += u64::from(part.state == PartState::Active);
         if let Some(at) = next_try(part, link) {
-            self.next_try = Some(self.next_try.map_or(at, |next| next.min(at)));
+            group.next_try = Some(group.next_try.map_or(at, |next| next.min(at)));
         }
-        if let Some(failure) = &part.carried.failure
-            && self.last_failure.is_none()
-        {
-            self.last_failure = Some(Arc::clone(failure));
+        if group.last_failure.is_none() {
+            group.last_failure.clone_from(&part.carried.failure);
         }
+    }
+
+    fn group(mut self) -> Group {
+        let counted = Phase::all().zip(self.phases);
+        self.group.phases = counted.filter(|(_, count)| *count > 0).collect();
+        self.group
     }
 }
 

@@ -45,6 +45,14 @@ const WORDS: [(Phase, &str); 11] = [
 ];
 
 impl Phase {
+    /// How many there are; as a number, each is below this.
+    pub const COUNT: usize = WORDS.len();
+
+    /// All of them, in the order of a message's way.
+    pub fn all() -> impl Iterator<Item = Self> {
+        WORDS.iter().map(|(phase, _)| *phase)
+    }
+
     /// All words, in the order of a message's way.
     pub fn words() -> impl Iterator<Item = &'static str> {
         WORDS.iter().map(|(_, word)| *word)
@@ -81,6 +89,12 @@ mod tests {
             assert_eq!(Phase::parse(word), Some(phase));
             assert_eq!(phase.as_str(), word);
         }
+        // The words stand in the order of their numbers.
+        assert!(
+            Phase::all()
+                .enumerate()
+                .all(|(number, phase)| phase as usize == number)
+        );
         assert_eq!(Phase::parse("Frozen"), None);
     }
 }
