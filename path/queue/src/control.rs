@@ -39,6 +39,8 @@ pub struct Control {
     pub redirect: Option<Box<str>>,
     /// Who its recipients are is to be found out again.
     pub resubmit: bool,
+    /// It is set aside, because its processing ended workers; how the last one ended.
+    pub poison: Option<Box<str>>,
 }
 
 impl Control {

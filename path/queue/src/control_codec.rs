@@ -21,6 +21,7 @@ pub(crate) fn write_control(to: &mut Writer<'_>, control: &Control) {
     to.option(control.expires, |to, at| to.u64(at.as_millis()));
     to.option(control.redirect.as_deref(), Writer::text);
     to.bool(control.resubmit);
+    to.option(control.poison.as_deref(), Writer::text);
 }
 
 pub(crate) fn read_control(from: &mut Reader<'_>) -> Result<Control, Malformed> {
@@ -43,6 +44,7 @@ pub(crate) fn read_control(from: &mut Reader<'_>) -> Result<Control, Malformed> 
         expires: from.option(|from| Ok(Timestamp::from_millis(from.u64()?)))?,
         redirect: from.option(Reader::boxed)?,
         resubmit: from.bool()?,
+        poison: from.option(Reader::boxed)?,
     })
 }
 

@@ -239,7 +239,10 @@ fn carried<'p>(
 fn decide(control: &mut Control, order: &Order, decision: &Decision) {
     match order {
         Order::Freeze => control.frozen = Some(decision.clone()),
-        Order::Thaw => control.frozen = None,
+        Order::Thaw => {
+            control.frozen = None;
+            control.poison = None;
+        }
         Order::Retry => {}
         Order::Resubmit => control.resubmit = true,
         Order::Delete { until, report } => {
@@ -265,6 +268,7 @@ fn is_same(after: &Control, before: &Control) -> bool {
     };
     frozen
         && deleted
+        && after.poison == before.poison
         && (after.priority, after.expires, after.resubmit)
             == (before.priority, before.expires, before.resubmit)
         && after.redirect == before.redirect

@@ -177,14 +177,16 @@ impl Entry {
     /// Whether it may be categorized or routed. What is frozen may get new next hops, but isn't looked at for the first time.
     pub(crate) fn may_be_taken(&self) -> bool {
         let resolved = self.resolved.is_some() && !self.is_resubmitted();
-        self.deleted_until().is_none() && (resolved || !self.is_frozen())
+        let kept = self.deleted_until().is_some() || self.is_poison();
+        !kept && (resolved || !self.is_frozen())
     }
 
     /// Whether it is over as a whole, and why: deleted for good, or out of time before it had a next hop.
     pub(crate) fn is_over(&self, now: Timestamp) -> Option<Returned> {
         let control = self.control.as_deref();
         if let Some(deletion) = control.and_then(|control| control.deleted.as_ref()) {
-            let report = deletion.report;
+            // To tell the sender of what ends workers might end another one.
+            let report = deletion.report && !self.is_poison();
             return (deletion.until <= now).then_some(Returned::Deleted { report });
         }
         let without_hops = !matches!(self.stage, Stage::Parts(_));
@@ -203,9 +205,15 @@ impl Entry {
         Some(deletion.until)
     }
 
-    /// Whether an operator keeps it from its way.
+    /// Whether it is set aside.
+    pub(crate) fn is_poison(&self) -> bool {
+        let control = self.control.as_ref();
+        control.is_some_and(|control| control.poison.is_some())
+    }
+
+    /// Whether something keeps it from its way.
     pub(crate) fn is_kept(&self) -> bool {
-        self.is_frozen() || self.deleted_until().is_some()
+        self.is_frozen() || self.is_poison() || self.deleted_until().is_some()
     }
 
     /// The connector that an operator chose.

@@ -44,6 +44,22 @@ impl Queue {
         effects
     }
 
+    /// The processing of a message has ended a worker; `how` is what it said. With the second time the message is set aside, until
+    /// an operator thaws or deletes it. Returns whether it is set aside now.
+    #[must_use]
+    pub fn note_crash(&self, message: MessageId, how: &str) -> bool {
+        let mut state = self.shared.state.lock();
+        let poison = state.note_crash(message, how);
+        if poison && let Some(entry) = state.entries.get(&message) {
+            let mut gather = self.shared.gather.lock();
+            let control = entry.control.clone().unwrap_or_default();
+            gather.add(message, &Record::Controlled(control), Meaning::Other);
+            self.shared.noted(gather);
+        }
+        drop(state);
+        poison
+    }
+
     /// Holds all mail for other servers, or lets it go; durable when this returns. Returns whether that was a change.
     ///
     /// # Errors

@@ -169,7 +169,12 @@ fn control() -> impl Strategy<Value = Control> {
         report,
     });
     let priority = option::of(prop::sample::select(Priority::ALL.to_vec()));
-    let others = (option::of(time()), option::of(text()), any::<bool>());
+    let others = (
+        option::of(time()),
+        option::of(text()),
+        any::<bool>(),
+        option::of(text()),
+    );
     (
         option::of(decision()),
         option::of(deletion),
@@ -177,13 +182,14 @@ fn control() -> impl Strategy<Value = Control> {
         others,
     )
         .prop_map(
-            |(frozen, deleted, priority, (expires, redirect, resubmit))| Control {
+            |(frozen, deleted, priority, (expires, redirect, resubmit, poison))| Control {
                 frozen,
                 deleted,
                 priority,
                 expires,
                 redirect,
                 resubmit,
+                poison,
             },
         )
 }

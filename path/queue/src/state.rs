@@ -58,12 +58,16 @@ pub(crate) struct State {
     pub(crate) octets: u64,
     /// Messages whose recipients are over, before they are told so.
     pub(crate) returned: HashMap<MessageId, Returned>,
+    /// How often the processing of messages has ended workers.
+    crashes: HashMap<MessageId, u32>,
     /// How long a message may take of which nothing else is known.
     pub(crate) expire_after: Duration,
     /// Messages that were taken and couldn't be read, with when they are looked at again, once that is known.
     unreadable: BTreeMap<MessageId, Option<Timestamp>>,
 }
 
+/// A message whose processing has ended so many workers is set aside.
+const CRASHES_MAX: u32 = 2;
 /// In place of a part's number: the message as a whole.
 const WHOLE: u32 = u32::MAX;
 /// What is over while it is being handed over is looked at again after this time.
@@ -116,6 +120,7 @@ impl State {
         let entry = self.entries.remove(&message)?;
         self.unreadable.remove(&message);
         self.returned.remove(&message);
+        self.crashes.remove(&message);
         self.octets = self.octets.saturating_sub(entry.size);
         self.hot = self.hot.saturating_sub(usize::from(entry.hot.is_some()));
         Some(entry)
@@ -215,6 +220,22 @@ impl State {
         self.unreadable.insert(message, None);
     }
 
+    /// The processing of a message has ended a worker. Returns whether it is set aside from now on.
+    pub(crate) fn note_crash(&mut self, message: MessageId, how: &str) -> bool {
+        let Some(entry) = self.entries.get_mut(&message) else {
+            return false;
+        };
+        let crashes = self.crashes.entry(message).or_default();
+        *crashes += 1;
+        if *crashes < CRASHES_MAX {
+            return false;
+        }
+        self.crashes.remove(&message);
+        self.returned.remove(&message);
+        entry.control.get_or_insert_default().poison = Some(how.into());
+        true
+    }
+
     /// Messages that couldn't be read are looked at now.
     pub(crate) fn look_again(&mut self) {
         for message in std::mem::take(&mut self.unreadable).into_keys() {
@@ -289,6 +310,11 @@ impl State {
             let Some(entry) = self.entries.get_mut(&message) else {
                 continue;
             };
+            if entry.is_poison() && entry.deleted_until().is_none() {
+                // To tell its sender might end the next worker: an operator looks at it first.
+                self.schedule.expire_at(now.after(UNREADABLE_WAIT), message);
+                continue;
+            }
             if let Some(over) = entry.is_over(now) {
                 if entry.is_busy() {
                     self.schedule.expire_at(now.after(BUSY_WAIT), message);

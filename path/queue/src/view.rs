@@ -307,6 +307,8 @@ fn phase_without_parts(state: &State, id: MessageId, entry: &Entry) -> Phase {
     let known = entry.resolved.is_some() && !entry.is_resubmitted();
     if entry.deleted_until().is_some() {
         Phase::Deleted
+    } else if entry.is_poison() {
+        Phase::Poison
     } else if entry.is_frozen() {
         Phase::Frozen
     } else if known || state.returned.contains_key(&id) {
@@ -322,6 +324,9 @@ fn phase_of(entry: &Entry, part: &Part, link: &Link) -> Phase {
     let active = part.state == PartState::Active;
     if entry.deleted_until().is_some() {
         return Phase::Deleted;
+    }
+    if entry.is_poison() {
+        return Phase::Poison;
     }
     if entry.is_frozen() || (link.frozen().is_some() && !active) {
         return Phase::Frozen;

@@ -18,7 +18,9 @@ use bridgehead_mail::{
 use bridgehead_queue::{Assignment, Lease, PartLease, Queue, Settlement};
 use courier::{LinkState, close_all};
 use parking_lot::Mutex;
+use std::any::Any;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -144,7 +146,7 @@ async fn dispatch(shared: Arc<Shared>) {
             let Some(lease) = shared.queue.take() else {
                 break;
             };
-            if !shared.assign(lease) {
+            if !shared.assign_or_survive(lease) {
                 // It is back in the queue: not again before something changed.
                 sleep(ROUND_MAX).await;
                 break;
@@ -194,6 +196,28 @@ impl Shared {
                 session: None,
                 kind,
             });
+        }
+    }
+
+    /// Categorizes and routes one message; a panic on the way is the message's, not the server's.
+    fn assign_or_survive(&self, lease: Lease) -> bool {
+        let id = lease.id();
+        let assigned = catch_unwind(AssertUnwindSafe(|| self.assign(lease)));
+        assigned.unwrap_or_else(|panic| {
+            self.note_crash(id, "categorizing it", &in_words(&*panic));
+            true
+        })
+    }
+
+    /// A worker has ended over a message.
+    fn note_crash(&self, id: MessageId, doing: &str, said: &str) {
+        let how = format!("{doing} ended a worker: {said}");
+        let poison = self.queue.note_crash(id, &how);
+        tracing::error!(%id, %how, poison, "a worker ended over a message");
+        if poison {
+            let by = format!("the server: {how}").into();
+            let action = "set aside";
+            self.track(id, vec![EventKind::Controlled { action, by }]);
         }
     }
 
@@ -258,20 +282,28 @@ impl Shared {
     /// What has expired fails with its last failure; no other attempt is made.
     fn give_up_expired(&self) {
         while let Some(lease) = self.queue.take_expired(now()) {
-            let last = lease.last_failure.as_deref().cloned();
-            let failure = last.unwrap_or_else(|| {
-                Failure::new(
-                    StatusCode::transient(4, 1),
-                    "The next server could not be reached",
-                )
-            });
-            let outcomes = lease
-                .addressees
-                .iter()
-                .map(|_| Outcome::Deferred(failure.clone()));
-            let outcomes = outcomes.collect();
-            self.settle(lease, outcomes);
+            let id = lease.id();
+            let given_up = catch_unwind(AssertUnwindSafe(|| self.give_up(lease)));
+            if let Err(panic) = given_up {
+                self.note_crash(id, "giving it up", &in_words(&*panic));
+            }
         }
+    }
+
+    fn give_up(&self, lease: PartLease) {
+        let last = lease.last_failure.as_deref().cloned();
+        let failure = last.unwrap_or_else(|| {
+            Failure::new(
+                StatusCode::transient(4, 1),
+                "The next server could not be reached",
+            )
+        });
+        let outcomes = lease
+            .addressees
+            .iter()
+            .map(|_| Outcome::Deferred(failure.clone()));
+        let outcomes = outcomes.collect();
+        self.settle(lease, outcomes);
     }
 
     /// Records what became of a part, with what has to be reported of it.
@@ -348,6 +380,13 @@ fn taken(lease: &Lease) -> Taken<'_> {
         priority: lease.priority,
         redirect: lease.redirect.as_deref(),
     }
+}
+
+/// What a panic said.
+fn in_words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "nothing is known of it".to_owned())
 }
 
 /// Turns failures that can't be told into another try.

@@ -1,14 +1,17 @@
 //! Messages through the whole corridor: real queue, real store, a directory, and next hops that play their parts.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+#[path = "trap/mod.rs"]
+mod trap;
 
 use bridgehead_categorizer::Snapshot;
 use bridgehead_delivery::Delivery;
 use bridgehead_directory::parse_organisation;
-use bridgehead_disk::RealDisk;
+use bridgehead_disk::{Disk, RealDisk};
 use bridgehead_mail::{
-    Address, BodyKind, Domain, Envelope, Event, EventKind, Notify, Origin, Protocol, Recipient,
-    ReversePath, Timestamp, Track,
+    Address, BodyKind, Domain, Envelope, Event, EventKind, Notify, Origin, Phase, Protocol,
+    Recipient, ReversePath, Timestamp, Track,
 };
 use bridgehead_queue::Queue;
 use bridgehead_routing::settings::{AddressSpace, Connector, ConnectorHop, Pattern};
@@ -19,6 +22,7 @@ use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use trap::TrapDisk;
 
 const ORGANISATION: &str = r#"
 [organization]
@@ -81,10 +85,15 @@ fn standing(expire_after: Duration) -> (Corridor, World) {
 
 /// One whose only way out leads to this port.
 fn standing_before(port: u16, expire_after: Duration) -> (Corridor, World) {
+    standing_on(Arc::new(RealDisk), port, expire_after)
+}
+
+/// One whose queue lies on this disk.
+fn standing_on(disk: Arc<dyn Disk>, port: u16, expire_after: Duration) -> (Corridor, World) {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = bridgehead_queue::Settings::for_directory(folder.path().join("queue"));
     settings.limits.free_space_floor = 0;
-    let (queue, _) = Queue::open(settings, Arc::new(RealDisk), now()).unwrap();
+    let (queue, _) = Queue::open(settings, disk, now()).unwrap();
     let mut settings = bridgehead_store::Settings::for_directory(folder.path().join("store"));
     settings.free_space_floor = 0;
     let store = Store::open(settings, Arc::new(RealDisk)).unwrap();
@@ -129,8 +138,13 @@ fn standing_before(port: u16, expire_after: Duration) -> (Corridor, World) {
 
 impl Corridor {
     async fn submit(&self, to: &str, notify: Notify) {
+        let content = b"Subject: hello\r\n\r\nbody\r\n";
+        self.submit_content(to, notify, content).await;
+    }
+
+    async fn submit_content(&self, to: &str, notify: Notify, content: &[u8]) {
         let mut draft = self.queue.inlet().begin(now(), None).unwrap();
-        draft.write(b"Subject: hello\r\n\r\nbody\r\n").unwrap();
+        draft.write(content).unwrap();
         let recipient = Recipient {
             notify,
             ..Recipient::plain(Address::parse(to).unwrap())
@@ -343,4 +357,44 @@ async fn a_backlog_takes_no_more_connections_than_the_connector_allows() {
     assert_eq!(peer.taken().len(), MESSAGES);
     assert!(peer.connections() <= most as u64);
     corridor.end().await;
+}
+
+/// What a message does to the code that works on it isn't done to the other messages.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_ends_workers_is_set_aside_and_the_others_go_on() {
+    let (corridor, world) = standing_on(Arc::new(TrapDisk), 1, Duration::from_secs(60));
+    corridor.transport.apply(world);
+    // Nobody leads there, so its sender is told, with its headers: they are behind the trap.
+    let large = [b"Subject: trap\r\n\r\n".to_vec(), vec![b'x'; 200_000]].concat();
+    corridor
+        .submit_content("x@nowhere.example", Notify::Unsaid, &large)
+        .await;
+    let queue = corridor.queue.clone();
+    let poisoned = || {
+        let found = queue.summaries(&queue.ids());
+        found.into_iter().find(|one| one.phase == Phase::Poison)
+    };
+    for _ in 0..500 {
+        if poisoned().is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let poison = poisoned().expect("it is set aside");
+    let how = poison.control.poison.unwrap();
+    assert!(how.contains("a trap in the content"), "{how}");
+    corridor.submit("bob@example.test", Notify::Unsaid).await;
+    for _ in 0..500 {
+        if queue.len() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(queue.len(), 1, "the other one is delivered");
+    let decision = bridgehead_queue::Decision {
+        by: "somebody".into(),
+        at: now(),
+    };
+    let thawed = queue.control(&[poison.id], &bridgehead_queue::Order::Thaw, &decision);
+    assert_eq!(thawed, [bridgehead_queue::Effect::Changed]);
 }

@@ -88,6 +88,9 @@ pub(crate) fn decided(control: &Control) -> Vec<String> {
             .priority
             .map(|priority| format!("its priority was set to {priority}")),
     );
+    if let Some(how) = &control.poison {
+        said.push(format!("it is set aside: {how}"));
+    }
     if let Some(connector) = &control.redirect {
         said.push(format!("it was redirected to connector {connector}"));
     }
@@ -111,7 +114,7 @@ fn without_parts(summary: &Summary, facts: &Facts, why: &mut Why) {
             ));
             return;
         }
-        Phase::Frozen => {
+        Phase::Frozen | Phase::Poison => {
             why.next
                 .push("nothing until it is thawed: `queue thaw`".to_owned());
             return;
@@ -137,7 +140,8 @@ fn without_parts(summary: &Summary, facts: &Facts, why: &mut Why) {
 fn of_part(part: &PartPicture, summary: &Summary, facts: &Facts, why: &mut Why) {
     let link = &part.link;
     let whom = whom(part);
-    if summary.control.deleted.is_some() || summary.control.frozen.is_some() {
+    let control = &summary.control;
+    if control.deleted.is_some() || control.frozen.is_some() || control.poison.is_some() {
         if why.next.is_empty() {
             without_parts(summary, facts, why);
         }

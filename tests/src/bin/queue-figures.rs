@@ -239,7 +239,7 @@ fn settle_all(queue: &Queue) {
                 orcpt: None,
             })
             .collect();
-        let domain = addressees[0].address.domain().clone();
+        let domain = addressees.first().unwrap().address.domain().clone();
         let assignment = Assignment {
             parts: vec![Part {
                 hop: NextHop::Mx {

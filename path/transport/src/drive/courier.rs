@@ -5,7 +5,7 @@ use super::{Shared, now};
 use crate::Settings;
 use crate::hand_over::handover;
 use bridgehead_delivery::Carrier;
-use bridgehead_mail::{Failure, NextHop, Outcome};
+use bridgehead_mail::{Failure, MessageId, NextHop, Outcome};
 use bridgehead_queue::{PartLease, ReadyLink};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -135,6 +135,7 @@ async fn carry(shared: Arc<Shared>, number: u32, hop: NextHop) {
         shared: Arc::clone(&shared),
         number,
         carrier: shared.idle_carrier(number),
+        carries: None,
     };
     while !shared.stopping.load(Ordering::Acquire) {
         let Some(lease) = shared.queue.next(number, now()) else {
@@ -142,8 +143,10 @@ async fn carry(shared: Arc<Shared>, number: u32, hop: NextHop) {
         };
         // What the rooms say on the way carries the message's id.
         let span = tracing::info_span!("hand-over", id = %lease.id());
+        ending.carries = Some(lease.id());
         let outcomes = ending.hand_over(&hop, &lease).instrument(span).await;
         shared.settle(lease, outcomes);
+        ending.carries = None;
     }
 }
 
@@ -152,6 +155,8 @@ struct Ending {
     shared: Arc<Shared>,
     number: u32,
     carrier: Option<Carrier>,
+    /// What it is handing over.
+    carries: Option<MessageId>,
 }
 
 impl Ending {
@@ -197,6 +202,10 @@ impl Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
+        if let Some(id) = self.carries.filter(|_| std::thread::panicking()) {
+            let said = "the log has its words";
+            self.shared.note_crash(id, "handing it over", said);
+        }
         self.shared.courier_ends(self.number, self.carrier.take());
     }
 }
