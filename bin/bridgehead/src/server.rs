@@ -38,6 +38,7 @@ pub(crate) struct Server {
     follower: JoinHandle<()>,
     /// Keeps the copy of another directory up to date.
     keeper: Option<JoinHandle<()>>,
+    memory: JoinHandle<()>,
 }
 
 /// The time of day.
@@ -69,6 +70,7 @@ impl Server {
         let tls = Tls::new(data.join("certificates"));
         let listener = Listener::new(queue.inlet(), directory.clone(), tls, track);
         let (said, in_force) = watch::channel(InForce::default());
+        let memory = tokio::spawn(watch_memory(queue.clone()));
         let wiring = Wiring::new(file, &directory, &queue, &listener, in_force.clone());
         let follower = in_force::Follower {
             server: file.name.to_string(),
@@ -105,6 +107,7 @@ impl Server {
             management: tokio::spawn(serving),
             follower,
             keeper,
+            memory,
         })
     }
 
@@ -128,6 +131,7 @@ impl Server {
     /// Finishes running transactions and deliveries, makes everything durable, and stops.
     pub(crate) async fn stop(self) {
         self.follower.abort();
+        self.memory.abort();
         if let Some(keeper) = &self.keeper {
             keeper.abort();
         }
@@ -199,4 +203,20 @@ fn open_queue(file: &ServerFile) -> Result<Queue, Box<dyn Error>> {
 fn own_name(file: &ServerFile) -> Domain {
     let name = Domain::parse(file.name.as_str());
     name.unwrap_or_else(|_| Domain::parse("localhost").unwrap_or_else(|_| unreachable!()))
+}
+
+/// Tells the queue how much memory the server uses, for the limit of it.
+async fn watch_memory(queue: Queue) {
+    loop {
+        queue.note_memory(resident_octets());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Resident memory of this process (proc(5)); 0 where that isn't told, and then no limit holds.
+fn resident_octets() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0).saturating_mul(1024)
 }

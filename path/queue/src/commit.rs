@@ -119,6 +119,8 @@ impl Shared {
             }
         }
         self.learn_marks(&batch.marks, &mut state);
+        let messages = state.entries.len() as u64;
+        self.messages.store(messages, Ordering::Relaxed);
         drop(state);
         for (message, answer) in answers {
             // A client that went away doesn't change that the message is ours.

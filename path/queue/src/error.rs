@@ -17,6 +17,9 @@ pub enum Refused {
         /// What must stay free.
         floor: u64,
     },
+    /// Too much is waiting, or too much memory is used.
+    #[error("too much for now: {0}")]
+    Overloaded(String),
     /// Storing failed; after a failed sync it stays so until the operator acts.
     #[error("mail can't be stored: {0}")]
     Storage(String),
@@ -34,6 +37,7 @@ impl Refused {
     pub const fn refusal(&self) -> Refusal {
         match self {
             Self::DiskFull { .. } => Refusal::DiskFull,
+            Self::Overloaded(_) => Refusal::Overloaded,
             Self::Storage(_) | Self::Envelope(_) => Refusal::StorageFailed,
             Self::Closed => Refusal::ShuttingDown,
         }

@@ -13,6 +13,7 @@ use bridgehead_mail::{Envelope, MessageId, Timestamp};
 use std::io::{self, IoSlice};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// The door through which messages come in. Cheap to copy.
@@ -28,13 +29,40 @@ impl Inlet {
     /// If there is too little space, storing has failed, or the queue is closed.
     pub fn begin(&self, now: Timestamp, size_hint: Option<u64>) -> Result<Draft, Refused> {
         self.shared.may_accept(now, size_hint.unwrap_or(0))?;
-        Ok(Draft {
+        Ok(self.draft(now))
+    }
+
+    /// Starts a message of the server itself, as a report: for these some room is kept.
+    ///
+    /// # Errors
+    /// If there is no space at all, storing has failed, or the queue is closed.
+    pub fn begin_own(&self, now: Timestamp) -> Result<Draft, Refused> {
+        self.shared.may_accept_own(now)?;
+        Ok(self.draft(now))
+    }
+
+    /// Whether a message of this size would be taken now.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn check(&self, now: Timestamp, size: u64) -> Result<(), Refused> {
+        self.shared.may_accept(now, size)
+    }
+
+    /// How long a reply to new mail is to be delayed.
+    #[must_use]
+    pub fn delay(&self, now: Timestamp) -> Duration {
+        self.shared.look(now).pressure.delay()
+    }
+
+    fn draft(&self, now: Timestamp) -> Draft {
+        Draft {
             id: MessageId::new(now, rand::random()),
             shared: Arc::clone(&self.shared),
             buffer: Vec::new(),
             file: None,
             size: 0,
-        })
+        }
     }
 }
 

@@ -25,6 +25,7 @@ mod lease;
 mod log;
 mod numbers;
 mod operating;
+mod pressure;
 #[cfg(test)]
 mod properties;
 mod queue;
@@ -46,6 +47,7 @@ pub use error::{OpenError, Refused};
 pub use gather::Committed;
 pub use inlet::{Draft, Inlet};
 pub use lease::{Assignment, Lease, Part, PartLease, Report, Returned, Settlement, Work};
+pub use pressure::{Level, Pressure};
 pub use queue::{Queue, ReadyLink};
 pub use record::{ContentRecord, FRAME_OCTETS_MAX, Frame, Record, parse as parse_frame};
 pub use recovery::Recovery;

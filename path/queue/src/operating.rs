@@ -4,9 +4,10 @@ use crate::Queue;
 use crate::control::{Decision, Effect, Order, Steering};
 use crate::error::Refused;
 use crate::gather::Meaning;
+use crate::pressure::Pressure;
 use crate::record::Record;
 use crate::settings::Limits;
-use bridgehead_mail::{LinkName, MessageId};
+use bridgehead_mail::{LinkName, MessageId, Timestamp};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -105,7 +106,7 @@ impl Queue {
     pub fn retry_all(&self) -> u64 {
         let nobody = Decision {
             by: "".into(),
-            at: bridgehead_mail::Timestamp::EPOCH,
+            at: Timestamp::EPOCH,
         };
         let effects = self.control(&self.ids(), &Order::Retry, &nobody);
         self.shared.state.lock().schedule.release_all();
@@ -149,20 +150,25 @@ impl Queue {
 
     /// New limits, in force from the next message on.
     pub fn apply(&self, limits: Limits) {
-        let floor = limits.free_space_floor;
-        self.shared.floor.store(floor, Ordering::Relaxed);
-        let undo_window = limits.undo_window.as_millis();
-        let undo_window = u64::try_from(undo_window).unwrap_or(u64::MAX);
-        self.shared
-            .undo_window
-            .store(undo_window, Ordering::Relaxed);
+        self.shared.limit(limits);
         self.shared.state.lock().expire_after = limits.expire_after;
     }
 
     /// How long a message that an operator deletes now can be had back.
     #[must_use]
     pub fn undo_window(&self) -> Duration {
-        Duration::from_millis(self.shared.undo_window.load(Ordering::Relaxed))
+        self.shared.limits.lock().undo_window
+    }
+
+    /// How much memory the server uses, for the limit of it. Unit: octets.
+    pub fn note_memory(&self, octets: u64) {
+        self.shared.memory.store(octets, Ordering::Relaxed);
+    }
+
+    /// How hard it is for the server.
+    #[must_use]
+    pub fn pressure(&self, now: Timestamp) -> Pressure {
+        self.shared.look(now).pressure.clone()
     }
 
     /// The operator says that the disk is well again. Returns why mail is still refused, if it is.

@@ -10,6 +10,10 @@ pub struct Limits {
     pub free_space_floor: u64,
     /// How long after acceptance a message is given up that never had a next hop. Default: two days.
     pub expire_after: Duration,
+    /// With so many messages in the queue, new mail is refused; 0 for no bound. Default: 5 million.
+    pub max_messages: u64,
+    /// With so much resident memory, new mail is refused. Unit: octets. Default: no bound.
+    pub max_memory: Option<u64>,
     /// How long a message that an operator deleted can be had back. Default: one hour.
     pub undo_window: Duration,
 }
@@ -19,6 +23,8 @@ impl Default for Limits {
         Self {
             free_space_floor: 256 * 1024 * 1024,
             expire_after: Duration::from_secs(48 * 3600),
+            max_messages: 5_000_000,
+            max_memory: None,
             undo_window: Duration::from_secs(3600),
         }
     }

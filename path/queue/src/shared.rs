@@ -9,9 +9,10 @@ use crate::gather::{Answer, Gather, Meaning};
 use crate::lease::Returned;
 use crate::log::Log;
 use crate::numbers::Numbers;
+use crate::pressure::{Level, Pressure, Readings, judge};
 use crate::record::{Record, parse};
 use crate::segment::{FileContent, InlineContent};
-use crate::settings::Settings;
+use crate::settings::{Limits, Settings};
 use crate::state::State;
 use crate::{Draft, Work};
 use bridgehead_disk::{Disk, Lock};
@@ -23,8 +24,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{Notify, oneshot};
 
-/// How long a look at the free space is good for.
-const SPACE_AGE_MAX_MS: u64 = 1_000;
+/// How long a look at disk, memory and queue is good for.
+const LOOK_AGE_MAX_MS: u64 = 1_000;
+
+/// What was seen at the last look.
+#[derive(Default)]
+pub(crate) struct Looked {
+    at: Timestamp,
+    free: u64,
+    floor: u64,
+    pub(crate) pressure: Pressure,
+}
 
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
@@ -42,14 +52,15 @@ pub(crate) struct Shared {
     pub(crate) moving: AtomicBool,
     /// Wakes who empties segments.
     pub(crate) tidy: Condvar,
-    /// Free space below which mail is refused.
-    pub(crate) floor: AtomicU64,
+    /// The limits in force.
+    pub(crate) limits: Mutex<Limits>,
+    /// Messages in the queue, as of the last commit.
+    pub(crate) messages: AtomicU64,
+    /// Resident memory of the server, in octets, as it was told last.
+    pub(crate) memory: AtomicU64,
     /// One change of what is held at a time.
     pub(crate) steering: Mutex<()>,
-    /// How long a deleted message can be had back, in milliseconds.
-    pub(crate) undo_window: AtomicU64,
-    space_seen: AtomicU64,
-    space_free: AtomicU64,
+    looked: Mutex<Looked>,
     pub(crate) _lock: Box<dyn Lock>,
 }
 
@@ -61,9 +72,7 @@ impl Shared {
         log: Log,
         lock: Box<dyn Lock>,
     ) -> Self {
-        let floor = settings.limits.free_space_floor;
-        let undo_window = settings.limits.undo_window.as_millis();
-        let undo_window = u64::try_from(undo_window).unwrap_or(u64::MAX);
+        let limits = settings.limits;
         Self {
             settings,
             disk,
@@ -75,11 +84,11 @@ impl Shared {
             failing: AtomicBool::new(false),
             moving: AtomicBool::new(false),
             tidy: Condvar::new(),
-            floor: AtomicU64::new(floor),
+            limits: Mutex::new(limits),
+            messages: AtomicU64::new(0),
+            memory: AtomicU64::new(0),
             steering: Mutex::default(),
-            undo_window: AtomicU64::new(undo_window),
-            space_seen: AtomicU64::new(0),
-            space_free: AtomicU64::new(u64::MAX),
+            looked: Mutex::default(),
             _lock: lock,
         }
     }
@@ -91,37 +100,82 @@ impl Shared {
 
     /// Whether a message of this size may come in now.
     pub(crate) fn may_accept(&self, now: Timestamp, size: u64) -> Result<(), Refused> {
-        if self.failing.load(Ordering::Acquire) {
-            let why = self.log.lock().refusing().map(str::to_owned);
-            if let Some(why) = why {
-                return Err(Refused::Storage(why));
-            }
+        self.may_store()?;
+        let looked = self.look(now);
+        let refusing = looked.pressure.level == Level::Refusing;
+        let too_full = refusing && looked.pressure.of_disk;
+        if too_full || looked.free < looked.floor.saturating_add(size) {
+            return Err(self.disk_full(looked.free, looked.floor));
         }
-        let free = self.free_space(now);
-        let floor = self.floor.load(Ordering::Relaxed);
-        if free < floor.saturating_add(size) {
-            return Err(Refused::DiskFull {
-                directory: self.settings.directory.clone(),
-                free,
-                floor,
-            });
+        match refusing {
+            true => Err(Refused::Overloaded(looked.pressure.why.clone())),
+            false => Ok(()),
+        }
+    }
+
+    /// The same for what the server itself has to say: for that some room is kept.
+    pub(crate) fn may_accept_own(&self, now: Timestamp) -> Result<(), Refused> {
+        self.may_store()?;
+        let looked = self.look(now);
+        let floor = looked.floor / 4;
+        match looked.free < floor {
+            true => Err(self.disk_full(looked.free, floor)),
+            false => Ok(()),
+        }
+    }
+
+    fn may_store(&self) -> Result<(), Refused> {
+        if self.failing.load(Ordering::Acquire)
+            && let Some(why) = self.log.lock().refusing()
+        {
+            return Err(Refused::Storage(why.to_owned()));
         }
         Ok(())
     }
 
-    /// Free space, looked up once a second.
-    fn free_space(&self, now: Timestamp) -> u64 {
-        let seen = self.space_seen.load(Ordering::Relaxed);
-        if seen != 0 && now.as_millis().abs_diff(seen) < SPACE_AGE_MAX_MS {
-            return self.space_free.load(Ordering::Relaxed);
+    fn disk_full(&self, free: u64, floor: u64) -> Refused {
+        Refused::DiskFull {
+            directory: self.settings.directory.clone(),
+            free,
+            floor,
         }
+    }
+
+    /// Free space and pressure, looked at once a second.
+    pub(crate) fn look(&self, now: Timestamp) -> MutexGuard<'_, Looked> {
+        let mut looked = self.looked.lock();
+        let seen = looked.at;
+        if seen != Timestamp::EPOCH && now.as_millis().abs_diff(seen.as_millis()) < LOOK_AGE_MAX_MS
+        {
+            return looked;
+        }
+        let limits = *self.limits.lock();
         // A look that fails must not stop mail; the writes will tell.
-        let looked = self.disk.free_space(&self.settings.directory);
-        let free = looked.unwrap_or(u64::MAX);
-        self.space_free.store(free, Ordering::Relaxed);
-        self.space_seen
-            .store(now.as_millis().max(1), Ordering::Relaxed);
-        free
+        let free = self.disk.free_space(&self.settings.directory);
+        let readings = Readings {
+            free: free.unwrap_or(u64::MAX),
+            messages: self.messages.load(Ordering::Relaxed),
+            memory: self.memory.load(Ordering::Relaxed),
+        };
+        let before = looked.pressure.level;
+        let pressure = judge(&limits, readings, before);
+        if pressure.level != before {
+            let (from, to) = (before.as_str(), pressure.level.as_str());
+            tracing::warn!(from, to, why = %pressure.why, "back pressure changes");
+        }
+        *looked = Looked {
+            at: now.max(Timestamp::from_millis(1)),
+            free: readings.free,
+            floor: limits.free_space_floor,
+            pressure,
+        };
+        looked
+    }
+
+    /// New limits: what was seen under the old ones doesn't count.
+    pub(crate) fn limit(&self, limits: Limits) {
+        *self.limits.lock() = limits;
+        self.looked.lock().at = Timestamp::EPOCH;
     }
 
     /// Nothing is stored until the operator resumes.

@@ -23,7 +23,7 @@ pub(crate) fn compose(
     }
     let headers = read_headers(&**subject.content)?;
     for journal in journals {
-        let mut draft = inlet.begin(now, None)?;
+        let mut draft = inlet.begin_own(now)?;
         let report = JournalReport {
             id: draft.id(),
             at: now,

@@ -19,7 +19,7 @@ pub(crate) fn compose(
     made: &mut Reports,
 ) -> Result<(), ReportError> {
     for list in lists {
-        let mut draft = inlet.begin(now, Some(subject.content.size()))?;
+        let mut draft = inlet.begin_own(now)?;
         copy(subject, &mut draft)?;
         made.events.push(EventKind::Reported {
             report: draft.id(),

@@ -106,7 +106,7 @@ pub(crate) fn compose(
         if recipients.is_empty() {
             continue;
         }
-        let mut draft = inlet.begin(now, None)?;
+        let mut draft = inlet.begin_own(now)?;
         let report = Report {
             id: draft.id(),
             at: now,

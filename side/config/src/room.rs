@@ -292,6 +292,10 @@ fn limits(server: &Server) -> queue::Limits {
             .free_space_floor
             .map_or(base.free_space_floor, |size| size.0),
         expire_after: or(server.expire_after, base.expire_after),
+        max_messages: server
+            .max_queued_messages
+            .map_or(base.max_messages, u64::from),
+        max_memory: server.memory_limit.map(|limit| limit.0),
         undo_window: or(server.undo_window, base.undo_window),
     }
 }

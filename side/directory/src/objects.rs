@@ -71,6 +71,10 @@ object! {
         expire_after_low: optional Wait = "expire-after-low", "`expire-after`", 1..=2592000;
         /// The same as `delay-notice-after` for mail of low priority.
         delay_notice_after_low: optional Wait = "delay-notice-after-low", "1d, or `delay-notice-after` if that was set", 1..=2592000;
+        /// With so many messages in the queue, mail is refused with `452 4.3.2`; from 80 % of it on, replies are delayed.
+        max_queued_messages: optional u32 = "max-queued-messages", "5000000", 1..=4294967295;
+        /// With so much resident memory, mail is refused with `452 4.3.2`; from 80 % of it on, replies are delayed.
+        memory_limit: optional Size = "memory-limit", "none", 67108864..=1099511627776;
         /// How long a message that an operator deleted can be had back.
         undo_window: optional Wait = "undo-window", "1h", 1..=2592000;
         /// Received fields in a message after which it counts as looping (RFC 5321 §6.3).

@@ -17,6 +17,12 @@ pub struct QueueList {
     /// Whether mail is refused because storing failed, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusing: Option<String>,
+    /// How hard it is for the server: `normal`, `slow` (replies to new mail are delayed) or `refusing`.
+    #[serde(default)]
+    pub pressure: String,
+    /// What that follows from, unless it is normal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pressure_because: Option<String>,
     /// Who holds all mail for other servers, if somebody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbound_held: Option<Held>,

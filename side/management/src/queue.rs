@@ -7,8 +7,8 @@ use axum::Json;
 use axum::extract::State;
 use bridgehead_mail::LinkName;
 use bridgehead_management_api::{Held, HoldAnswer, HoldRequest, QueueGroup, QueueList};
-use bridgehead_queue::Decision;
 use bridgehead_queue::view::Group;
+use bridgehead_queue::{Decision, Level};
 
 pub(crate) async fn list(State(rooms): State<Rooms>) -> Result<Json<QueueList>, No> {
     blocking(move || picture(&rooms)).await.map(Json)
@@ -18,11 +18,15 @@ fn picture(rooms: &Rooms) -> QueueList {
     let picture = rooms.queue.picture();
     let steering = rooms.queue.steering();
     let links = steering.links.iter();
+    let pressure = rooms.queue.pressure(rooms.explain.now());
+    let hard = pressure.level != Level::Normal;
     QueueList {
         messages: picture.messages,
         octets: picture.octets,
         deleted: picture.deleted,
         refusing: picture.refusing,
+        pressure: pressure.level.as_str().to_owned(),
+        pressure_because: hard.then_some(pressure.why),
         outbound_held: steering.outbound.as_ref().map(held),
         frozen_links: links
             .map(|(link, decision)| (link.to_string(), held(decision)))

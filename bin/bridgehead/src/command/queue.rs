@@ -44,6 +44,13 @@ async fn list(to: &Admin) -> Result<(), AdminError> {
             "MAIL IS REFUSED: {reason}\nMend the disk, then: bridgehead queue resume"
         ))?;
     }
+    if let Some(because) = &list.pressure_because {
+        let what = match list.pressure.as_str() {
+            "slow" => "REPLIES TO NEW MAIL ARE DELAYED",
+            _ => "NEW MAIL IS REFUSED",
+        };
+        print(&format!("{what}: {because}"))?;
+    }
     if let Some(held) = &list.outbound_held {
         let (by, at) = (&held.by, time(held.at));
         print(&format!(

@@ -254,6 +254,12 @@ impl Conversation {
                 let judged = judge::sender(&snapshot, asker, own_only, from, size);
                 let most = self.rules.settings.max_hold;
                 let judged = judged.and_then(|()| judge::hold(asked.handling, most, wall_clock()));
+                let judged = judged.and_then(|()| self.has_room(asked.size));
+                // Back pressure: who is slow to be answered is slow to send more.
+                let delay = self.world.queue.delay(wall_clock());
+                if !delay.is_zero() {
+                    tokio::time::sleep(delay).await;
+                }
                 judged.map(|()| Verdict::Admit)
             }
             Ask::Recipient(asked) => {
@@ -293,6 +299,15 @@ impl Conversation {
     const fn asker<'a>(&self, user: Option<&'a str>) -> Asker<'a> {
         let trusted = self.client.trusted;
         Asker { user, trusted }
+    }
+
+    /// Whether there is room for a message: asked at MAIL, so that nobody sends content in vain (RFC 1870).
+    fn has_room(&self, size: Option<u64>) -> Result<(), Refusal> {
+        let room = self.world.queue.check(wall_clock(), size.unwrap_or(0));
+        room.map_err(|refused| {
+            tracing::warn!(%refused, "can't take mail");
+            refused.refusal()
+        })
     }
 
     fn begin(&mut self, size: Option<u64>) -> Result<Verdict<Stored>, Refusal> {
