@@ -142,6 +142,9 @@ impl State {
         let Some(entry) = self.entries.get_mut(&message) else {
             return;
         };
+        if let (true, Some(carried)) = (now, entry.carried.as_deref_mut()) {
+            carried.until = Timestamp::EPOCH;
+        }
         if entry.is_busy() {
             entry.reroute = true;
             if now {
