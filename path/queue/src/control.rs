@@ -115,6 +115,8 @@ pub enum Effect {
 pub struct Steering {
     /// Nothing goes out to other servers: the panic switch.
     pub outbound: Option<Decision>,
+    /// The server takes no new mail, and is being emptied.
+    pub draining: Option<Decision>,
     /// Links that are held by name.
     pub links: BTreeMap<LinkName, Decision>,
 }

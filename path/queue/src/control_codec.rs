@@ -62,6 +62,7 @@ fn read_decision(from: &mut Reader<'_>) -> Result<Decision, Malformed> {
 
 pub(crate) fn write_steering(to: &mut Writer<'_>, steering: &Steering) {
     to.option(steering.outbound.as_ref(), write_decision);
+    to.option(steering.draining.as_ref(), write_decision);
     to.count(steering.links.len());
     for (link, decision) in &steering.links {
         to.text(link.as_str());
@@ -71,6 +72,7 @@ pub(crate) fn write_steering(to: &mut Writer<'_>, steering: &Steering) {
 
 pub(crate) fn read_steering(from: &mut Reader<'_>) -> Result<Steering, Malformed> {
     let outbound = from.option(read_decision)?;
+    let draining = from.option(read_decision)?;
     // A text's count, another's, and a time.
     let count = from.count(16)?;
     let mut links = BTreeMap::new();
@@ -78,5 +80,9 @@ pub(crate) fn read_steering(from: &mut Reader<'_>) -> Result<Steering, Malformed
         let link = LinkName::new(from.text()?);
         links.insert(link, read_decision(from)?);
     }
-    Ok(Steering { outbound, links })
+    Ok(Steering {
+        outbound,
+        draining,
+        links,
+    })
 }

@@ -17,6 +17,9 @@ pub enum Refused {
         /// What must stay free.
         floor: u64,
     },
+    /// The server is being emptied.
+    #[error("the server is being drained")]
+    Draining,
     /// Too much is waiting, or too much memory is used.
     #[error("too much for now: {0}")]
     Overloaded(String),
@@ -37,6 +40,7 @@ impl Refused {
     pub const fn refusal(&self) -> Refusal {
         match self {
             Self::DiskFull { .. } => Refusal::DiskFull,
+            Self::Draining => Refusal::Draining,
             Self::Overloaded(_) => Refusal::Overloaded,
             Self::Storage(_) | Self::Envelope(_) => Refusal::StorageFailed,
             Self::Closed => Refusal::ShuttingDown,

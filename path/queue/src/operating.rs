@@ -74,6 +74,18 @@ impl Queue {
         })
     }
 
+    /// Takes no new mail from now on, or takes it again; durable when this returns. Returns whether that was a change.
+    ///
+    /// # Errors
+    /// If it can't be stored: then nothing is changed.
+    pub fn drain(&self, drained: Option<Decision>) -> Result<bool, Refused> {
+        self.shared.steer(|steering| {
+            if steering.draining.is_some() != drained.is_some() {
+                steering.draining = drained;
+            }
+        })
+    }
+
     /// Holds a link, whether it exists yet or not, or lets it go; durable when this returns. Returns whether that was a change.
     ///
     /// # Errors

@@ -197,7 +197,13 @@ fn control() -> impl Strategy<Value = Control> {
 fn steering() -> impl Strategy<Value = Steering> {
     let link = text().prop_map(|name| LinkName::new(&name));
     let links = prop::collection::btree_map(link, decision(), 0..4);
-    (option::of(decision()), links).prop_map(|(outbound, links)| Steering { outbound, links })
+    (option::of(decision()), option::of(decision()), links).prop_map(
+        |(outbound, draining, links)| Steering {
+            outbound,
+            draining,
+            links,
+        },
+    )
 }
 
 fn failure() -> impl Strategy<Value = Failure> {

@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) tidy: Condvar,
     /// The limits in force.
     pub(crate) limits: Mutex<Limits>,
+    /// The server takes no new mail.
+    pub(crate) draining: AtomicBool,
     /// Messages in the queue, as of the last commit.
     pub(crate) messages: AtomicU64,
     /// Resident memory of the server, in octets, as it was told last.
@@ -73,6 +75,7 @@ impl Shared {
         lock: Box<dyn Lock>,
     ) -> Self {
         let limits = settings.limits;
+        let draining = state.schedule.steering().draining.is_some();
         Self {
             settings,
             disk,
@@ -85,6 +88,7 @@ impl Shared {
             moving: AtomicBool::new(false),
             tidy: Condvar::new(),
             limits: Mutex::new(limits),
+            draining: AtomicBool::new(draining),
             messages: AtomicU64::new(0),
             memory: AtomicU64::new(0),
             steering: Mutex::default(),
@@ -101,6 +105,9 @@ impl Shared {
     /// Whether a message of this size may come in now.
     pub(crate) fn may_accept(&self, now: Timestamp, size: u64) -> Result<(), Refused> {
         self.may_store()?;
+        if self.draining.load(Ordering::Acquire) {
+            return Err(Refused::Draining);
+        }
         let looked = self.look(now);
         let refusing = looked.pressure.level == Level::Refusing;
         let too_full = refusing && looked.pressure.of_disk;

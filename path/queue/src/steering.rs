@@ -11,6 +11,7 @@ use bridgehead_disk::Disk;
 use bridgehead_mail::{MessageId, Timestamp};
 use std::io::{self, IoSlice};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 const NAME: &str = "steering";
 const NEW: &str = "steering.new";
@@ -106,6 +107,8 @@ impl Shared {
             }
             return Err(Refused::Storage(why));
         }
+        self.draining
+            .store(after.draining.is_some(), Ordering::Release);
         self.state.lock().schedule.steer(after);
         self.changed.notify_one();
         Ok(true)

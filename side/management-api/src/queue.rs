@@ -26,6 +26,9 @@ pub struct QueueList {
     /// Who holds all mail for other servers, if somebody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbound_held: Option<Held>,
+    /// Who has the server drained, if somebody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining: Option<Held>,
     /// Links that are frozen by name, whether mail waits on them or not.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub frozen_links: BTreeMap<String, Held>,
@@ -223,6 +226,9 @@ pub struct HoldRequest {
     /// The link; none for all mail to other servers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
+    /// Instead of that, new mail: the server is drained.
+    #[serde(default)]
+    pub new_mail: bool,
     /// Whether it is held from now on.
     pub held: bool,
 }

@@ -28,6 +28,7 @@ fn picture(rooms: &Rooms) -> QueueList {
         pressure: pressure.level.as_str().to_owned(),
         pressure_because: hard.then_some(pressure.why),
         outbound_held: steering.outbound.as_ref().map(held),
+        draining: steering.draining.as_ref().map(held),
         frozen_links: links
             .map(|(link, decision)| (link.to_string(), held(decision)))
             .collect(),
@@ -85,12 +86,18 @@ pub(crate) async fn hold(
     let (queue, link) = (rooms.queue.clone(), request.link.clone());
     let known = |link: &String| rooms.queue.knows_link(&LinkName::new(link));
     let known = link.as_ref().is_none_or(known);
+    let new_mail = request.new_mail;
     let done = blocking(move || match link {
+        _ if new_mail => queue.drain(decision),
         Some(link) => queue.freeze_link(&LinkName::new(&link), decision),
         None => queue.hold_outbound(decision),
     });
     let changed = done.await?.map_err(|error| No::broken(&error))?;
-    let what = request.link.as_deref().unwrap_or("all outbound mail");
+    let what = match (&request.link, new_mail) {
+        (_, true) => "new mail",
+        (Some(link), false) => link.as_str(),
+        (None, false) => "all outbound mail",
+    };
     tracing::warn!(what, held = request.held, changed, by = OPERATOR, "held");
     Ok(Json(HoldAnswer { changed, known }))
 }

@@ -274,6 +274,25 @@ fn urgent_mail_goes_first() {
 }
 
 #[test]
+fn a_drained_server_takes_no_mail_and_empties_itself() {
+    let address = tools::nobody();
+    let (mut server, _) = stuck(address, 1, SLOW);
+    let sink = open(address);
+    assert_eq!(server.ask(&["server", "drain"])["changed"], true);
+    wait::until("it at the next hop", || (sink.count() == 1).then_some(()));
+    server.kill();
+    server.run(&[]);
+    let mut client = crate::client(server.inbound());
+    let refused = client.command("MAIL FROM:<bob@example.test>").unwrap();
+    assert_eq!(refused.code, 451, "{refused:?}");
+    let list = said(&server, &["queue", "list"]);
+    assert!(list.contains("THE SERVER IS BEING DRAINED"), "{list}");
+    server.ask(&["server", "drain", "--off"]);
+    let taken = client.command("MAIL FROM:<bob@example.test>").unwrap();
+    assert_eq!(taken.code, 250, "{taken:?}");
+}
+
+#[test]
 fn conditions_that_are_none_are_refused_with_the_place() {
     let server = Server::start(&Organization::new());
     let no = server.command(&["queue", "delete", "--where", "form:bob@*"]);

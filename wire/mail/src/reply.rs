@@ -191,6 +191,8 @@ replies! {
         DirectoryUnavailable = 451 [4, 4, 3] "Directory unavailable";
         /// Less space than the floor on the queue's disk.
         DiskFull = 452 [4, 3, 1] "Not enough disk space";
+        /// An operator empties the server: mail goes to another one.
+        Draining = 451 [4, 3, 2] "This server takes no new mail now; try another one";
         /// Too much mail is waiting, or too much memory is used.
         Overloaded = 452 [4, 3, 2] "Too much mail is waiting here; try again later";
         /// The queue can't store (a failed sync, an I/O error).

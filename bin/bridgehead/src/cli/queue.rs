@@ -130,6 +130,14 @@ pub(crate) enum Server {
         #[command(flatten)]
         to: Admin,
     },
+    /// Take no new mail, try now what waits, and say what still blocks
+    Drain {
+        /// Take new mail again
+        #[arg(long)]
+        off: bool,
+        #[command(flatten)]
+        to: Admin,
+    },
     /// Let mail for other servers go on
     Release {
         #[command(flatten)]

@@ -57,6 +57,12 @@ async fn list(to: &Admin) -> Result<(), AdminError> {
             "ALL OUTBOUND MAIL IS HELD by {by} since {at}\nLet it go with: bridgehead server release"
         ))?;
     }
+    if let Some(held) = &list.draining {
+        let (by, at) = (&held.by, time(held.at));
+        print(&format!(
+            "THE SERVER IS BEING DRAINED by {by} since {at}\nTake new mail again with: bridgehead server drain --off"
+        ))?;
+    }
     for (link, held) in &list.frozen_links {
         let (by, at) = (&held.by, time(held.at));
         print(&format!("link {link} is frozen by {by} since {at}"))?;

@@ -118,7 +118,12 @@ pub(crate) async fn hold_link(command: &Link) -> Result<(), AdminError> {
         Link::Freeze { name, to } => (name, true, to),
         Link::Thaw { name, to } => (name, false, to),
     };
-    let changed = hold(Some(name), held, to).await?;
+    let request = HoldRequest {
+        link: Some(name.clone()),
+        held,
+        ..HoldRequest::default()
+    };
+    let changed = hold(request, to).await?;
     let state = if held { "frozen" } else { "going on" };
     say_hold(&changed, to, &format!("link {name} is {state}"))?;
     if !changed.known && !to.json {
@@ -134,8 +139,16 @@ pub(crate) async fn hold_server(command: &Server) -> Result<(), AdminError> {
     let (held, to) = match command {
         Server::Hold { to } => (true, to),
         Server::Release { to } => (false, to),
+        Server::Drain { off, to } => return drain(!off, to).await,
     };
-    let changed = hold(None, held, to).await?;
+    let changed = hold(
+        HoldRequest {
+            held,
+            ..HoldRequest::default()
+        },
+        to,
+    )
+    .await?;
     let state = match held {
         true => "all mail for other servers is held; let it go with: bridgehead server release",
         false => "mail for other servers goes on",
@@ -143,13 +156,42 @@ pub(crate) async fn hold_server(command: &Server) -> Result<(), AdminError> {
     say_hold(&changed, to, state)
 }
 
-async fn hold(link: Option<&String>, held: bool, to: &Admin) -> Result<HoldAnswer, AdminError> {
-    let request = HoldRequest {
-        link: link.cloned(),
-        held,
-    };
+async fn hold(request: HoldRequest, to: &Admin) -> Result<HoldAnswer, AdminError> {
     let mut server = AdminClient::connect(to).await?;
     server.post("/queue/hold", &request).await
+}
+
+/// `bridgehead server drain`: no new mail, and what waits is tried now.
+async fn drain(held: bool, to: &Admin) -> Result<(), AdminError> {
+    let request = HoldRequest {
+        held,
+        new_mail: true,
+        ..HoldRequest::default()
+    };
+    let changed = hold(request, to).await?;
+    if held {
+        let everything = Selection {
+            predicate: Some("all".to_owned()),
+            ids: Vec::new(),
+        };
+        let retry = ControlRequest {
+            selection: everything,
+            order: MessageOrder::Retry,
+            dry_run: false,
+        };
+        let mut server = AdminClient::connect(to).await?;
+        let _: Controlled = server.post("/queue/control", &retry).await?;
+    }
+    let state = match held {
+        true => "no new mail is taken; it is again with: bridgehead server drain --off",
+        false => "new mail is taken",
+    };
+    say_hold(&changed, to, state)?;
+    if held && !to.json {
+        print("what still waits (`bridgehead queue list` shows it again):")?;
+        return super::list(to).await;
+    }
+    Ok(())
 }
 
 fn say_hold(answer: &HoldAnswer, to: &Admin, state: &str) -> Result<(), AdminError> {
