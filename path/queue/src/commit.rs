@@ -42,6 +42,7 @@ impl Shared {
         }
         match self.write_batch(&mut batch) {
             Ok(written) => {
+                self.batches.fetch_add(1, Ordering::Relaxed);
                 tell(waiting, &Ok(()));
                 let left_alone = self.learn(batch, &written);
                 if self.works_again() || left_alone {

@@ -1,7 +1,8 @@
 //! The only file of this room with threads and waiting in it: the committer, and the asynchronous ways to wait for it.
 //!
-//! While one sync runs, the next batch gathers: that is the whole group commit. Somebody who waits is never made to wait for
-//! company; settlements, for which nobody waits, are gathered for a bounded time.
+//! While one sync runs, the next batch gathers: that is the group commit. Where many clients come at once, a commit waits for half
+//! a millisecond for more of them, which saves most syncs; few clients aren't made to wait for company. Settlements, for which
+//! nobody waits, are gathered for a bounded time.
 
 use crate::error::{OpenError, Refused};
 use crate::gather::{Committed, Gather};
@@ -18,6 +19,16 @@ use std::time::{Duration, Instant};
 
 /// How long the committer pauses after a commit failed before it tries what must not be lost again.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// How long a commit waits for company.
+const COMPANY_WAIT: Duration = Duration::from_micros(500);
+/// With so many clients it doesn't wait any longer.
+const COMPANY_ENOUGH: usize = 48;
+/// With fewer clients the wait wasn't worth it.
+const COMPANY_WORTH: usize = 6;
+/// Commits without a wait after one that wasn't worth it, and after many.
+const PAUSE_MIN: u32 = 64;
+const PAUSE_MAX: u32 = 8_192;
 
 /// How often somebody looks for segments to empty.
 const TIDY_EVERY: Duration = Duration::from_millis(250);
@@ -131,8 +142,9 @@ impl Draft {
 }
 
 fn run(shared: &Shared) {
+    let mut pace = Pace::default();
     loop {
-        let closed = wait(shared);
+        let closed = wait(shared, &mut pace);
         let committed = shared.commit_once();
         if closed {
             return;
@@ -159,9 +171,9 @@ fn tidy(shared: &Shared) {
     }
 }
 
-/// Waits until there is something to commit; returns whether the queue was closed. After a commit it dozes first:
-/// what nobody waits for is found at the end of the doze, and nobody had to wake it for that.
-fn wait(shared: &Shared) -> bool {
+/// Waits until there is something to commit; returns whether the queue was closed. After a commit it dozes first: what nobody
+/// waits for is found at the end of the doze, and nobody had to wake it for that.
+fn wait(shared: &Shared, pace: &mut Pace) -> bool {
     let mut gather = shared.gather.lock();
     doze(shared, &mut gather);
     if gather.is_empty() && !gather.closed {
@@ -172,7 +184,48 @@ fn wait(shared: &Shared) -> bool {
         gather.asleep = false;
         doze(shared, &mut gather);
     }
+    if gather.company > 0 && pace.is_worth_a_try() {
+        keep_company(shared, &mut gather);
+        pace.learn(gather.company);
+    }
     gather.closed
+}
+
+/// Waits a moment for more clients: one sync for many of them costs each less.
+fn keep_company(shared: &Shared, gather: &mut MutexGuard<'_, Gather>) {
+    let end = Instant::now() + COMPANY_WAIT;
+    gather.wanted = COMPANY_ENOUGH;
+    while gather.company < COMPANY_ENOUGH && !gather.closed {
+        if shared.wake.wait_until(gather, end).timed_out() {
+            break;
+        }
+    }
+    gather.wanted = 0;
+}
+
+/// Whether it is worth waiting for company: tried now and then, and kept up while others come. With few clients, who would only
+/// wait for themselves, it is tried ever more seldom.
+#[derive(Default)]
+struct Pace {
+    /// Commits until the next try.
+    skip: u32,
+    pause: u32,
+}
+
+impl Pace {
+    fn is_worth_a_try(&mut self) -> bool {
+        self.skip = self.skip.saturating_sub(1);
+        self.skip == 0
+    }
+
+    fn learn(&mut self, company: usize) {
+        if company >= COMPANY_WORTH {
+            self.pause = 0;
+        } else {
+            self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
+            self.skip = self.pause;
+        }
+    }
 }
 
 /// Waits a bounded time for somebody who is in a hurry.
@@ -181,6 +234,30 @@ fn doze(shared: &Shared, gather: &mut MutexGuard<'_, Gather>) {
     while !gather.urgent && !gather.closed {
         if shared.wake.wait_until(gather, end).timed_out() {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_clients_wait_ever_more_seldom_and_many_keep_it_up() {
+        let mut pace = Pace::default();
+        let mut tries = 0;
+        for _ in 0..100_000 {
+            if pace.is_worth_a_try() {
+                tries += 1;
+                pace.learn(2);
+            }
+        }
+        assert!((2..40).contains(&tries), "{tries}");
+        while !pace.is_worth_a_try() {}
+        pace.learn(20);
+        for _ in 0..100 {
+            assert!(pace.is_worth_a_try());
+            pace.learn(20);
         }
     }
 }

@@ -66,6 +66,10 @@ pub(crate) struct Gather {
     pub(crate) notes: Vec<Note>,
     /// Whether somebody waits: then the commit doesn't.
     pub(crate) urgent: bool,
+    /// How many clients wait.
+    pub(crate) company: usize,
+    /// The committer waits until it are so many: those who come before needn't wake it.
+    pub(crate) wanted: usize,
     /// Whether names in the folder must be durable before the frames are.
     pub(crate) names_changed: bool,
     /// Contents that nobody needs once the frames are durable.

@@ -223,6 +223,7 @@ impl Draft {
         };
         gather.names_changed |= self.file.is_some();
         gather.urgent |= new.answer.is_some();
+        gather.company += usize::from(new.answer.is_some());
         gather.notes.push(crate::gather::Note {
             message: self.id,
             length,

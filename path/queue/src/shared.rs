@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) tidy: Condvar,
     /// The limits in force.
     pub(crate) limits: Mutex<Limits>,
+    /// Batches that were made durable since the start.
+    pub(crate) batches: AtomicU64,
     /// The server takes no new mail.
     pub(crate) draining: AtomicBool,
     /// Messages in the queue, as of the last commit.
@@ -88,6 +90,7 @@ impl Shared {
             moving: AtomicBool::new(false),
             tidy: Condvar::new(),
             limits: Mutex::new(limits),
+            batches: AtomicU64::new(0),
             draining: AtomicBool::new(draining),
             messages: AtomicU64::new(0),
             memory: AtomicU64::new(0),
@@ -207,8 +210,11 @@ impl Shared {
             return Err(Refused::Closed);
         }
         draft.gather(envelope, answer, &mut gather, keep_hot);
+        let enough = gather.company >= gather.wanted;
         drop(gather);
-        self.wake.notify_one();
+        if enough {
+            self.wake.notify_one();
+        }
         Ok(())
     }
 

@@ -183,6 +183,12 @@ impl Queue {
         summaries.collect()
     }
 
+    /// Batches that were made durable since the start: each was one write and one sync.
+    #[must_use]
+    pub fn batches(&self) -> u64 {
+        self.shared.batches.load(Ordering::Relaxed)
+    }
+
     /// How many messages wait.
     #[must_use]
     pub fn len(&self) -> usize {

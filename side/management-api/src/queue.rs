@@ -14,6 +14,9 @@ pub struct QueueList {
     /// Messages that were deleted and can still be had back.
     #[serde(default)]
     pub deleted: u64,
+    /// Syncs of the log since the server was started.
+    #[serde(default)]
+    pub syncs: u64,
     /// Whether mail is refused because storing failed, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusing: Option<String>,

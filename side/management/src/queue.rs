@@ -24,6 +24,7 @@ fn picture(rooms: &Rooms) -> QueueList {
         messages: picture.messages,
         octets: picture.octets,
         deleted: picture.deleted,
+        syncs: rooms.queue.batches(),
         refusing: picture.refusing,
         pressure: pressure.level.as_str().to_owned(),
         pressure_because: hard.then_some(pressure.why),
