@@ -76,6 +76,16 @@ impl AdminClient {
         decode(&collect(response).await?)
     }
 
+    /// `POST` of octets as they are, with the answer as a value.
+    pub(crate) async fn post_octets<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        octets: Vec<u8>,
+    ) -> Result<T, AdminError> {
+        let response = self.send("POST", path, Bytes::from(octets)).await?;
+        decode(&collect(response).await?)
+    }
+
     /// `GET`, with the octets of the answer written as they come.
     pub(crate) async fn copy(
         &mut self,

@@ -146,7 +146,7 @@ impl State {
             carried.until = Timestamp::EPOCH;
         }
         if entry.is_busy() {
-            entry.reroute = true;
+            entry.reroute = Some(now || entry.reroute == Some(true));
             if now {
                 self.end_waits(message);
             }
@@ -154,7 +154,7 @@ impl State {
         }
         if entry.resolved.is_none() && matches!(entry.stage, Stage::Parts(_)) {
             // The record of its addressees is under way: they can't be read yet.
-            entry.reroute = true;
+            entry.reroute = Some(now || entry.reroute == Some(true));
             if now {
                 self.end_waits(message);
             }

@@ -126,8 +126,8 @@ pub(crate) struct Entry {
     pub(crate) priority: Priority,
     /// What operators decided.
     pub(crate) control: Option<Box<Control>>,
-    /// Its next hops are to be found anew as soon as nothing of it is being handed over.
-    pub(crate) reroute: bool,
+    /// Its next hops are to be found anew as soon as nothing of it is being handed over; whether its waits are over then.
+    pub(crate) reroute: Option<bool>,
     pub(crate) stage: Stage,
 }
 
@@ -155,7 +155,7 @@ impl Entry {
             sender: facts.sender,
             priority: facts.priority,
             control: None,
-            reroute: false,
+            reroute: None,
             stage: Stage::Submission,
         }
     }

@@ -145,7 +145,7 @@ impl State {
     pub(crate) fn submit(&mut self, message: MessageId) {
         if let Some(entry) = self.entries.get_mut(&message) {
             entry.stage = Stage::Submission;
-            entry.reroute = false;
+            entry.reroute = None;
             self.submission.push_back(message);
         }
     }
@@ -419,14 +419,10 @@ impl State {
 
     /// A new way was wanted while a part was being handed over: now it can be had.
     pub(crate) fn reroute_if_idle(&mut self, message: MessageId) {
-        let wanted = |entry: &Entry| entry.reroute && !entry.is_busy() && !entry.is_done();
-        if self
-            .entries
-            .get(&message)
-            .map(Box::as_ref)
-            .is_some_and(wanted)
-        {
-            self.route_again(message, false);
+        let entry = self.entries.get(&message);
+        let idle = entry.filter(|entry| !entry.is_busy() && !entry.is_done());
+        if let Some(now) = idle.and_then(|entry| entry.reroute) {
+            self.route_again(message, now);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which request goes where, and how no is said.
 
-use crate::{From, Rooms, changes, controls, directory, mailboxes, messages, queue};
+use crate::{From, Rooms, carrying, changes, controls, directory, mailboxes, messages, queue};
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -25,6 +25,8 @@ pub(crate) fn router(rooms: Rooms) -> Router {
         .route("/queue/hold", post(queue::hold))
         .route("/queue/resume", post(queue::resume))
         .route("/messages/{id}", get(messages::show))
+        .route("/messages/{id}/export", get(carrying::export))
+        .route("/queue/import", post(carrying::import))
         .route("/messages/{id}/trace", get(messages::trace))
         .route("/messages/{id}/why", get(messages::why))
         .route("/routes/explain", get(route))

@@ -2,6 +2,7 @@
 
 use super::Admin;
 use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Queue {
@@ -75,6 +76,25 @@ pub(crate) enum Queue {
         after: u64,
         #[command(flatten)]
         which: Which,
+    },
+    /// Write messages as files, with their envelopes; they stay in the queue
+    Export {
+        /// Their ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// The folder to write them into
+        #[arg(long, default_value = ".")]
+        into: PathBuf,
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// Take files into the queue, as `queue export` writes them or with X-Sender and X-Receiver in their first lines
+    Import {
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        to: Admin,
     },
     /// Store mail again after storing failed and the disk was mended
     Resume {

@@ -1,5 +1,6 @@
 //! `bridgehead queue`, `bridgehead link` and `bridgehead server`.
 
+mod carry;
 mod order;
 
 pub(crate) use order::{hold_link, hold_server, order};
@@ -29,6 +30,8 @@ pub(crate) async fn queue(command: &Queue) -> Result<(), AdminError> {
             }
             print("mail is stored again")
         }
+        Queue::Export { ids, into, to } => carry::export(ids, into, to).await,
+        Queue::Import { files, to } => carry::import(files, to).await,
         others => order(others).await,
     }
 }

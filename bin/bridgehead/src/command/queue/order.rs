@@ -29,9 +29,12 @@ pub(crate) async fn order(command: &Queue) -> Result<(), AdminError> {
 /// The order, the messages, and what is said of those that were changed.
 fn meant(command: &Queue) -> Option<(MessageOrder, &Which, &'static str)> {
     Some(match command {
-        Queue::List { .. } | Queue::Find { .. } | Queue::Show { .. } | Queue::Resume { .. } => {
-            return None;
-        }
+        Queue::List { .. }
+        | Queue::Find { .. }
+        | Queue::Show { .. }
+        | Queue::Resume { .. }
+        | Queue::Export { .. }
+        | Queue::Import { .. } => return None,
         Queue::Freeze(which) => (MessageOrder::Freeze, which, "frozen"),
         Queue::Thaw(which) => (MessageOrder::Thaw, which, "thawed"),
         Queue::Retry(which) => (MessageOrder::Retry, which, "to be tried now"),
