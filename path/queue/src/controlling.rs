@@ -2,7 +2,7 @@
 
 use crate::control::{Control, Decision, Deletion, Effect, Order};
 use crate::entry::{Carried, Entry, PartState, Stage};
-use crate::schedule::Held;
+use crate::schedule::{Held, Link};
 use crate::state::State;
 use bridgehead_mail::{Failure, LinkName, MessageId, Timestamp};
 use std::sync::Arc;
@@ -103,20 +103,13 @@ impl State {
             Stage::Taken => return Effect::Busy,
             Stage::Submission => return self.end_carried_wait(message),
         };
-        let links: Vec<u32> = parts
-            .iter()
-            .filter(|part| part.state != PartState::Done)
-            .map(|part| part.link)
-            .collect();
-        let waits = parts
-            .iter()
-            .any(|part| matches!(part.state, PartState::Retry(_)));
-        let mut held = false;
-        for link in links {
-            let holds = |link: &crate::schedule::Link| link.held().is_some();
-            held |= self.schedule.link(link).is_some_and(holds);
-        }
-        if !waits && !held {
+        let holds = |link: &Link| link.held().is_some();
+        let waits = parts.iter().any(|part| match part.state {
+            PartState::Retry(_) => true,
+            PartState::Ready => self.schedule.link(part.link).is_some_and(holds),
+            PartState::Active | PartState::Done => false,
+        });
+        if !waits {
             return Effect::Already;
         }
         self.route_again(message, true);
@@ -266,7 +259,8 @@ fn decide(control: &mut Control, order: &Order, decision: &Decision) {
 fn is_same(after: &Control, before: &Control) -> bool {
     let frozen = after.frozen.is_some() == before.frozen.is_some();
     let deleted = match (&after.deleted, &before.deleted) {
-        (Some(after), Some(before)) => after.report == before.report,
+        // To have it gone earlier is a change; later, the first decision stands.
+        (Some(after), Some(before)) => after.report == before.report && after.until >= before.until,
         (after, before) => after.is_none() && before.is_none(),
     };
     frozen

@@ -149,9 +149,13 @@ fn obey(
         },
         ..Controlled::default()
     };
-    let restores = *order == Order::Restore;
-    // What was deleted is out of reach for everything else.
-    let wanted = |summary: &Summary| summary.control.deleted.is_some() == restores;
+    // What was deleted is out of reach, but for those who want it back or gone at once.
+    let at_once = |until| until <= decision.at;
+    let wanted = |summary: &Summary| match (order, summary.control.deleted.is_some()) {
+        (Order::Restore, deleted) => deleted,
+        (Order::Delete { until, .. }, true) => at_once(*until),
+        (_, deleted) => !deleted,
+    };
     let mut links = BTreeSet::new();
     meant.each(rooms, wanted, |selected| {
         if *order == Order::Retry {

@@ -117,11 +117,11 @@ impl World {
             Order::Freeze if decided.frozen.now() => Effect::Already,
             Order::Thaw if !decided.frozen.now() => Effect::Already,
             Order::Restore if decided.deleted.now().is_none() => Effect::Already,
-            Order::Delete { report, .. }
+            Order::Delete { until, report }
                 if decided
                     .deleted
                     .now()
-                    .is_some_and(|(_, told)| told == *report) =>
+                    .is_some_and(|(before, told)| told == *report && *until >= before) =>
             {
                 Effect::Already
             }
