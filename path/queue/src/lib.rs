@@ -8,6 +8,7 @@
 //! [`Queue::next`] → [`Queue::settle`]. The layout on the disk is in `docs/formats/spool.md`. Everything but
 //! `drive.rs` is free of threads and clocks, so that a simulation can drive it step by step.
 
+mod check;
 mod codec;
 mod commit;
 mod compact;
@@ -41,6 +42,7 @@ mod steering;
 mod turns;
 pub mod view;
 
+pub use check::{Checked, check};
 pub use codec::Malformed;
 pub use control::{Control, Decision, Deletion, Effect, Order, Steering};
 pub use error::{OpenError, Refused};

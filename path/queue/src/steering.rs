@@ -13,7 +13,7 @@ use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-const NAME: &str = "steering";
+pub(crate) const NAME: &str = "steering";
 const NEW: &str = "steering.new";
 /// Far more than links that anybody freezes by hand.
 const OCTETS_MAX: usize = 4 * 1024 * 1024;
@@ -51,7 +51,7 @@ pub(crate) fn load(
     }
 }
 
-fn read(disk: &dyn Disk, path: &Path) -> io::Result<Steering> {
+pub(crate) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Steering> {
     let file = disk.open(path)?;
     let length = usize::try_from(file.length()?).unwrap_or(usize::MAX);
     let mut octets = vec![0; length.min(OCTETS_MAX)];

@@ -80,6 +80,65 @@ fn a_large_message_streams_through_in_constant_memory() {
 }
 
 #[test]
+fn a_spool_is_checked_and_repaired_while_its_server_is_stopped() {
+    let organization = Organization::new()
+        .server("retry-schedule = [\"1h\"]")
+        .smart_host("out", "*", tools::nobody());
+    let mut server = Server::start(&organization);
+    for number in 0..5 {
+        send(
+            server.inbound(),
+            "a@example.org",
+            &["b@example.net"],
+            &message(&number.to_string()),
+        );
+    }
+    let spool = server.data().join("queue");
+    let check = |more: &[&str]| {
+        let mut command = std::process::Command::new(binary::bridgehead());
+        command
+            .args(["queue", "check", "--spool"])
+            .arg(&spool)
+            .args(more);
+        let output = command.output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(text).unwrap())
+    };
+    let (_, text) = check(&[]);
+    assert!(text.contains("in use by another server"), "{text}");
+    server.stop();
+    let (sound, text) = check(&[]);
+    assert!(sound && text.contains("5 messages"), "{text}");
+    // One octet of what had been durable.
+    let segment = std::fs::read_dir(&spool)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let segment = segment
+        .filter(|path| path.extension().is_some_and(|found| found == "log"))
+        .min();
+    let segment = segment.unwrap();
+    let mut octets = std::fs::read(&segment).unwrap();
+    octets[100] ^= 1;
+    std::fs::write(&segment, octets).unwrap();
+    std::fs::write(spool.join("notes.txt"), "not ours").unwrap();
+    let (sound, text) = check(&[]);
+    assert!(
+        !sound && text.contains("DAMAGE") && text.contains("notes.txt"),
+        "{text}"
+    );
+    let (mended, text) = check(&["--repair"]);
+    assert!(mended && text.contains("4 messages are kept"), "{text}");
+    assert!(
+        spool.join("notes.txt").exists(),
+        "foreign files are left alone"
+    );
+    let aside = segment.with_extension("damaged");
+    assert!(aside.exists(), "what was damaged is kept");
+    server.run(&[]);
+    assert_eq!(server.queued(), 4, "{}", server.log());
+}
+
+#[test]
 fn a_damaged_end_of_the_spool_is_cut_and_told() {
     let address = tools::nobody();
     let organization = Organization::new()

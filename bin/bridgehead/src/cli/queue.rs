@@ -96,6 +96,15 @@ pub(crate) enum Queue {
         #[command(flatten)]
         to: Admin,
     },
+    /// Look at the spool of a stopped server: what is in it, and what is wrong
+    Check {
+        /// The folder of the queue
+        #[arg(long, default_value = "data/queue")]
+        spool: PathBuf,
+        /// Keep what is readable and put the rest aside, as a start of the server does; nothing is deleted that anybody needs
+        #[arg(long)]
+        repair: bool,
+    },
     /// Store mail again after storing failed and the disk was mended
     Resume {
         #[command(flatten)]

@@ -1,6 +1,7 @@
 //! `bridgehead queue`, `bridgehead link` and `bridgehead server`.
 
 mod carry;
+mod check;
 mod order;
 
 pub(crate) use order::{hold_link, hold_server, order};
@@ -31,6 +32,7 @@ pub(crate) async fn queue(command: &Queue) -> Result<(), AdminError> {
             print("mail is stored again")
         }
         Queue::Export { ids, into, to } => carry::export(ids, into, to).await,
+        Queue::Check { spool, repair } => check::check(spool, *repair),
         Queue::Import { files, to } => carry::import(files, to).await,
         others => order(others).await,
     }

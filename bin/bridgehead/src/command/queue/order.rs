@@ -34,7 +34,8 @@ fn meant(command: &Queue) -> Option<(MessageOrder, &Which, &'static str)> {
         | Queue::Show { .. }
         | Queue::Resume { .. }
         | Queue::Export { .. }
-        | Queue::Import { .. } => return None,
+        | Queue::Import { .. }
+        | Queue::Check { .. } => return None,
         Queue::Freeze(which) => (MessageOrder::Freeze, which, "frozen"),
         Queue::Thaw(which) => (MessageOrder::Thaw, which, "thawed"),
         Queue::Retry(which) => (MessageOrder::Retry, which, "to be tried now"),

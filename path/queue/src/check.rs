@@ -1,0 +1,151 @@
+//! A look at a spool that no server has open: what is in it and what is wrong, in plain words. Nothing is changed.
+
+use crate::error::OpenError;
+use crate::record::{ContentRecord, Record};
+use crate::scan::scan;
+use crate::segment::{Head, SEGMENT_HEAD, Segment, sequence_of};
+use crate::steering;
+use bridgehead_disk::Disk;
+use bridgehead_mail::MessageId;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What was found in a spool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Messages that a server would find.
+    pub messages: u64,
+    /// Octets of their content.
+    pub octets: u64,
+    /// Segments.
+    pub segments: u64,
+    /// What is as it should be after a crash: torn tails, contents that nobody needs. A start deals with it, nothing is lost.
+    pub harmless: Vec<String>,
+    /// What may mean that something is lost.
+    pub damage: Vec<String>,
+    /// Files that don't belong there.
+    pub foreign: Vec<String>,
+}
+
+/// What is known of a message: octets of its content, and whether they lie in the segment.
+type Known = BTreeMap<MessageId, (u64, bool)>;
+
+/// Looks at a spool.
+///
+/// # Errors
+/// If a server has it open, it can't be read, or a later version has written it.
+pub fn check(disk: &dyn Disk, directory: &Path) -> Result<Checked, OpenError> {
+    let failed = |doing: &'static str| {
+        let path = directory.to_owned();
+        move |source| OpenError::Disk {
+            doing,
+            path,
+            source,
+        }
+    };
+    let entries = disk.list(directory).map_err(failed("list"))?;
+    let _lock = match disk.lock(&directory.join("lock")) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            let directory = directory.to_owned();
+            return Err(OpenError::InUse { directory });
+        }
+        Err(error) => return Err(failed("lock")(error)),
+    };
+    let mut checked = Checked::default();
+    let mut known = Known::new();
+    let mut contents: BTreeMap<String, u64> = BTreeMap::new();
+    let mut last_batch = 0;
+    for entry in entries {
+        let path = directory.join(&entry.name);
+        let kept = BTreeSet::from(["lock", "steering", "steering.new"]);
+        if sequence_of(&entry.name).is_some() {
+            last_batch = checked.segment(disk, &path, last_batch, &mut known)?;
+        } else if let Some(id) = entry.name.strip_suffix(".content") {
+            contents.insert(id.to_owned(), entry.size);
+        } else if !kept.contains(entry.name.as_str()) && !entry.name.ends_with(".damaged") {
+            checked.foreign.push(path.display().to_string());
+        }
+    }
+    checked.compare(directory, &known, contents);
+    match steering::read(disk, &directory.join(steering::NAME)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            let what = "what operators hold can't be read, so a start holds all outbound mail";
+            checked.damage.push(format!("{what}: {error}"));
+        }
+        _ => {}
+    }
+    Ok(checked)
+}
+
+impl Checked {
+    fn segment(
+        &mut self,
+        disk: &dyn Disk,
+        path: &Path,
+        last_batch: u64,
+        known: &mut Known,
+    ) -> Result<u64, OpenError> {
+        let (_, octets) = Segment::open(disk, path)?;
+        self.segments += 1;
+        let head = Head::read(&octets);
+        let before = head.map_or(last_batch, |head| {
+            last_batch.max(head.first_batch.saturating_sub(1))
+        });
+        let found = scan(&octets, SEGMENT_HEAD, before);
+        let file = path.display();
+        for gap in &found.damage {
+            self.damage.push(format!(
+                "{file}: {} octets at octet {} can't be read, and had been durable",
+                gap.octets, gap.offset
+            ));
+        }
+        if let Some(torn) = found.torn {
+            self.harmless.push(format!(
+                "{file}: the {} octets at octet {} were being written; nobody was answered for them",
+                torn.octets, torn.offset
+            ));
+        }
+        for kept in found.kept {
+            match kept.frame.record {
+                Record::Accepted { content, .. } => {
+                    let content = match content {
+                        ContentRecord::Inline(octets) => (octets.len() as u64, true),
+                        ContentRecord::File { size } => (size, false),
+                    };
+                    known.insert(kept.frame.message, content);
+                }
+                Record::Done | Record::Ended { .. } => {
+                    known.remove(&kept.frame.message);
+                }
+                _ => {}
+            }
+        }
+        Ok(found.last_batch)
+    }
+
+    fn compare(&mut self, directory: &Path, known: &Known, mut contents: BTreeMap<String, u64>) {
+        for (id, (size, inline)) in known {
+            self.messages += 1;
+            self.octets += size;
+            if *inline {
+                continue;
+            }
+            match contents.remove(&id.to_string()) {
+                Some(found) if found >= *size => {}
+                Some(found) => self.damage.push(format!(
+                    "message {id}: its content has {found} octets instead of {size}"
+                )),
+                None => self
+                    .damage
+                    .push(format!("message {id}: its content is gone")),
+            }
+        }
+        for id in contents.into_keys() {
+            let path = directory.join(format!("{id}.content"));
+            let path = path.display();
+            self.harmless
+                .push(format!("{path}: a content that no message needs"));
+        }
+    }
+}
