@@ -352,7 +352,7 @@ impl Taken {
             return;
         }
         let left = match (&mut self.work, returned) {
-            (Work::Route(left), Some(_)) => left.iter().map(as_recipient).collect(),
+            (Work::Route(left), Some(_)) => left.iter().map(Recipient::from).collect(),
             (Work::Route(left), None) => {
                 let left = std::mem::take(left);
                 let all = self.addressees.iter().flat_map(|all| all.iter());
@@ -365,14 +365,6 @@ impl Taken {
         if let Some(returned) = returned {
             self.work = Work::Return(left, returned);
         }
-    }
-}
-
-fn as_recipient(addressee: &Addressee) -> Recipient {
-    Recipient {
-        address: addressee.address.clone(),
-        notify: addressee.notify,
-        orcpt: addressee.orcpt.clone(),
     }
 }
 

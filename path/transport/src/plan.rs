@@ -90,13 +90,8 @@ fn named(left: &[Addressee], envelope: &Envelope) -> Vec<Recipient> {
                     original.address.as_str() == recipient.address.to_string()
                 })
         };
-        let own = || Recipient {
-            address: addressee.address.clone(),
-            notify: addressee.notify,
-            orcpt: addressee.orcpt.clone(),
-        };
         let recipient = envelope.recipients.iter().find(is_his).cloned();
-        let recipient = recipient.unwrap_or_else(own);
+        let recipient = recipient.unwrap_or_else(|| addressee.into());
         if !named.contains(&recipient) {
             named.push(recipient);
         }
@@ -200,8 +195,7 @@ impl Plan {
             let hop = match hop {
                 Ok(hop) => hop,
                 Err(failure) => {
-                    let recipient = Notice::new(&addressee, Told::Expanded).recipient;
-                    self.fail(recipient, failure);
+                    self.fail((&addressee).into(), failure);
                     continue;
                 }
             };

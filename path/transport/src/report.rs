@@ -6,7 +6,7 @@
 use crate::settings::Settings;
 use bridgehead_mail::{
     Addressee, BodyKind, Content, Envelope, EventKind, Failure, MessageId, Notify, Origin,
-    Protocol, Recipient, RemoteReply, Ret, ReversePath, Timestamp,
+    Recipient, RemoteReply, Ret, ReversePath, Timestamp,
 };
 use bridgehead_mime::{Action, Report, Reported, Returned, read_headers};
 use bridgehead_queue::{Inlet, Refused};
@@ -40,11 +40,7 @@ pub(crate) struct Notice {
 impl Notice {
     /// About an addressee.
     pub(crate) fn new(addressee: &Addressee, told: Told) -> Self {
-        let recipient = Recipient {
-            address: addressee.address.clone(),
-            notify: addressee.notify,
-            orcpt: addressee.orcpt.clone(),
-        };
+        let recipient = addressee.into();
         Self { recipient, told }
     }
 }
@@ -171,19 +167,7 @@ pub(crate) fn envelope(to: bridgehead_mail::Address, smtputf8: bool, now: Timest
         body: BodyKind::EightBitMime,
         ret: None,
         envid: None,
-        origin: Origin {
-            virtual_server: "(report)".into(),
-            client: None,
-            helo: "".into(),
-            protocol: Protocol {
-                extended: false,
-                tls: false,
-                authenticated: false,
-                utf8: false,
-            },
-            tls: None,
-            user: None,
-        },
+        origin: Origin::of_room("(report)"),
         accepted: now,
     }
 }

@@ -12,11 +12,12 @@ use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use bridgehead_mail::{
-    Address, BodyKind, DsnText, Envelope, Handling, Notify, Orcpt, Origin, Protocol, Recipient,
-    Ret, ReversePath, Timestamp,
+    Address, BodyKind, DsnText, Envelope, Handling, Notify, Orcpt, Origin, Recipient, Ret,
+    ReversePath, Timestamp,
 };
 use bridgehead_management_api::{CarriedEnvelope, CarriedRecipient, Imported};
 use bridgehead_queue::view::MessagePicture;
+use std::borrow::Cow;
 
 /// Larger messages aren't carried in one piece of memory.
 const CONTENT_OCTETS_MAX: u64 = 60 * 1024 * 1024;
@@ -68,7 +69,7 @@ fn carried(message: &MessagePicture) -> CarriedEnvelope {
     let envelope = &message.envelope;
     let one = |address: &Address, notify: Notify, orcpt: Option<&Orcpt>| CarriedRecipient {
         address: address.to_string(),
-        notify: notify_word(notify),
+        notify: notify.words(),
         orcpt: orcpt.map(|orcpt| {
             let kind = orcpt.kind.as_str();
             format!("{kind};{}", orcpt.address.as_str())
@@ -89,40 +90,12 @@ fn carried(message: &MessagePicture) -> CarriedEnvelope {
         id: message.summary.id.to_string(),
         from: from.map(ToString::to_string).unwrap_or_default(),
         recipients,
-        body: match envelope.body {
-            BodyKind::SevenBit => "7BIT",
-            BodyKind::EightBitMime => "8BITMIME",
-            BodyKind::BinaryMime => "BINARYMIME",
-        }
-        .to_owned(),
+        body: envelope.body.as_str().to_owned(),
         smtputf8: envelope.smtputf8,
-        ret: envelope.ret.map(|ret| {
-            match ret {
-                Ret::Full => "FULL",
-                Ret::Headers => "HDRS",
-            }
-            .to_owned()
-        }),
+        ret: envelope.ret.map(|ret| ret.as_str().to_owned()),
         envid: envelope.envid.as_ref().map(|id| id.as_str().to_owned()),
         level: envelope.handling.level,
         accepted: envelope.accepted.as_millis(),
-    }
-}
-
-fn notify_word(notify: Notify) -> Option<String> {
-    match notify {
-        Notify::Unsaid => None,
-        Notify::Never => Some("NEVER".to_owned()),
-        Notify::On {
-            success,
-            failure,
-            delay,
-        } => {
-            let words = [(success, "SUCCESS"), (failure, "FAILURE"), (delay, "DELAY")];
-            let said = words.iter().filter(|(said, _)| *said);
-            let said: Vec<&str> = said.map(|(_, word)| *word).collect();
-            Some(said.join(","))
-        }
     }
 }
 
@@ -137,11 +110,37 @@ pub(crate) async fn import(
     let now = rooms.explain.now();
     let draft = inlet.begin(now, Some(content.len() as u64));
     let mut draft = draft.map_err(|error| No::broken(&error))?;
-    draft.write(content).map_err(|error| No::broken(&error))?;
+    let binary = envelope.body == BodyKind::BinaryMime;
+    let content = if binary {
+        content.into()
+    } else {
+        with_line_ends(content)
+    };
+    draft.write(&content).map_err(|error| No::broken(&error))?;
     let committed = draft.commit(envelope).await;
     let id = committed.map_err(|error| No::broken(&error))?.id();
     tracing::info!(%id, by = crate::OPERATOR, "a message was imported");
     Ok(Json(Imported { id: id.to_string() }))
+}
+
+/// Content with CRLF at the end of each line, as SMTP needs it: a CR or LF that stands alone, as editors write it, must not reach a
+/// next hop (RFC 5321 §2.3.8).
+fn with_line_ends(content: &[u8]) -> Cow<'_, [u8]> {
+    let mut whole = Vec::with_capacity(content.len());
+    let mut last = 0;
+    for (place, octet) in content.iter().enumerate() {
+        let next = content.get(place + 1);
+        match octet {
+            b'\n' if last != b'\r' => whole.extend_from_slice(b"\r\n"),
+            b'\r' if next != Some(&b'\n') => whole.extend_from_slice(b"\r\n"),
+            octet => whole.push(*octet),
+        }
+        last = *octet;
+    }
+    match whole.len() == content.len() {
+        true => Cow::Borrowed(content),
+        false => Cow::Owned(whole),
+    }
 }
 
 /// What the first lines say.
@@ -191,41 +190,24 @@ fn envelope(said: &Said, now: Timestamp) -> Result<Envelope, String> {
         return Err("the file names no recipient".to_owned());
     }
     let recipients = carried.recipients.iter().map(recipient);
+    let body = Some(carried.body.as_str()).filter(|body| !body.is_empty());
+    // What isn't said may hold any octets, as most mail does.
+    let body = word(body, BodyKind::parse)?.unwrap_or(BodyKind::EightBitMime);
     Ok(Envelope {
         reverse_path: match carried.from.as_str() {
             "" => ReversePath::Null,
             from => ReversePath::Address(address(from)?),
         },
         recipients: recipients.collect::<Result<_, String>>()?,
-        body: match carried.body.as_str() {
-            "7BIT" => BodyKind::SevenBit,
-            "BINARYMIME" => BodyKind::BinaryMime,
-            _ => BodyKind::EightBitMime,
-        },
+        body,
         smtputf8: carried.smtputf8,
-        ret: match carried.ret.as_deref() {
-            Some("FULL") => Some(Ret::Full),
-            Some("HDRS") => Some(Ret::Headers),
-            _ => None,
-        },
+        ret: word(carried.ret.as_deref(), Ret::parse)?,
         envid: carried.envid.as_deref().map(text).transpose()?,
         handling: Handling {
             level: carried.level.clamp(-9, 9),
             ..Handling::default()
         },
-        origin: Origin {
-            virtual_server: IMPORT.into(),
-            client: None,
-            helo: Box::default(),
-            protocol: Protocol {
-                extended: true,
-                tls: false,
-                authenticated: false,
-                utf8: carried.smtputf8,
-            },
-            tls: None,
-            user: None,
-        },
+        origin: Origin::of_room(IMPORT),
         accepted: now,
     })
 }
@@ -255,20 +237,15 @@ fn recipient(carried: &CarriedRecipient) -> Result<Recipient, String> {
     });
     Ok(Recipient {
         address: address(&carried.address)?,
-        notify: match carried.notify.as_deref() {
-            None => Notify::Unsaid,
-            Some("NEVER") => Notify::Never,
-            Some(words) => {
-                let says = |word: &str| words.split(',').any(|said| said == word);
-                Notify::On {
-                    success: says("SUCCESS"),
-                    failure: says("FAILURE"),
-                    delay: says("DELAY"),
-                }
-            }
-        },
+        notify: word(carried.notify.as_deref(), Notify::parse)?.unwrap_or(Notify::Unsaid),
         orcpt: orcpt.transpose()?,
     })
+}
+
+/// A word that may be missing, and mustn't be another one.
+fn word<T>(said: Option<&str>, parse: fn(&str) -> Option<T>) -> Result<Option<T>, String> {
+    let read = |said| parse(said).ok_or_else(|| format!("\"{said}\" can't be understood"));
+    said.map(read).transpose()
 }
 
 fn address(text: &str) -> Result<Address, String> {
@@ -277,4 +254,49 @@ fn address(text: &str) -> Result<Address, String> {
 
 fn text(text: &str) -> Result<DsnText, String> {
     DsnText::new(text).map_err(|error| format!("\"{text}\": {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_end_otherwise_end_as_smtp_needs_it() {
+        for (content, expected) in [
+            ("a\r\nb\r\n", "a\r\nb\r\n"),
+            ("a\nb\n", "a\r\nb\r\n"),
+            ("a\rb", "a\r\nb"),
+            ("a\r\r\n", "a\r\n\r\n"),
+            ("a\n.\nMAIL FROM:<x>\n", "a\r\n.\r\nMAIL FROM:<x>\r\n"),
+            ("\n\r", "\r\n\r\n"),
+            ("", ""),
+        ] {
+            let whole = with_line_ends(content.as_bytes());
+            assert_eq!(whole, expected.as_bytes(), "{content:?}");
+        }
+    }
+
+    #[test]
+    fn words_that_arent_understood_are_refused() {
+        let of = |json: &str| {
+            let said = Said {
+                envelope: Some(json.to_owned()),
+                ..Said::default()
+            };
+            envelope(&said, Timestamp::EPOCH).map(|envelope| envelope.recipients)
+        };
+        let to = |more: &str| format!(r#"{{"recipients":[{{"address":"a@b.example"{more}}}]}}"#);
+        assert!(of(&to("")).is_ok());
+        assert!(of(&to(r#","notify":"NEVER""#)).is_ok());
+        for bad in [
+            to(r#","notify":"SOMETIMES""#),
+            r#"{"body":"9BIT","recipients":[{"address":"a@b.example"}]}"#.to_owned(),
+            r#"{"ret":"ALL","recipients":[{"address":"a@b.example"}]}"#.to_owned(),
+            r#"{"recipients":[]}"#.to_owned(),
+            r#"{"recipients":[{"address":"nobody"}]}"#.to_owned(),
+            "{".to_owned(),
+        ] {
+            assert!(of(&bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -328,7 +328,8 @@ fn a_message_goes_out_as_a_file_and_comes_in_again() {
     std::fs::write(&pickup, "x-sender: <bob@example.test>\nx-receiver: <alice@example.test>\nSubject: by hand\n\nhello\n").unwrap();
     said(&server, &["queue", "import", pickup.to_str().unwrap()]);
     let mail = server.mailbox("alice", 1).remove(0);
-    assert!(String::from_utf8_lossy(&mail).contains("Subject: by hand"));
+    let text = String::from_utf8_lossy(&mail);
+    assert!(text.contains("Subject: by hand\r\n\r\nhello\r\n"), "{text}");
     let bad = folder.path().join("bad.eml");
     std::fs::write(&bad, "Subject: nobody\n\nhello\n").unwrap();
     let no = server.command(&["queue", "import", bad.to_str().unwrap()]);

@@ -1,6 +1,6 @@
 //! A recipient after categorization: the one who really gets it.
 
-use crate::{Address, Notify, Orcpt};
+use crate::{Address, Notify, Orcpt, Recipient};
 
 /// Where an addressee is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,4 +24,15 @@ pub struct Addressee {
     /// The recipient as the sender named it; filled from the forward-path where it was replaced
     /// (RFC 3461 §5.2.2 and §5.2.7).
     pub orcpt: Option<Orcpt>,
+}
+
+impl From<&Addressee> for Recipient {
+    /// The addressee in the words of an envelope, as for a report about him.
+    fn from(addressee: &Addressee) -> Self {
+        Self {
+            address: addressee.address.clone(),
+            notify: addressee.notify,
+            orcpt: addressee.orcpt.clone(),
+        }
+    }
 }

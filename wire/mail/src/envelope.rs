@@ -231,6 +231,26 @@ pub struct Envelope {
     pub accepted: Timestamp,
 }
 
+impl Origin {
+    /// Of a message that a room of this server made.
+    #[must_use]
+    pub fn of_room(room: &str) -> Self {
+        Self {
+            virtual_server: room.into(),
+            client: None,
+            helo: Box::default(),
+            protocol: Protocol {
+                extended: false,
+                tls: false,
+                authenticated: false,
+                utf8: false,
+            },
+            tls: None,
+            user: None,
+        }
+    }
+}
+
 impl Envelope {
     /// Before this time it isn't handed over, if its sender wished so.
     #[must_use]

@@ -21,6 +21,7 @@ mod status;
 mod time;
 mod tracking;
 mod units;
+mod wish_words;
 
 pub use address::{Address, AddressError, Domain, LocalPart};
 pub use addressee::{Addressee, Destination};

@@ -3,8 +3,8 @@
 use crate::client::Extensions;
 use crate::reply::ServerReply;
 use bridgehead_mail::{
-    Addressee, BodyKind, ByMode, DeliverBy, DsnText, Failure, Notify, Orcpt, Outcome, RemoteReply,
-    Ret, ReversePath, StatusClass, StatusCode,
+    Addressee, BodyKind, ByMode, DeliverBy, DsnText, Failure, Orcpt, Outcome, RemoteReply, Ret,
+    ReversePath, StatusClass, StatusCode,
 };
 use std::collections::VecDeque;
 
@@ -401,10 +401,8 @@ fn mail_command(order: &Order<'_>, offered: &Extensions) -> Vec<u8> {
         line.push_str(" SMTPUTF8");
     }
     if offered.dsn {
-        match order.ret {
-            Some(Ret::Full) => line.push_str(" RET=FULL"),
-            Some(Ret::Headers) => line.push_str(" RET=HDRS"),
-            None => {}
+        if let Some(ret) = order.ret {
+            line.push_str(&format!(" RET={}", ret.as_str()));
         }
         if let Some(envid) = order.envid.filter(|envid| envid.as_str().is_ascii()) {
             line.push_str(&format!(" ENVID={}", xtext(envid.as_str())));
@@ -429,7 +427,7 @@ fn mail_command(order: &Order<'_>, offered: &Extensions) -> Vec<u8> {
 fn recipient_command(addressee: &Addressee, offered: &Extensions) -> Vec<u8> {
     let mut line = format!("RCPT TO:<{}>", addressee.address);
     if offered.dsn {
-        if let Some(wishes) = notify(addressee.notify) {
+        if let Some(wishes) = addressee.notify.words() {
             line.push_str(&format!(" NOTIFY={wishes}"));
         }
         let original = addressee.orcpt.as_ref().and_then(original_recipient);
@@ -439,22 +437,6 @@ fn recipient_command(addressee: &Addressee, offered: &Extensions) -> Vec<u8> {
     }
     line.push_str("\r\n");
     line.into_bytes()
-}
-
-fn notify(wishes: Notify) -> Option<String> {
-    match wishes {
-        Notify::Unsaid => None,
-        Notify::Never => Some("NEVER".to_owned()),
-        Notify::On {
-            success,
-            failure,
-            delay,
-        } => {
-            let words = [(success, "SUCCESS"), (failure, "FAILURE"), (delay, "DELAY")];
-            let said = words.iter().filter(|(on, _)| *on).map(|(_, word)| *word);
-            Some(said.collect::<Vec<_>>().join(","))
-        }
-    }
 }
 
 /// `addr-type ";" xtext` (RFC 3461 §4.2). Letters beyond ASCII have a form of their own in the type `utf-8`, `\x{..}`, that

@@ -40,7 +40,7 @@ fn mail_parameter(mail: &mut Mail, key: &str, value: Option<&str>) -> Result<u16
         return Ok(1);
     }
     if is("BODY") {
-        mail.body = value.and_then(body).ok_or(BAD)?;
+        mail.body = value.and_then(BodyKind::parse).ok_or(BAD)?;
         return Ok(1 << 1);
     }
     if is("SMTPUTF8") {
@@ -52,7 +52,7 @@ fn mail_parameter(mail: &mut Mail, key: &str, value: Option<&str>) -> Result<u16
         };
     }
     if is("RET") {
-        mail.ret = Some(value.and_then(ret).ok_or(BAD)?);
+        mail.ret = Some(value.and_then(Ret::parse).ok_or(BAD)?);
         return Ok(1 << 3);
     }
     if is("ENVID") {
@@ -108,7 +108,7 @@ pub(super) fn rcpt(rest: &str) -> Result<Rcpt, Refusal> {
         rcpt.extended = true;
         let (key, value) = key_and_value(parameter);
         let bit = if key.eq_ignore_ascii_case("NOTIFY") {
-            rcpt.notify = value.and_then(notify).ok_or(Refusal::BadArguments)?;
+            rcpt.notify = value.and_then(Notify::parse).ok_or(Refusal::BadArguments)?;
             1
         } else if key.eq_ignore_ascii_case("ORCPT") {
             rcpt.orcpt = Some(value.and_then(orcpt).ok_or(Refusal::BadArguments)?);
@@ -154,47 +154,6 @@ pub(super) fn number(digits: &str) -> Option<u64> {
         return None;
     }
     Some(digits.parse().unwrap_or(u64::MAX))
-}
-
-fn body(value: &str) -> Option<BodyKind> {
-    [
-        ("7BIT", BodyKind::SevenBit),
-        ("8BITMIME", BodyKind::EightBitMime),
-        ("BINARYMIME", BodyKind::BinaryMime),
-    ]
-    .into_iter()
-    .find_map(|(name, kind)| value.eq_ignore_ascii_case(name).then_some(kind))
-}
-
-fn ret(value: &str) -> Option<Ret> {
-    if value.eq_ignore_ascii_case("FULL") {
-        return Some(Ret::Full);
-    }
-    value.eq_ignore_ascii_case("HDRS").then_some(Ret::Headers)
-}
-
-/// `NEVER`, or a list of occasions without repetition (RFC 3461 §4.1).
-fn notify(value: &str) -> Option<Notify> {
-    if value.eq_ignore_ascii_case("NEVER") {
-        return Some(Notify::Never);
-    }
-    let (mut success, mut failure, mut delay) = (false, false, false);
-    for word in value.split(',') {
-        let occasion = match word {
-            _ if word.eq_ignore_ascii_case("SUCCESS") => &mut success,
-            _ if word.eq_ignore_ascii_case("FAILURE") => &mut failure,
-            _ if word.eq_ignore_ascii_case("DELAY") => &mut delay,
-            _ => return None,
-        };
-        if std::mem::replace(occasion, true) {
-            return None;
-        }
-    }
-    Some(Notify::On {
-        success,
-        failure,
-        delay,
-    })
 }
 
 /// `addr-type ";" xtext` (RFC 3461 §4.2). The `\x{..}` of the type `utf-8` (RFC 6533 §3) is kept as written.
