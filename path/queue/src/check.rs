@@ -2,8 +2,7 @@
 
 use crate::error::OpenError;
 use crate::record::{ContentRecord, Record};
-use crate::scan::scan;
-use crate::segment::{Head, SEGMENT_HEAD, Segment, sequence_of};
+use crate::segment::{Segment, scan_segment, sequence_of};
 use crate::steering;
 use bridgehead_disk::Disk;
 use bridgehead_mail::MessageId;
@@ -88,11 +87,7 @@ impl Checked {
     ) -> Result<u64, OpenError> {
         let (_, octets) = Segment::open(disk, path)?;
         self.segments += 1;
-        let head = Head::read(&octets);
-        let before = head.map_or(last_batch, |head| {
-            last_batch.max(head.first_batch.saturating_sub(1))
-        });
-        let found = scan(&octets, SEGMENT_HEAD, before);
+        let found = scan_segment(&octets, last_batch);
         let file = path.display();
         for gap in &found.damage {
             self.damage.push(format!(

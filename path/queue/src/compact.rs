@@ -4,14 +4,14 @@
 //! Guards: what a removed segment said of messages whose accept record lies elsewhere is said again before it goes, or else they
 //! would come back as they were. One segment at a time is on its way out, so that no message is ever in two that stay.
 
-use crate::entry::{Entry, PartState, Stage};
+use crate::entry::{Entry, PartState, Place, Stage};
 use crate::gather::{Gather, Meaning};
 use crate::record::{Record, parse};
-use crate::scan::scan;
-use crate::segment::{Head, SEGMENT_HEAD, Segment};
+use crate::segment::{Segment, scan_segment};
 use crate::shared::{Shared, damaged, deferred_record, read_frame};
 use crate::state::State;
 use bridgehead_mail::MessageId;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering;
 /// Octets that are copied at the most between two commits.
 const COPY_OCTETS_MAX: usize = 16 * 1024 * 1024;
 /// Messages that are copied under one lock.
-const CHUNK: usize = 64;
+const CHUNK: usize = 16;
 /// A segment is emptied when less than this part of it is alive: one in so many octets.
 const ALIVE_PART: u64 = 4;
 
@@ -33,30 +33,61 @@ struct Said {
     controlled: bool,
 }
 
+/// What came of a look for a segment to empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compacted {
+    /// There is nothing to do now.
+    Nothing,
+    /// One was emptied.
+    Emptied,
+    /// One was begun and can't be finished now: what was copied of it would be copied again with each try.
+    Unfinished,
+}
+
+/// The octets of a segment that is being emptied: what lies in it isn't read again.
+struct Source<'a> {
+    sequence: u64,
+    octets: &'a [u8],
+}
+
+impl Source<'_> {
+    /// The octets of a frame, wherever it lies.
+    fn frame(&self, place: &Place) -> io::Result<Cow<'_, [u8]>> {
+        if place.segment.sequence != self.sequence {
+            return read_frame(place).map(Cow::Owned);
+        }
+        let begin = usize::try_from(place.offset).unwrap_or(usize::MAX);
+        let length = usize::try_from(place.length).unwrap_or(usize::MAX);
+        let frame = self.octets.get(begin..begin.saturating_add(length));
+        frame.map(Cow::Borrowed).ok_or_else(|| damaged(place))
+    }
+}
+
 impl Shared {
-    /// Empties one segment, if there are many and one of them is worth it. Returns whether there was one.
-    pub(crate) fn compact(&self) -> bool {
+    /// Empties one segment, if there are many and one of them is worth it.
+    pub(crate) fn compact(&self) -> Compacted {
         let (active, left) = {
             let mut log = self.log.lock();
             (log.active_sequence(), log.take_left())
         };
         self.state.lock().half_moved.extend(left);
         let Some(active) = active else {
-            return false;
+            return Compacted::Nothing;
         };
         // The copies of before aren't durable yet.
         if self.moving.load(Ordering::Acquire) {
-            return false;
+            return Compacted::Nothing;
         }
         let Some(segment) = self.to_empty(active) else {
-            return false;
+            return Compacted::Nothing;
         };
         match self.empty(&segment) {
-            Ok(()) => true,
+            Ok(true) => Compacted::Emptied,
+            Ok(false) => Compacted::Unfinished,
             Err(error) => {
                 let path = segment.path.display();
                 tracing::error!(%path, %error, "a segment can't be emptied now");
-                false
+                Compacted::Unfinished
             }
         }
     }
@@ -91,14 +122,18 @@ impl Shared {
             .map(|known| Arc::clone(&known.segment))
     }
 
-    /// Says again what a segment says that still counts. It is removed when that is durable.
-    fn empty(&self, segment: &Segment) -> io::Result<()> {
-        let said = match self.read_said(segment) {
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                self.state.lock().kept.insert(segment.sequence);
-                return Err(error);
-            }
-            said => said?,
+    /// Says again what a segment says that still counts. It is removed when that is durable, if it was all of it; returns
+    /// whether it was.
+    fn empty(&self, segment: &Segment) -> io::Result<bool> {
+        let octets = segment.read_all()?;
+        let Some(said) = said(&octets) else {
+            // It stays as it is.
+            self.state.lock().kept.insert(segment.sequence);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is damaged"));
+        };
+        let source = Source {
+            sequence: segment.sequence,
+            octets: &octets,
         };
         self.state.lock().half_moved.insert(segment.sequence);
         let mut complete = true;
@@ -111,7 +146,12 @@ impl Shared {
                 break;
             }
             for (id, said) in some {
-                complete &= say_again(*id, *said, segment.sequence, &state, &mut gather)?;
+                // One that can't be read keeps the segment, not the others in it.
+                let again = say_again(*id, *said, &source, &state, &mut gather);
+                complete &= again.unwrap_or_else(|error| {
+                    tracing::error!(%id, %error, "a message can't be copied out of a segment");
+                    false
+                });
             }
             self.noted(gather);
         }
@@ -119,29 +159,7 @@ impl Shared {
         gather.marks.push((segment.sequence, complete));
         self.moving.store(true, Ordering::Release);
         self.noted(gather);
-        Ok(())
-    }
-
-    /// Whom a segment speaks of, and of whom it says that nothing is left to do.
-    fn read_said(&self, segment: &Segment) -> io::Result<BTreeMap<MessageId, Said>> {
-        let octets = segment.read_all()?;
-        let before = Head::read(&octets).map_or(0, |head| head.first_batch.saturating_sub(1));
-        let found = scan(&octets, SEGMENT_HEAD, before);
-        if let Some(gap) = found.damage.first() {
-            let what = format!("it is damaged at octet {}", gap.offset);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
-        }
-        let mut said: BTreeMap<MessageId, Said> = BTreeMap::new();
-        for kept in found.kept {
-            let known = said.entry(kept.frame.message).or_default();
-            match kept.frame.record {
-                Record::Done => known.ended = Some(None),
-                Record::Ended { segment } => known.ended = Some(Some(segment)),
-                Record::Controlled(_) => known.controlled = true,
-                _ => {}
-            }
-        }
-        Ok(said)
+        Ok(complete)
     }
 
     /// Writes down again what a start has found in batches of which nobody knows whether they were synced (the process was
@@ -158,6 +176,7 @@ impl Shared {
         let mut state = self.state.lock();
         let mut gather = self.gather.lock();
         let mut half_moved = BTreeSet::new();
+        let read = |place: &Place| read_frame(place).map(Cow::Owned);
         let entries = || {
             live.iter()
                 .filter_map(|(id, accepted)| Some((*id, *accepted, &**state.entries.get(id)?)))
@@ -167,11 +186,11 @@ impl Shared {
         for (id, accepted, entry) in entries() {
             if accepted {
                 half_moved.insert(entry.place.segment.sequence);
-                copy_accepted(id, entry, &mut gather)?;
+                copy_accepted(id, entry, &read, &mut gather)?;
             }
         }
         for (id, _, entry) in entries() {
-            let resolved = copy_of_resolved(entry)?;
+            let resolved = copy_of_resolved(entry, &read)?;
             copy_progress(id, entry, resolved.as_ref(), &mut gather);
         }
         for (id, has_file) in done {
@@ -185,14 +204,34 @@ impl Shared {
     }
 }
 
+/// Whom a segment speaks of, and of whom it says that nothing is left to do; none if it is damaged.
+fn said(octets: &[u8]) -> Option<BTreeMap<MessageId, Said>> {
+    let found = scan_segment(octets, 0);
+    if !found.damage.is_empty() {
+        return None;
+    }
+    let mut said: BTreeMap<MessageId, Said> = BTreeMap::new();
+    for kept in found.kept {
+        let known = said.entry(kept.frame.message).or_default();
+        match kept.frame.record {
+            Record::Done => known.ended = Some(None),
+            Record::Ended { segment } => known.ended = Some(Some(segment)),
+            Record::Controlled(_) => known.controlled = true,
+            _ => {}
+        }
+    }
+    Some(said)
+}
+
 /// Says again what a segment says of a message, if it still counts. Returns false if that can't be done yet.
 fn say_again(
     id: MessageId,
     said: Said,
-    sequence: u64,
+    source: &Source<'_>,
     state: &State,
     gather: &mut Gather,
 ) -> io::Result<bool> {
+    let sequence = source.sequence;
     let Some(entry) = state.entries.get(&id) else {
         // Its accept record, if it is elsewhere, must not bring it back.
         let needed = match said.ended {
@@ -202,8 +241,7 @@ fn say_again(
             }
             // Nobody knows where it lies: in an older segment, if in any.
             Some(None) => state.segments.range(..sequence).next().is_some(),
-            Some(Some(_)) => false,
-            None => false,
+            Some(Some(_)) | None => false,
         };
         if let (true, Some(segment)) = (needed, said.ended) {
             let record = segment.map_or(Record::Done, |segment| Record::Ended { segment });
@@ -217,9 +255,10 @@ fn say_again(
         return Ok(false);
     }
     // Each is read and checked: a copy gets a new checksum, and must not make damage look sound.
-    let resolved = copy_of_resolved(entry)?;
+    let read = |place: &Place| source.frame(place);
+    let resolved = copy_of_resolved(entry, &read)?;
     if entry.place.segment.sequence == sequence {
-        copy_accepted(id, entry, gather)?;
+        copy_accepted(id, entry, &read, gather)?;
     }
     copy_progress(id, entry, resolved.as_ref(), gather);
     if said.controlled && entry.control.is_none() {
@@ -229,8 +268,16 @@ fn say_again(
     Ok(true)
 }
 
-fn copy_accepted(id: MessageId, entry: &Entry, gather: &mut Gather) -> io::Result<()> {
-    let accepted = read_frame(&entry.place)?;
+/// Reads a frame.
+type Read<'a, 'o> = &'a dyn Fn(&Place) -> io::Result<Cow<'o, [u8]>>;
+
+fn copy_accepted(
+    id: MessageId,
+    entry: &Entry,
+    read: Read<'_, '_>,
+    gather: &mut Gather,
+) -> io::Result<()> {
+    let accepted = read(&entry.place)?;
     if !is_accepted(id, &accepted) {
         return Err(damaged(&entry.place));
     }
@@ -275,11 +322,11 @@ fn is_accepted(id: MessageId, frame: &[u8]) -> bool {
 }
 
 /// The record of the addressees, if it has been written, with what became of them since.
-fn copy_of_resolved(entry: &Entry) -> io::Result<Option<Record<'static>>> {
+fn copy_of_resolved(entry: &Entry, read: Read<'_, '_>) -> io::Result<Option<Record<'static>>> {
     let Some(place) = &entry.resolved else {
         return Ok(None);
     };
-    let octets = read_frame(place)?;
+    let octets = read(place)?;
     match parse(&octets).map(|frame| frame.record) {
         Ok(Record::Resolved {
             expires,

@@ -4,6 +4,7 @@
 //! a millisecond for more of them, which saves most syncs; few clients aren't made to wait for company. Settlements, for which
 //! nobody waits, are gathered for a bounded time.
 
+use crate::compact::Compacted;
 use crate::error::{OpenError, Refused};
 use crate::gather::{Committed, Gather};
 use crate::recovery::{Recovery, recover};
@@ -30,8 +31,9 @@ const COMPANY_WORTH: usize = 6;
 const PAUSE_MIN: u32 = 64;
 const PAUSE_MAX: u32 = 8_192;
 
-/// How often somebody looks for segments to empty.
+/// How often somebody looks for segments to empty, and how long he waits at the most after one that can't be finished.
 const TIDY_EVERY: Duration = Duration::from_millis(250);
+const TIDY_PAUSE_MAX: Duration = Duration::from_secs(3600);
 
 /// The committer's thread, if it has one.
 #[derive(Default)]
@@ -156,15 +158,32 @@ fn run(shared: &Shared) {
     }
 }
 
-/// Empties segments, one after the other, whenever there are some to be emptied.
+/// Empties segments, one after the other, whenever there are some to be emptied. One that can't be finished is tried again ever
+/// more seldom: each try writes to the log.
 fn tidy(shared: &Shared) {
+    let mut pause = TIDY_EVERY;
     loop {
-        while shared.compact() {}
+        let compacted = shared.compact();
+        let wait = match compacted {
+            Compacted::Unfinished => {
+                pause = (pause * 2).min(TIDY_PAUSE_MAX);
+                pause
+            }
+            Compacted::Emptied => {
+                pause = TIDY_EVERY;
+                pause
+            }
+            Compacted::Nothing => TIDY_EVERY,
+        };
+        let end = Instant::now() + wait;
         let mut gather = shared.gather.lock();
-        if gather.closed {
-            return;
+        // A segment that is gone makes way for the next one, but doesn't end the wait after one that stays.
+        while !gather.closed {
+            let timed_out = shared.tidy.wait_until(&mut gather, end).timed_out();
+            if timed_out || compacted != Compacted::Unfinished {
+                break;
+            }
         }
-        shared.tidy.wait_for(&mut gather, TIDY_EVERY);
         if gather.closed {
             return;
         }

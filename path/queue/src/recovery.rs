@@ -9,8 +9,8 @@ use crate::entry::{Carried, Entry, Facts, Place};
 use crate::error::OpenError;
 use crate::log::Log;
 use crate::record::{ContentRecord, Frame, Record};
-use crate::scan::{Kept, Scan, scan};
-use crate::segment::{Head, SEGMENT_HEAD, Segment, sequence_of};
+use crate::scan::{Kept, Scan};
+use crate::segment::{Head, Segment, scan_segment, sequence_of};
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::state::State;
@@ -158,16 +158,12 @@ impl Reading {
             self.half_moved.extend(before);
         }
         self.leave_segment();
-        // What was read before may lack the batches just before this segment.
-        let batch_before = head.map_or(self.last_batch, |head| {
-            self.last_batch.max(head.first_batch.saturating_sub(1))
-        });
         let Scan {
             kept,
             torn,
             damage,
             last_batch,
-        } = scan(&octets, SEGMENT_HEAD, batch_before);
+        } = scan_segment(&octets, self.last_batch);
         let salvaged = kept.iter().any(|kept| kept.after_gap);
         for Kept { offset, frame, .. } in kept {
             if frame.batch == last_batch {

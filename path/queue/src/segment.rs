@@ -3,6 +3,7 @@
 //! Guards: a segment that failed a sync is never synced or written again. Refuses: segments of a later format.
 
 use crate::error::OpenError;
+use crate::scan::{Scan, scan};
 use bridgehead_disk::{Disk, DiskFile};
 use bridgehead_mail::Content;
 use std::io::{self, IoSlice};
@@ -116,6 +117,15 @@ fn read_all(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
     let count = file.read_at(0, &mut octets)?;
     octets.truncate(count);
     Ok(octets)
+}
+
+/// What is in a segment with its head. `last_batch` is the latest batch that was read before it, which may lack those just before
+/// this one.
+pub(crate) fn scan_segment(octets: &[u8], last_batch: u64) -> Scan<'_> {
+    let before = Head::read(octets).map_or(last_batch, |head| {
+        last_batch.max(head.first_batch.saturating_sub(1))
+    });
+    scan(octets, SEGMENT_HEAD, before)
 }
 
 impl Head {
