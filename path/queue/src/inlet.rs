@@ -41,18 +41,12 @@ impl Inlet {
         Ok(self.draft(now))
     }
 
-    /// Whether a message of this size would be taken now.
+    /// Whether a message of this size would be taken now, and how long the reply to it is to be delayed.
     ///
     /// # Errors
     /// As [`Self::begin`].
-    pub fn check(&self, now: Timestamp, size: u64) -> Result<(), Refused> {
+    pub fn check(&self, now: Timestamp, size: u64) -> Result<Duration, Refused> {
         self.shared.may_accept(now, size)
-    }
-
-    /// How long a reply to new mail is to be delayed.
-    #[must_use]
-    pub fn delay(&self, now: Timestamp) -> Duration {
-        self.shared.look(now).pressure.delay()
     }
 
     fn draft(&self, now: Timestamp) -> Draft {

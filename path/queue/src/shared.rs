@@ -22,6 +22,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
 /// How long a look at disk, memory and queue is good for.
@@ -78,6 +79,7 @@ impl Shared {
     ) -> Self {
         let limits = settings.limits;
         let draining = state.schedule.steering().draining.is_some();
+        let messages = state.entries.len() as u64;
         Self {
             settings,
             disk,
@@ -92,7 +94,7 @@ impl Shared {
             limits: Mutex::new(limits),
             batches: AtomicU64::new(0),
             draining: AtomicBool::new(draining),
-            messages: AtomicU64::new(0),
+            messages: AtomicU64::new(messages),
             memory: AtomicU64::new(0),
             steering: Mutex::default(),
             looked: Mutex::default(),
@@ -105,8 +107,8 @@ impl Shared {
         self.settings.directory.join(format!("{id}.content"))
     }
 
-    /// Whether a message of this size may come in now.
-    pub(crate) fn may_accept(&self, now: Timestamp, size: u64) -> Result<(), Refused> {
+    /// Whether a message of this size may come in now, and how long the reply to it is to be delayed.
+    pub(crate) fn may_accept(&self, now: Timestamp, size: u64) -> Result<Duration, Refused> {
         self.may_store()?;
         if self.draining.load(Ordering::Acquire) {
             return Err(Refused::Draining);
@@ -119,7 +121,7 @@ impl Shared {
         }
         match refusing {
             true => Err(Refused::Overloaded(looked.pressure.why.clone())),
-            false => Ok(()),
+            false => Ok(looked.pressure.delay()),
         }
     }
 

@@ -349,6 +349,10 @@ impl State {
                     part: number,
                 }));
             }
+            if !entry.is_done() {
+                // All of it is being handed over, and may come back to wait where nothing else looks at it.
+                self.schedule.expire_at(now.after(BUSY_WAIT), message);
+            }
         }
         None
     }

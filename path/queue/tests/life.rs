@@ -9,7 +9,8 @@ use bridgehead_mail::{
 };
 use bridgehead_queue::settings::Limits;
 use bridgehead_queue::{
-    Assignment, Committed, Part, PartLease, Queue, Refused, Settings, Settlement, Work,
+    Assignment, Committed, Decision, Effect, Order, Part, PartLease, Queue, Refused, Settings,
+    Settlement, Work,
 };
 use std::future::Future;
 use std::pin::pin;
@@ -386,4 +387,30 @@ fn too_little_space_is_refused_before_anything_is_written() {
         ..Limits::default()
     });
     assert!(queue.inlet().begin(at(0), None).is_ok());
+}
+
+#[test]
+fn what_was_frozen_while_it_was_handed_over_is_given_up_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let queue = open(dir.path());
+    let id = accept(&queue, b"x", &["bob@example.net"]).unwrap().id();
+    assign(&queue, vec![part("example.net", &["bob@example.net"])]);
+    let lease = next(&queue, at(2)).unwrap();
+    let expires = lease.expires;
+    let decision = Decision {
+        by: "somebody".into(),
+        at: at(3),
+    };
+    assert_eq!(
+        queue.control(&[id], &Order::Freeze, &decision),
+        [Effect::Changed]
+    );
+    assert!(
+        queue.take_expired(expires).is_none(),
+        "it is being handed over"
+    );
+    drop(lease);
+    assert!(next(&queue, expires).is_none(), "it is frozen");
+    let later = expires.after(Duration::from_secs(2));
+    assert_eq!(queue.take_expired(later).unwrap().id(), id);
 }

@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpStream;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
@@ -254,13 +254,14 @@ impl Conversation {
                 let judged = judge::sender(&snapshot, asker, own_only, from, size);
                 let most = self.rules.settings.max_hold;
                 let judged = judged.and_then(|()| judge::hold(asked.handling, most, wall_clock()));
-                let judged = judged.and_then(|()| self.has_room(asked.size));
+                let judged = judged.and_then(|()| self.room(asked.size));
                 // Back pressure: who is slow to be answered is slow to send more.
-                let delay = self.world.queue.delay(wall_clock());
-                if !delay.is_zero() {
+                if let Ok(delay) = judged
+                    && !delay.is_zero()
+                {
                     tokio::time::sleep(delay).await;
                 }
-                judged.map(|()| Verdict::Admit)
+                judged.map(|_| Verdict::Admit)
             }
             Ask::Recipient(asked) => {
                 let snapshot = self.world.directory.snapshot();
@@ -301,8 +302,9 @@ impl Conversation {
         Asker { user, trusted }
     }
 
-    /// Whether there is room for a message: asked at MAIL, so that nobody sends content in vain (RFC 1870).
-    fn has_room(&self, size: Option<u64>) -> Result<(), Refusal> {
+    /// How long the reply to a message is delayed, if there is room for it: asked at MAIL, so that nobody sends content in vain
+    /// (RFC 1870).
+    fn room(&self, size: Option<u64>) -> Result<Duration, Refusal> {
         let room = self.world.queue.check(wall_clock(), size.unwrap_or(0));
         room.map_err(|refused| {
             tracing::warn!(%refused, "can't take mail");
