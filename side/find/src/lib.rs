@@ -10,7 +10,7 @@ mod pattern;
 
 pub use parse::PredicateError;
 
-use bridgehead_mail::{MessageId, Phase, Priority};
+use bridgehead_mail::{Failure, MessageId, Phase, Priority};
 use pattern::Pattern;
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub struct Facts<'a> {
     /// Attempts so far.
     pub attempts: u32,
     /// Why the last attempt failed.
-    pub error: Option<&'a str>,
+    pub error: Option<&'a Failure>,
     /// Its priority.
     pub priority: Priority,
     /// What only the disk knows; none where nobody has looked.
@@ -168,7 +168,11 @@ impl TextField {
             Self::Id => Some(pattern.matches(&facts.id.to_string())),
             Self::Link => known(facts.link),
             Self::Domain => known(facts.domain),
-            Self::Error => known(facts.error),
+            Self::Error => Some(
+                facts
+                    .error
+                    .is_some_and(|failure| pattern.matches(&failure.to_string())),
+            ),
             Self::From => read(|read| &read.from),
             Self::Subject => read(|read| &read.subject),
             Self::User => read(|read| &read.user),

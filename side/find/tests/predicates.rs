@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use bridgehead_find::{Facts, Predicate, ReadFacts};
-use bridgehead_mail::{MessageId, Phase, Priority};
+use bridgehead_mail::{Failure, MessageId, Phase, Priority, StatusCode};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -18,7 +18,11 @@ fn read() -> ReadFacts {
     }
 }
 
-fn facts(read: Option<&ReadFacts>) -> Facts<'_> {
+fn failure() -> Failure {
+    Failure::new(StatusCode::transient(4, 1), "no answer, 421 busy")
+}
+
+fn facts<'a>(failure: &'a Failure, read: Option<&'a ReadFacts>) -> Facts<'a> {
     Facts {
         id: MessageId::from_u128(1),
         phase: Phase::Retry,
@@ -27,14 +31,16 @@ fn facts(read: Option<&ReadFacts>) -> Facts<'_> {
         size: 3 << 20,
         age: Duration::from_secs(7200),
         attempts: 3,
-        error: Some("4.4.1 no answer (mx.example.net said: 421 busy)"),
+        error: Some(failure),
         priority: Priority::Normal,
         read,
     }
 }
 
 fn test(text: &str, read: Option<&ReadFacts>) -> Option<bool> {
-    Predicate::parse(text).unwrap().test(&facts(read))
+    Predicate::parse(text)
+        .unwrap()
+        .test(&facts(&failure(), read))
 }
 
 #[test]
@@ -91,11 +97,12 @@ fn the_disk_is_asked_only_where_it_decides() {
 
 #[test]
 fn what_isnt_known_yet_matches_nothing() {
+    let failure = failure();
     let nowhere = Facts {
         link: None,
         domain: None,
         error: None,
-        ..facts(None)
+        ..facts(&failure, None)
     };
     for text in ["link:*", "domain:*", "error:*"] {
         let predicate = Predicate::parse(text).unwrap();

@@ -15,6 +15,9 @@ use bridgehead_queue::{Decision, Effect, Order};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+/// Far below what tracking takes without a pause.
+const TRACKED_AT_ONCE: u64 = 20_000;
+
 pub(crate) async fn find(
     State(rooms): State<Rooms>,
     Json(request): Json<FindRequest>,
@@ -50,7 +53,7 @@ fn shown(rooms: &Rooms, summary: &Summary) -> Option<FoundMessage> {
         Ok(picture) => Some(picture?),
         Err(_) => None,
     };
-    let read = picture.map(|picture| read_facts(&picture, None));
+    let read = picture.map(|picture| read_facts(&picture));
     let read = read.unwrap_or_default();
     let mut failures = summary
         .parts
@@ -170,7 +173,12 @@ fn obey(
         let partly = selected.matches.iter().filter(|one| one.partly).count();
         answer.partly += partly as u64;
         if !dry_run {
+            let before = answer.changed / TRACKED_AT_ONCE;
             carry_out(rooms, &selected.matches, order, decision, &mut answer);
+            if answer.changed / TRACKED_AT_ONCE > before {
+                // Tracking drops what it can't take: an order waits for it instead.
+                rooms.tracker.flush();
+            }
         }
     })?;
     if !dry_run {

@@ -126,32 +126,30 @@ fn meant_parts(
     picture: Option<&MessagePicture>,
     now: Timestamp,
 ) -> Vec<Option<bool>> {
-    let whole = picture.map(|picture| read_facts(picture, None));
+    // The header is read once, whatever the number of parts.
+    let mut read = picture.map(read_facts);
     if summary.parts.is_empty() {
-        let facts = facts(summary, None, now);
-        let facts = Facts {
-            read: whole.as_ref(),
-            ..facts
-        };
-        return vec![predicate.test(&facts)];
+        return vec![predicate.test(&facts(summary, None, read.as_ref(), now))];
     }
     let parts = summary.parts.iter().enumerate();
     let tested = parts.map(|(number, part)| {
         // Its addressees, if the message hasn't moved on since.
         let shown = picture.and_then(|picture| picture.summary.parts.get(number));
-        let read = picture.map(|picture| read_facts(picture, shown));
-        let error = part.last_failure.as_ref().map(ToString::to_string);
-        let facts = Facts {
-            read: read.as_ref(),
-            error: error.as_deref(),
-            ..facts(summary, Some(part), now)
-        };
-        predicate.test(&facts)
+        if let (Some(read), Some(shown)) = (&mut read, shown) {
+            let addressees = shown.addressees.iter();
+            read.to = addressees.map(|one| one.address.to_string()).collect();
+        }
+        predicate.test(&facts(summary, Some(part), read.as_ref(), now))
     });
     tested.collect()
 }
 
-fn facts<'a>(summary: &'a Summary, part: Option<&'a PartPicture>, now: Timestamp) -> Facts<'a> {
+fn facts<'a>(
+    summary: &'a Summary,
+    part: Option<&'a PartPicture>,
+    read: Option<&'a ReadFacts>,
+    now: Timestamp,
+) -> Facts<'a> {
     Facts {
         id: summary.id,
         phase: part.map_or(summary.phase, |part| part.phase),
@@ -160,22 +158,22 @@ fn facts<'a>(summary: &'a Summary, part: Option<&'a PartPicture>, now: Timestamp
         size: summary.size,
         age: now.since(summary.accepted),
         attempts: part.map_or(0, |part| part.attempts),
-        error: None,
+        error: part.and_then(|part| part.last_failure.as_deref()),
         priority: summary.priority,
-        read: None,
+        read,
     }
 }
 
-/// What of a message is on the disk only; its recipients, or those of a part.
-pub(crate) fn read_facts(picture: &MessagePicture, part: Option<&PartPicture>) -> ReadFacts {
+/// What of a message is on the disk only, with all recipients that are left.
+pub(crate) fn read_facts(picture: &MessagePicture) -> ReadFacts {
     let (envelope, origin) = (&picture.envelope, &picture.envelope.origin);
     let sender = envelope.reverse_path.address();
-    let addressees = part.map_or(&picture.left, |part| &part.addressees);
-    let mut to: Vec<String> = addressees
+    let mut to: Vec<String> = picture
+        .left
         .iter()
         .map(|one| one.address.to_string())
         .collect();
-    if addressees.is_empty() {
+    if to.is_empty() {
         let recipients = envelope.recipients.iter();
         to = recipients.map(|one| one.address.to_string()).collect();
     }
