@@ -1,6 +1,6 @@
 //! A tracking event as one line of JSON, for people and programs alike.
 
-use bridgehead_mail::{Address, Event, EventKind, LinkName, Timestamp};
+use bridgehead_mail::{Address, Event, EventKind, LinkName};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
@@ -115,7 +115,7 @@ fn words(kind: &EventKind) -> (&'static str, Option<&Address>, String) {
             failure,
             until,
         } => {
-            let text = format!("{recipient}: {failure}; next try at {}", clock(*until));
+            let text = format!("{recipient}: {failure}; next try at {}", until.rfc3339());
             ("deferred", Some(recipient), text)
         }
         EventKind::Failed { recipient, failure } => {
@@ -133,13 +133,6 @@ fn words(kind: &EventKind) -> (&'static str, Option<&Address>, String) {
 
 fn routed(recipient: &Address, link: &LinkName) -> String {
     format!("{recipient} over {link}")
-}
-
-/// RFC 3339, in UTC, to the second.
-fn clock(at: Timestamp) -> String {
-    let millis = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
-    let at = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The first recipients, and how many more.

@@ -2,7 +2,13 @@
 //!
 //! Product code gets it as a parameter; only the drivers read a clock.
 
+use jiff::SignedDuration;
+use jiff::civil::{DateTime, date};
+use jiff::fmt::temporal::Pieces;
 use std::time::Duration;
+
+/// In the calendar, which reaches further than instants do.
+const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
 
 /// A point in wall-clock time, in milliseconds since 1970-01-01T00:00:00Z.
 ///
@@ -43,105 +49,43 @@ impl Timestamp {
 
 impl Timestamp {
     /// From a date and time of RFC 3339 §5.6, as `2026-11-23T14:11:07Z` or `2026-11-23T15:11:07.5+01:00`; none if it isn't one, or
-    /// lies before the epoch.
+    /// lies before the epoch. Parts of a second don't count.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        let number = |from: usize, to: usize| -> Option<i64> {
-            let digits = text.get(from..to)?;
-            let all = digits.bytes().all(|octet| octet.is_ascii_digit());
-            all.then(|| digits.parse().ok())?
-        };
-        let at = |place: usize, sign: &str| {
-            text.get(place..place + 1)
-                .filter(|found| found.eq_ignore_ascii_case(sign))
-        };
-        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-        let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-        for (place, sign) in [(4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":")] {
-            at(place, sign)?;
-        }
-        let valid = (1..=12).contains(&month) && (1..=days_in(year, month)).contains(&day);
-        if !valid || hour > 23 || minute > 59 || second > 60 {
+        // The library takes more than the grammar: a space for the T, and offsets without minutes.
+        let has_t = text
+            .as_bytes()
+            .get(10)
+            .is_some_and(|sign| sign.eq_ignore_ascii_case(&b'T'));
+        let utc = text.ends_with(['Z', 'z']);
+        let offset = text.as_bytes().iter().rev().nth(2) == Some(&b':')
+            && text
+                .as_bytes()
+                .iter()
+                .rev()
+                .nth(5)
+                .is_some_and(|sign| b"+-".contains(sign));
+        if !has_t || !(utc || offset) {
             return None;
         }
-        let rest = text.get(19..)?;
-        let zone = match rest.strip_prefix('.') {
-            Some(fraction) => fraction.trim_start_matches(|digit: char| digit.is_ascii_digit()),
-            None => rest,
-        };
-        let seconds = days_before(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
-        let seconds = seconds - offset(zone)?;
+        let pieces = Pieces::parse(text).ok()?;
+        let since = pieces
+            .date()
+            .to_datetime(pieces.time()?)
+            .duration_since(EPOCH);
+        let seconds = since.as_secs() - i64::from(pieces.to_numeric_offset()?.seconds());
         u64::try_from(seconds)
             .ok()
             .map(|seconds| Self(seconds * 1000))
     }
-}
 
-impl Timestamp {
-    /// As a date and time of RFC 3339, in UTC, to the second; what lies beyond the year 9999 as its end.
+    /// As a date and time of RFC 3339, in UTC, to the second; what lies beyond the calendar as its end.
     #[must_use]
     pub fn rfc3339(self) -> String {
-        let seconds = i64::try_from(self.0 / 1000).unwrap_or(i64::MAX);
-        let seconds = seconds.min(253_402_300_799);
-        let (mut day, time) = (seconds / 86_400, seconds % 86_400);
-        let mut year = 1970 + day / 366;
-        while days_before(year + 1, 1, 1) <= day {
-            year += 1;
-        }
-        day -= days_before(year, 1, 1);
-        let mut month = 1;
-        while day >= days_in(year, month) {
-            day -= days_in(year, month);
-            month += 1;
-        }
-        let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
-        format!(
-            "{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z",
-            day + 1
-        )
+        let since = SignedDuration::from_secs(i64::try_from(self.0 / 1000).unwrap_or(i64::MAX));
+        let at = EPOCH.checked_add(since).unwrap_or(DateTime::MAX);
+        at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
-}
-
-/// Seconds of a time zone: `Z`, or hours and minutes.
-fn offset(zone: &str) -> Option<i64> {
-    if zone.eq_ignore_ascii_case("Z") {
-        return Some(0);
-    }
-    let sign = match zone.get(..1)? {
-        "+" => 1,
-        "-" => -1,
-        _ => return None,
-    };
-    let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-    let two = |digits: &str| {
-        let fits = digits.len() == 2 && digits.bytes().all(|octet| octet.is_ascii_digit());
-        fits.then(|| digits.parse::<i64>().ok())?
-    };
-    let (hours, minutes) = (two(hours)?, two(minutes)?);
-    (hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
-}
-
-const fn is_leap(year: i64) -> bool {
-    (year % 4 == 0 && year % 100 != 0) || year % 400 == 0
-}
-
-const fn days_in(year: i64, month: i64) -> i64 {
-    match month {
-        2 if is_leap(year) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days from the epoch to a day of the Gregorian calendar.
-fn days_before(year: i64, month: i64, day: i64) -> i64 {
-    let past = year - 1;
-    let leaps = past / 4 - past / 100 + past / 400;
-    // 719,162 days lie before the epoch.
-    let years = past * 365 + leaps - 719_162;
-    let months: i64 = (1..month).map(|month| days_in(year, month)).sum();
-    years + months + day - 1
 }
 
 fn duration_millis(wait: Duration) -> u64 {
