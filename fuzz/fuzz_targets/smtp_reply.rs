@@ -45,6 +45,8 @@ fn transact(replies: &[ServerReply]) {
         smtputf8: false,
         ret: None,
         envid: None,
+        level: 0,
+        deliver_by: None,
         size: 1000,
         unfinished: rest.len() % 2 == 1,
     };
