@@ -13,6 +13,7 @@
 
 mod act;
 mod crash;
+mod leases;
 mod made;
 mod model;
 mod orders;
