@@ -2,7 +2,7 @@
 
 mod queue;
 
-pub(crate) use queue::{Link, Queue, Server, Which};
+pub(crate) use queue::{Link, Order, Queue, Server, Which};
 
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;

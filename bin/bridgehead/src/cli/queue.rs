@@ -29,6 +29,46 @@ pub(crate) enum Queue {
         #[command(flatten)]
         to: Admin,
     },
+    #[command(flatten)]
+    Order(Order),
+    /// Write messages as files, with their envelopes; they stay in the queue
+    Export {
+        /// Their ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// The folder to write them into
+        #[arg(long, default_value = ".")]
+        into: PathBuf,
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// Take files into the queue, as `queue export` writes them or with X-Sender and X-Receiver in their first lines
+    Import {
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// Look at the spool of a stopped server: what is in it, and what is wrong
+    Check {
+        /// The folder of the queue
+        #[arg(long, default_value = "data/queue")]
+        spool: PathBuf,
+        /// Keep what is readable and put the rest aside, as a start of the server does; nothing is deleted that anybody needs
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Store mail again after storing failed and the disk was mended
+    Resume {
+        #[command(flatten)]
+        to: Admin,
+    },
+}
+
+/// What is to be done with messages.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Order {
     /// Hold messages where they are
     Freeze(Which),
     /// Let frozen messages go on
@@ -76,39 +116,6 @@ pub(crate) enum Queue {
         after: u64,
         #[command(flatten)]
         which: Which,
-    },
-    /// Write messages as files, with their envelopes; they stay in the queue
-    Export {
-        /// Their ids
-        #[arg(required = true)]
-        ids: Vec<String>,
-        /// The folder to write them into
-        #[arg(long, default_value = ".")]
-        into: PathBuf,
-        #[command(flatten)]
-        to: Admin,
-    },
-    /// Take files into the queue, as `queue export` writes them or with X-Sender and X-Receiver in their first lines
-    Import {
-        /// The files
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-        #[command(flatten)]
-        to: Admin,
-    },
-    /// Look at the spool of a stopped server: what is in it, and what is wrong
-    Check {
-        /// The folder of the queue
-        #[arg(long, default_value = "data/queue")]
-        spool: PathBuf,
-        /// Keep what is readable and put the rest aside, as a start of the server does; nothing is deleted that anybody needs
-        #[arg(long)]
-        repair: bool,
-    },
-    /// Store mail again after storing failed and the disk was mended
-    Resume {
-        #[command(flatten)]
-        to: Admin,
     },
 }
 

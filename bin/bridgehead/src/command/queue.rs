@@ -34,7 +34,7 @@ pub(crate) async fn queue(command: &Queue) -> Result<(), AdminError> {
         Queue::Export { ids, into, to } => carry::export(ids, into, to).await,
         Queue::Check { spool, repair } => check::check(spool, *repair),
         Queue::Import { files, to } => carry::import(files, to).await,
-        others => order(others).await,
+        Queue::Order(command) => order(command).await,
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn check(spool: &Path, repair: bool) -> Result<(), AdminError> {
         }
     }
     if repair {
-        return mend(spool).map_err(refused)?;
+        return print(&mend(spool).map_err(refused)?);
     }
     match checked.damage.len() {
         0 => print("nothing is damaged"),
@@ -40,8 +40,9 @@ pub(crate) fn check(spool: &Path, repair: bool) -> Result<(), AdminError> {
     }
 }
 
-/// Does what a start of the server does: cuts torn tails, keeps damaged files under another name, goes on with what is readable.
-fn mend(spool: &Path) -> Result<Result<(), AdminError>, OpenError> {
+/// Does what a start of the server does, and says what came of it: cuts torn tails, keeps damaged files under another name, keeps what is
+/// readable.
+fn mend(spool: &Path) -> Result<String, OpenError> {
     let settings = Settings::for_directory(spool.to_owned());
     let (queue, recovery) =
         Queue::open_without_committer(settings, Arc::new(RealDisk), Timestamp::EPOCH)?;
@@ -52,5 +53,5 @@ fn mend(spool: &Path) -> Result<Result<(), AdminError>, OpenError> {
         true => String::new(),
         false => "; damaged files have a second name that ends in .damaged".to_owned(),
     };
-    Ok(print(&format!("{kept}{aside}")))
+    Ok(format!("{kept}{aside}"))
 }

@@ -2,17 +2,15 @@
 
 use super::{messages, unreadable};
 use crate::admin_client::{AdminClient, AdminError};
-use crate::cli::{Admin, Link, Queue, Server, Which};
+use crate::cli::{Admin, Link, Order, Server, Which};
 use crate::command::{print, print_aside, print_json, time};
 use bridgehead_management_api::{
     ControlRequest, Controlled, HoldAnswer, HoldRequest, MessageOrder, Selection,
 };
 
 /// Carries out an order for messages.
-pub(crate) async fn order(command: &Queue) -> Result<(), AdminError> {
-    let Some((order, which, done)) = meant(command) else {
-        return Ok(());
-    };
+pub(crate) async fn order(command: &Order) -> Result<(), AdminError> {
+    let (order, which, done) = meant(command);
     let request = ControlRequest {
         selection: selection(which),
         order,
@@ -27,29 +25,22 @@ pub(crate) async fn order(command: &Queue) -> Result<(), AdminError> {
 }
 
 /// The order, the messages, and what is said of those that were changed.
-fn meant(command: &Queue) -> Option<(MessageOrder, &Which, &'static str)> {
-    Some(match command {
-        Queue::List { .. }
-        | Queue::Find { .. }
-        | Queue::Show { .. }
-        | Queue::Resume { .. }
-        | Queue::Export { .. }
-        | Queue::Import { .. }
-        | Queue::Check { .. } => return None,
-        Queue::Freeze(which) => (MessageOrder::Freeze, which, "frozen"),
-        Queue::Thaw(which) => (MessageOrder::Thaw, which, "thawed"),
-        Queue::Retry(which) => (MessageOrder::Retry, which, "to be tried now"),
-        Queue::Resubmit(which) => (MessageOrder::Resubmit, which, "to be categorized again"),
-        Queue::Delete { report, now, which } => {
+fn meant(command: &Order) -> (MessageOrder, &Which, &'static str) {
+    match command {
+        Order::Freeze(which) => (MessageOrder::Freeze, which, "frozen"),
+        Order::Thaw(which) => (MessageOrder::Thaw, which, "thawed"),
+        Order::Retry(which) => (MessageOrder::Retry, which, "to be tried now"),
+        Order::Resubmit(which) => (MessageOrder::Resubmit, which, "to be categorized again"),
+        Order::Delete { report, now, which } => {
             let (report, now) = (*report, *now);
             (MessageOrder::Delete { report, now }, which, "deleted")
         }
-        Queue::Restore(which) => (MessageOrder::Restore, which, "restored"),
-        Queue::Redirect { via, which, .. } => {
+        Order::Restore(which) => (MessageOrder::Restore, which, "restored"),
+        Order::Redirect { via, which, .. } => {
             let connector = via.clone();
             (MessageOrder::Redirect { connector }, which, "redirected")
         }
-        Queue::Priority { priority, which } => {
+        Order::Priority { priority, which } => {
             let priority = priority.clone();
             (
                 MessageOrder::Prioritize { priority },
@@ -57,7 +48,7 @@ fn meant(command: &Queue) -> Option<(MessageOrder, &Which, &'static str)> {
                 "given another priority",
             )
         }
-        Queue::Expire { after, which } => {
+        Order::Expire { after, which } => {
             let seconds = *after;
             (
                 MessageOrder::Expire { seconds },
@@ -65,7 +56,7 @@ fn meant(command: &Queue) -> Option<(MessageOrder, &Which, &'static str)> {
                 "to be given up then",
             )
         }
-    })
+    }
 }
 
 fn selection(which: &Which) -> Selection {
