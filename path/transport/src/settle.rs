@@ -255,6 +255,18 @@ mod tests {
     }
 
     #[test]
+    fn who_asked_for_a_trace_is_told_of_each_relay() {
+        let traced = Facts {
+            trace: true,
+            ..facts()
+        };
+        let count = |facts, notify| one(facts, notify, relayed(true), 1).notices.len();
+        assert_eq!(count(traced, Notify::Unsaid), 1);
+        assert_eq!(count(traced, Notify::Never), 0);
+        assert_eq!(count(facts(), Notify::Unsaid), 0);
+    }
+
+    #[test]
     fn a_missing_outcome_keeps_the_recipient() {
         let settled = settle(
             facts(),

@@ -5,6 +5,8 @@ use bridgehead_config::{RoomSettings, settings};
 use bridgehead_delivery::settings::{ConnectorSettings, Credentials, EightBit, Tls};
 use bridgehead_directory::{Schema, Size, Snapshot, VirtualServer, Wait, parse_organisation};
 use bridgehead_listener::settings::{BareLineEnds, Role, TlsMode};
+use bridgehead_mail::Priority;
+use bridgehead_queue::settings::Limits;
 use bridgehead_routing::settings::{ConnectorHop, Pattern};
 use bridgehead_transport::settings::Retry;
 use std::path::Path;
@@ -286,4 +288,48 @@ fn the_defaults_of_the_reference_are_those_in_force() {
         .split(", ")
         .map(|wait| Wait::parse(wait).unwrap().duration());
     assert_eq!(waits.collect::<Vec<_>>(), rooms.transport.retry.schedule);
+}
+
+/// The times of each priority, in hours: given up, told of the delay.
+fn patience(lines: &str) -> [(u64, u64); 3] {
+    let rooms = of(
+        &MAIL1.replace("name = \"mail1\"", &format!("name = \"mail1\"\n{lines}")),
+        "mail1",
+    );
+    let retry = rooms.transport.retry;
+    let hours = |wait: Duration| wait.as_secs() / 3600;
+    [Priority::High, Priority::Normal, Priority::Low].map(|priority| {
+        let patience = retry.patience(priority);
+        (
+            hours(patience.expire_after),
+            hours(patience.delay_notice_after),
+        )
+    })
+}
+
+#[test]
+fn each_priority_has_its_times_and_follows_the_normal_one_where_nothing_is_said() {
+    assert_eq!(patience(""), [(24, 4), (48, 12), (48, 24)]);
+    let short = "expire-after = \"10h\"\ndelay-notice-after = \"2h\"";
+    assert_eq!(patience(short), [(10, 2), (10, 2), (10, 2)]);
+    let each = "expire-after-high = \"5h\"\ndelay-notice-after-high = \"1h\"\n\
+                expire-after-low = \"90h\"\ndelay-notice-after-low = \"30h\"";
+    assert_eq!(patience(each), [(5, 1), (48, 12), (90, 30)]);
+}
+
+#[test]
+fn the_limits_of_the_queue_are_those_of_the_server() {
+    let defaults = of(MAIL1, "mail1").queue;
+    assert_eq!(defaults, Limits::default());
+    let lines = "name = \"mail1\"\nfree-space-floor = \"1 GiB\"\nmax-queued-messages = 7\n\
+                 memory-limit = \"64 MiB\"\nundo-window = \"5m\"\nexpire-after = \"3h\"";
+    let rooms = of(&MAIL1.replace("name = \"mail1\"", lines), "mail1");
+    let expected = Limits {
+        free_space_floor: 1 << 30,
+        max_messages: 7,
+        max_memory: Some(64 << 20),
+        undo_window: Duration::from_secs(300),
+        expire_after: Duration::from_secs(3 * 3600),
+    };
+    assert_eq!(rooms.queue, expected);
 }
