@@ -86,8 +86,8 @@ impl Queue {
         Ok((queue, recovery))
     }
 
-    /// Does once what the committer does all the time, in the caller's thread: commits what was gathered, then looks
-    /// whether old messages are to be copied forward. Returns whether what was gathered is durable.
+    /// Does once what the threads do all the time, in the caller's: commits what was gathered, then looks whether a segment is to
+    /// be emptied. Returns whether what was gathered is durable.
     pub fn commit_now(&self) -> bool {
         let committed = self.shared.commit_once();
         if committed {

@@ -48,8 +48,7 @@ pub struct Settings {
     /// Messages whose envelopes stay in memory until they were tried once. Default: 2,000; worst case with
     /// envelopes of 100 recipients: 20 MB.
     pub hot_messages: usize,
-    /// Segments that may exist before messages in the oldest are copied forward, so that one old message doesn't keep
-    /// a segment. Default: 4. Bound: from 2 up.
+    /// Segments that may exist before one in which little is alive is emptied. Default: 4. Bound: from 2 up.
     pub segments_before_compaction: usize,
 }
 
