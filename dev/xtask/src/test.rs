@@ -38,8 +38,23 @@ pub(crate) fn run() -> Result<()> {
         ];
         step::run(&mut cargo(&[&only[..], &["--", "-D", "warnings"]].concat()))?;
     }
+    fuzz_targets_build()?;
     step::run(&mut cargo(&["build", "--package", "bridgehead"]))?;
     tests()
+}
+
+/// The fuzz targets are a workspace of their own, and are run elsewhere: here they have to build.
+fn fuzz_targets_build() -> Result<()> {
+    let there = |compiler: &str| {
+        let mut command = step::program(compiler, &["--version"]);
+        let output = command.output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if !there("c++") {
+        println!("the fuzz targets aren't built: there is no C++ compiler for their library");
+        return Ok(());
+    }
+    step::run(&mut cargo(&["check", "--manifest-path", "fuzz/Cargo.toml"]))
 }
 
 fn tests() -> Result<()> {
