@@ -24,14 +24,8 @@ const CHUNK: usize = 16;
 /// A segment is emptied when less than this part of it is alive: one in so many octets.
 const ALIVE_PART: u64 = 4;
 
-/// What a segment says of a message.
-#[derive(Clone, Copy, Default)]
-struct Said {
-    /// Its end, with the segment of its accept record, if that is said.
-    ended: Option<Option<u64>>,
-    /// What operators decided: also that nothing of it holds any more.
-    controlled: bool,
-}
+/// Whether a segment says that a message has ended, and in which segment its accept record lies, if that is said too.
+type Ended = Option<Option<u64>>;
 
 /// What came of a look for a segment to empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +131,7 @@ impl Shared {
         };
         self.state.lock().half_moved.insert(segment.sequence);
         let mut complete = true;
-        let ids: Vec<(MessageId, Said)> = said.into_iter().collect();
+        let ids: Vec<(MessageId, Ended)> = said.into_iter().collect();
         for some in ids.chunks(CHUNK) {
             let state = self.state.lock();
             let mut gather = self.gather.lock();
@@ -145,9 +139,9 @@ impl Shared {
                 complete = false;
                 break;
             }
-            for (id, said) in some {
+            for (id, ended) in some {
                 // One that can't be read keeps the segment, not the others in it.
-                let again = say_again(*id, *said, &source, &state, &mut gather);
+                let again = say_again(*id, *ended, &source, &state, &mut gather);
                 complete &= again.unwrap_or_else(|error| {
                     tracing::error!(%id, %error, "a message can't be copied out of a segment");
                     false
@@ -205,18 +199,17 @@ impl Shared {
 }
 
 /// Whom a segment speaks of, and of whom it says that nothing is left to do; none if it is damaged.
-fn said(octets: &[u8]) -> Option<BTreeMap<MessageId, Said>> {
+fn said(octets: &[u8]) -> Option<BTreeMap<MessageId, Ended>> {
     let found = scan_segment(octets, 0);
     if !found.damage.is_empty() {
         return None;
     }
-    let mut said: BTreeMap<MessageId, Said> = BTreeMap::new();
+    let mut said: BTreeMap<MessageId, Ended> = BTreeMap::new();
     for kept in found.kept {
         let known = said.entry(kept.frame.message).or_default();
         match kept.frame.record {
-            Record::Done => known.ended = Some(None),
-            Record::Ended { segment } => known.ended = Some(Some(segment)),
-            Record::Controlled(_) => known.controlled = true,
+            Record::Done => *known = Some(None),
+            Record::Ended { segment } => *known = Some(Some(segment)),
             _ => {}
         }
     }
@@ -226,7 +219,7 @@ fn said(octets: &[u8]) -> Option<BTreeMap<MessageId, Said>> {
 /// Says again what a segment says of a message, if it still counts. Returns false if that can't be done yet.
 fn say_again(
     id: MessageId,
-    said: Said,
+    ended: Ended,
     source: &Source<'_>,
     state: &State,
     gather: &mut Gather,
@@ -234,7 +227,7 @@ fn say_again(
     let sequence = source.sequence;
     let Some(entry) = state.entries.get(&id) else {
         // Its accept record, if it is elsewhere, must not bring it back.
-        let needed = match said.ended {
+        let needed = match ended {
             // Or a copy of it, that was on its way when the message ended: behind it, and before this.
             Some(Some(accepted)) if accepted < sequence => {
                 state.segments.range(accepted..sequence).next().is_some()
@@ -243,7 +236,7 @@ fn say_again(
             Some(None) => state.segments.range(..sequence).next().is_some(),
             Some(Some(_)) | None => false,
         };
-        if let (true, Some(segment)) = (needed, said.ended) {
+        if let (true, Some(segment)) = (needed, ended) {
             let record = segment.map_or(Record::Done, |segment| Record::Ended { segment });
             gather.add(id, &record, Meaning::Other);
         }
@@ -261,10 +254,6 @@ fn say_again(
         copy_accepted(id, entry, &read, gather)?;
     }
     copy_progress(id, entry, resolved.as_ref(), gather);
-    if said.controlled && entry.control.is_none() {
-        let nothing = Record::Controlled(Box::default());
-        gather.add(id, &nothing, Meaning::Other);
-    }
     Ok(true)
 }
 

@@ -43,14 +43,6 @@ pub struct Control {
     pub poison: Option<Box<str>>,
 }
 
-impl Control {
-    /// Whether nothing was decided.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// What is to be done with messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {

@@ -35,15 +35,14 @@ impl State {
             }
             _ => {}
         }
-        let mut control = entry.control.take().map(|boxed| *boxed).unwrap_or_default();
-        let before = control.clone();
+        let before = entry.control.as_deref().cloned().unwrap_or_default();
+        let mut control = before.clone();
         decide(&mut control, order, decision);
-        let changed = control != before && !is_same(&control, &before);
-        let kept = if changed { control } else { before };
-        entry.control = (!kept.is_empty()).then(|| Box::new(kept));
-        if !changed {
+        if is_same(&control, &before) {
             return Effect::Already;
         }
+        // Kept also when nothing of it holds any more: that has to be said wherever what it takes back is said.
+        entry.control = Some(Box::new(control));
         self.follow(message, order);
         Effect::Changed
     }

@@ -124,7 +124,7 @@ pub(crate) struct Entry {
     pub(crate) sender: u32,
     /// As its sender wished.
     pub(crate) priority: Priority,
-    /// What operators decided.
+    /// What operators decided, if they ever did.
     pub(crate) control: Option<Box<Control>>,
     /// Its next hops are to be found anew as soon as nothing of it is being handed over; whether its waits are over then.
     pub(crate) reroute: Option<bool>,

@@ -46,7 +46,7 @@ struct Found {
     addressees: usize,
     settled: BTreeSet<u32>,
     carried: Carried,
-    control: Control,
+    control: Option<Box<Control>>,
 }
 
 /// Messages, each with a truth about it.
@@ -239,7 +239,7 @@ impl Reading {
                     until: envelope.release().unwrap_or_default(),
                     ..Carried::default()
                 },
-                control: Control::default(),
+                control: None,
             });
             // Copied forward, or written again after a failure: only the place is new.
             if known.place.segment.sequence != segment.sequence {
@@ -318,7 +318,9 @@ impl Found {
                 self.resolved = Some(place);
                 self.addressees = addressees.len();
                 self.settled = settled.into_iter().collect();
-                self.control.resubmit = false;
+                if let Some(control) = &mut self.control {
+                    control.resubmit = false;
+                }
             }
             Record::Settled { numbers } => self.settled.extend(numbers),
             Record::Deferred {
@@ -335,7 +337,7 @@ impl Found {
                     failure: Some(Arc::from(failure)),
                 };
             }
-            Record::Controlled(control) => self.control = *control,
+            Record::Controlled(control) => self.control = Some(control),
             Record::Accepted { .. } | Record::Done | Record::Ended { .. } | Record::Steering(_) => {
             }
         }
@@ -343,14 +345,15 @@ impl Found {
 
     fn into_entry(self) -> Entry {
         let mut entry = Entry::new(self.place, self.facts);
-        entry.expires = self.control.expires.unwrap_or(self.expires);
+        let decided = self.control.as_ref().and_then(|control| control.expires);
+        entry.expires = decided.unwrap_or(self.expires);
         entry.delay_notice = self.delay_notice;
         entry.resolved = self.resolved;
         entry.settled = self.settled.into_iter().collect::<Vec<u32>>().into();
         let carried = self.carried;
         let says_something = carried.attempts > 0 || carried.until > Timestamp::EPOCH;
         entry.carried = says_something.then(|| Box::new(carried));
-        entry.control = (!self.control.is_empty()).then(|| Box::new(self.control));
+        entry.control = self.control;
         entry
     }
 }
