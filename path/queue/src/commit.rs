@@ -6,13 +6,13 @@
 
 use crate::entry::{Entry, Place, Stage};
 use crate::error::Refused;
-use crate::gather::{Committed, Gather, Meaning, NewMessage, Note};
+use crate::folders::Folder;
+use crate::gather::{Answer, Committed, Gather, Meaning, NewMessage, Note};
 use crate::log::{Log, LogFault, Written};
 use crate::segment::Segment;
 use crate::shared::Shared;
 use crate::state::{Known, State};
 use bridgehead_mail::MessageId;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
@@ -83,10 +83,10 @@ impl Shared {
     }
 
     fn write_to(&self, log: &mut Log, batch: &mut Gather) -> Result<Written, LogFault> {
-        if batch.names_changed {
+        for folder in &batch.named {
             // The contents themselves were synced by their drafts; here their names are.
-            if let Err(error) = self.disk.sync_dir(&self.settings.directory) {
-                return Err(log.sync_failed(&self.settings.directory, &error));
+            if let Err(error) = self.disk.sync_dir(&folder.path) {
+                return Err(log.sync_failed(&folder.path, &error));
             }
         }
         let lengths = batch.notes.iter().map(|note| note.length);
@@ -109,7 +109,7 @@ impl Shared {
             offset = offset.saturating_add(place.length);
             match note.meaning {
                 Meaning::Accepted(new) => {
-                    let NewMessage { answer, .. } = enter(&mut state, note.message, *new, place);
+                    let answer = enter(&mut state, note.message, *new, place);
                     left_alone |= answer.is_none();
                     answers.extend(answer.map(|answer| (note.message, answer)));
                 }
@@ -138,12 +138,15 @@ impl Shared {
             if *complete {
                 state.cleared.insert(*sequence);
             }
+            // A part was copied: who empties segments goes on with the rest.
+            self.tidy.notify_one();
         }
     }
 
-    fn remove_trash(&self, trash: &[PathBuf]) {
-        for path in trash {
-            if let Err(error) = self.disk.remove(path) {
+    fn remove_trash(&self, trash: &[(Arc<Folder>, MessageId)]) {
+        for (folder, id) in trash {
+            let path = folder.content(*id);
+            if let Err(error) = self.disk.remove(&path) {
                 tracing::warn!(%error, path = %path.display(), "a content that nobody needs can't be removed");
             }
         }
@@ -164,9 +167,8 @@ impl Shared {
             let Some(answer) = new.answer.take() else {
                 continue;
             };
-            if !new.facts.inline {
-                files.push(self.content_path(*message));
-            }
+            let folder = new.facts.folder.as_ref();
+            files.extend(folder.map(|folder| (Arc::clone(folder), *message)));
             answers.push(answer);
             *meaning = Meaning::Refused;
         }
@@ -183,6 +185,10 @@ impl Shared {
     /// they could speak of, and those that were emptied. Each removal is durable before the next, or else what a later
     /// segment has ended would come back.
     fn collect_garbage(&self) {
+        // What isn't read yet may speak of any segment.
+        if !self.is_whole() {
+            return;
+        }
         let active = self.log.lock().active_sequence();
         while let Some(segment) = self.needless(active) {
             let removed = self.disk.remove(&segment.path);
@@ -192,10 +198,11 @@ impl Shared {
                 tracing::warn!(%error, path = %segment.path.display(), "an empty segment can't be removed");
                 return;
             }
-            if let Err(error) = self.disk.sync_dir(&self.settings.directory) {
+            let folder = segment.path.parent().unwrap_or(&self.settings.directory);
+            if let Err(error) = self.disk.sync_dir(folder) {
                 let why = format!(
                     "a sync of {} failed ({error}); mend the disk, then resume",
-                    self.settings.directory.display()
+                    folder.display()
                 );
                 self.refuse(&why);
                 return;
@@ -238,12 +245,12 @@ fn tell(waiting: Vec<oneshot::Sender<Result<(), Refused>>>, outcome: &Result<(),
     }
 }
 
-/// A new message is known from now on; gives back what isn't kept.
-fn enter(state: &mut State, message: MessageId, mut new: NewMessage, place: Place) -> NewMessage {
+/// A new message is known from now on; gives back who waits for that.
+fn enter(state: &mut State, message: MessageId, new: NewMessage, place: Place) -> Option<Answer> {
     let mut entry = Entry::new(place, new.facts);
-    entry.hot = new.hot.take();
-    state.insert(message, entry);
-    new
+    entry.hot = new.hot;
+    state.insert(message, Box::new(entry));
+    new.answer
 }
 
 /// The accept record was copied: the old segment may go.

@@ -5,6 +5,7 @@
 //! would come back as they were. One segment at a time is on its way out, so that no message is ever in two that stay.
 
 use crate::entry::{Entry, PartState, Place, Stage};
+use crate::folders::Folder;
 use crate::gather::{Gather, Meaning};
 use crate::record::{Record, parse};
 use crate::segment::{Segment, scan_segment};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Octets that are copied at the most between two commits.
-const COPY_OCTETS_MAX: usize = 16 * 1024 * 1024;
+const COPY_OCTETS_MAX: usize = 4 * 1024 * 1024;
 /// Messages that are copied under one lock.
 const CHUNK: usize = 16;
 /// A segment is emptied when less than this part of it is alive: one in so many octets.
@@ -34,8 +35,19 @@ pub(crate) enum Compacted {
     Nothing,
     /// One was emptied.
     Emptied,
+    /// One was begun: when that is durable, the rest of it follows.
+    More,
     /// One was begun and can't be finished now: what was copied of it would be copied again with each try.
     Unfinished,
+}
+
+/// How much of what a segment says was said again.
+enum Copied {
+    All,
+    /// As much as goes into one commit.
+    Much,
+    /// All but what can't be said again now.
+    Part,
 }
 
 /// The octets of a segment that is being emptied: what lies in it isn't read again.
@@ -60,14 +72,15 @@ impl Source<'_> {
 impl Shared {
     /// Empties one segment, if there are many and one of them is worth it.
     pub(crate) fn compact(&self) -> Compacted {
+        // What isn't read yet may speak of any segment.
+        if !self.is_whole() {
+            return Compacted::Nothing;
+        }
         let (active, left) = {
             let mut log = self.log.lock();
             (log.active_sequence(), log.take_left())
         };
         self.state.lock().half_moved.extend(left);
-        let Some(active) = active else {
-            return Compacted::Nothing;
-        };
         // The copies of before aren't durable yet.
         if self.moving.load(Ordering::Acquire) {
             return Compacted::Nothing;
@@ -76,8 +89,9 @@ impl Shared {
             return Compacted::Nothing;
         };
         match self.empty(&segment) {
-            Ok(true) => Compacted::Emptied,
-            Ok(false) => Compacted::Unfinished,
+            Ok(Copied::All) => Compacted::Emptied,
+            Ok(Copied::Much) => Compacted::More,
+            Ok(Copied::Part) => Compacted::Unfinished,
             Err(error) => {
                 let path = segment.path.display();
                 tracing::error!(%path, %error, "a segment can't be emptied now");
@@ -87,25 +101,35 @@ impl Shared {
     }
 
     /// The segment to empty: one that was begun, else the one with the least alive in it, if that is little.
-    fn to_empty(&self, active: u64) -> Option<Arc<Segment>> {
+    fn to_empty(&self, active: Option<u64>) -> Option<Arc<Segment>> {
+        let folders = self.folders.lock().clone();
         let state = self.state.lock();
+        let is_other = |number: u64| Some(number) != active;
         // One that waits to be removed goes first.
-        if state.segments.len() <= self.settings.segments_before_compaction
-            || !state.cleared.is_empty()
-        {
+        if !state.cleared.is_empty() {
             return None;
         }
-        let there = |begun: &u64| *begun != active && state.segments.contains_key(begun);
+        // Out of a folder that is left goes all of it.
+        let mut elsewhere = state.segments.iter().filter(|(number, known)| {
+            let path = &known.segment.path;
+            is_other(**number) && folders.is_left(path) && !state.kept.contains(number)
+        });
+        let elsewhere = elsewhere.next().map(|(number, _)| *number);
+        let few = state.segments.len() <= self.settings.segments_before_compaction;
+        if elsewhere.is_none() && (few || active.is_none()) {
+            return None;
+        }
+        let there = |begun: &u64| is_other(*begun) && state.segments.contains_key(begun);
         let unfinished = state.half_moved.iter().copied().find(there);
         // A part of it is elsewhere and it can't be read: what may depend on that stays as it is.
         if unfinished.is_some_and(|begun| state.kept.contains(&begun)) {
             return None;
         }
-        let wanted = unfinished.or_else(|| {
+        let wanted = unfinished.or(elsewhere).or_else(|| {
             let segments = state.segments.iter();
             let candidates = segments.filter(|(number, known)| {
                 let few = known.octets.saturating_mul(ALIVE_PART) < self.settings.segment_octets;
-                **number != active && few && !state.kept.contains(number)
+                is_other(**number) && few && !state.kept.contains(number)
             });
             let least = candidates.min_by_key(|(_, known)| known.octets);
             least.map(|(number, _)| *number)
@@ -116,9 +140,8 @@ impl Shared {
             .map(|known| Arc::clone(&known.segment))
     }
 
-    /// Says again what a segment says that still counts. It is removed when that is durable, if it was all of it; returns
-    /// whether it was.
-    fn empty(&self, segment: &Segment) -> io::Result<bool> {
+    /// Says again what a segment says that still counts. It is removed when that is durable, if it was all of it.
+    fn empty(&self, segment: &Segment) -> io::Result<Copied> {
         let octets = segment.read_all()?;
         let Some(said) = said(&octets) else {
             // It stays as it is.
@@ -130,30 +153,37 @@ impl Shared {
             octets: &octets,
         };
         self.state.lock().half_moved.insert(segment.sequence);
-        let mut complete = true;
+        let mut copied = Copied::All;
         let ids: Vec<(MessageId, Ended)> = said.into_iter().collect();
         for some in ids.chunks(CHUNK) {
             let state = self.state.lock();
             let mut gather = self.gather.lock();
             if gather.buffer.len() > COPY_OCTETS_MAX {
-                complete = false;
+                copied = match copied {
+                    Copied::Part => Copied::Part,
+                    Copied::All | Copied::Much => Copied::Much,
+                };
                 break;
             }
             for (id, ended) in some {
                 // One that can't be read keeps the segment, not the others in it.
                 let again = say_again(*id, *ended, &source, &state, &mut gather);
-                complete &= again.unwrap_or_else(|error| {
+                let again = again.unwrap_or_else(|error| {
                     tracing::error!(%id, %error, "a message can't be copied out of a segment");
                     false
                 });
+                if !again {
+                    copied = Copied::Part;
+                }
             }
             self.noted(gather);
         }
         let mut gather = self.gather.lock();
+        let complete = matches!(copied, Copied::All);
         gather.marks.push((segment.sequence, complete));
         self.moving.store(true, Ordering::Release);
         self.noted(gather);
-        Ok(complete)
+        Ok(copied)
     }
 
     /// Writes down again what a start has found in batches of which nobody knows whether they were synced (the process was
@@ -165,7 +195,7 @@ impl Shared {
     pub(crate) fn repeat(
         &self,
         live: &[(MessageId, bool)],
-        done: &[(MessageId, bool)],
+        done: &[(MessageId, Vec<Arc<Folder>>)],
     ) -> io::Result<()> {
         let mut state = self.state.lock();
         let mut gather = self.gather.lock();
@@ -187,11 +217,11 @@ impl Shared {
             let resolved = copy_of_resolved(entry, &read)?;
             copy_progress(id, entry, resolved.as_ref(), &mut gather);
         }
-        for (id, has_file) in done {
+        for (id, folders) in done {
             gather.add(*id, &Record::Done, Meaning::Other);
-            if *has_file {
-                gather.trash.push(self.content_path(*id));
-            }
+            gather
+                .trash
+                .extend(folders.iter().map(|folder| (Arc::clone(folder), *id)));
         }
         state.half_moved.extend(half_moved);
         Ok(())

@@ -7,7 +7,7 @@
 use crate::compact::Compacted;
 use crate::error::{OpenError, Refused};
 use crate::gather::{Committed, Gather};
-use crate::recovery::{Recovery, recover};
+use crate::recovery::{Recovery, Unread, begin};
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::{Draft, Queue};
@@ -34,6 +34,8 @@ const PAUSE_MAX: u32 = 8_192;
 /// How often somebody looks for segments to empty, and how long he waits at the most after one that can't be finished.
 const TIDY_EVERY: Duration = Duration::from_millis(250);
 const TIDY_PAUSE_MAX: Duration = Duration::from_secs(3600);
+/// How often somebody looks for contents that lie in a folder that is being emptied.
+const CONTENTS_EVERY: Duration = Duration::from_secs(2);
 
 /// The committer's thread, if it has one.
 #[derive(Default)]
@@ -43,7 +45,7 @@ pub(crate) struct Committer {
 }
 
 impl Queue {
-    /// Opens a spool, recovers what is in it, and starts the committer.
+    /// Opens a spool, reads all that lies in it, and starts the committer.
     ///
     /// # Errors
     /// If the spool is in use, can't be read or was written by a later version.
@@ -52,7 +54,27 @@ impl Queue {
         disk: Arc<dyn Disk>,
         now: Timestamp,
     ) -> Result<(Self, Recovery), OpenError> {
-        let (queue, recovery) = Self::open_without_committer(settings, disk, now)?;
+        let (queue, unread) = Self::begin(settings, disk, now)?;
+        match unread.read() {
+            Ok(recovery) => Ok((queue, recovery)),
+            Err(error) => {
+                queue.close();
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens a spool so that new mail can be taken at once; what lies in it is known once [`Unread::read`] has ended. Starts the
+    /// committer.
+    ///
+    /// # Errors
+    /// If the spool is in use or was written by a later version, or one of its folders isn't there.
+    pub fn begin(
+        settings: Settings,
+        disk: Arc<dyn Disk>,
+        now: Timestamp,
+    ) -> Result<(Self, Unread), OpenError> {
+        let (queue, unread) = Self::begin_without_committer(settings, disk, now)?;
         let shared = Arc::clone(&queue.shared);
         let started = |name: &str, run: fn(&Shared)| {
             let shared = Arc::clone(&shared);
@@ -66,7 +88,7 @@ impl Queue {
         };
         *queue.committer.thread.lock() = Some(started("queue-committer", run)?);
         *queue.committer.tidier.lock() = Some(started("queue-tidier", tidy)?);
-        Ok((queue, recovery))
+        Ok((queue, unread))
     }
 
     /// Opens a spool without a committer: [`Self::commit_now`] takes its place. For deterministic tests.
@@ -78,12 +100,23 @@ impl Queue {
         disk: Arc<dyn Disk>,
         now: Timestamp,
     ) -> Result<(Self, Recovery), OpenError> {
-        let (shared, recovery) = recover(settings, disk, now)?;
-        let queue = Self {
-            shared: Arc::new(shared),
-            committer: Arc::default(),
-        };
+        let (queue, unread) = Self::begin_without_committer(settings, disk, now)?;
+        let recovery = unread.read()?;
         Ok((queue, recovery))
+    }
+
+    /// [`Self::begin`] without a committer.
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn begin_without_committer(
+        settings: Settings,
+        disk: Arc<dyn Disk>,
+        now: Timestamp,
+    ) -> Result<(Self, Unread), OpenError> {
+        let (shared, unread) = begin(settings, disk, now)?;
+        let committer = Arc::default();
+        Ok((Self { shared, committer }, unread))
     }
 
     /// Does once what the threads do all the time, in the caller's: commits what was gathered, then looks whether a segment is to
@@ -92,6 +125,7 @@ impl Queue {
         let committed = self.shared.commit_once();
         if committed {
             self.shared.compact();
+            self.shared.relocate();
         }
         committed
     }
@@ -162,14 +196,19 @@ fn run(shared: &Shared) {
 /// more seldom: each try writes to the log.
 fn tidy(shared: &Shared) {
     let mut pause = TIDY_EVERY;
+    let mut look_at_contents = Instant::now();
     loop {
         let compacted = shared.compact();
+        // Each look goes through all messages, while a folder is being emptied.
+        if Instant::now() >= look_at_contents && !shared.relocate() {
+            look_at_contents = Instant::now() + CONTENTS_EVERY;
+        }
         let wait = match compacted {
             Compacted::Unfinished => {
                 pause = (pause * 2).min(TIDY_PAUSE_MAX);
                 pause
             }
-            Compacted::Emptied => {
+            Compacted::Emptied | Compacted::More => {
                 pause = TIDY_EVERY;
                 pause
             }

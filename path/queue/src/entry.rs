@@ -2,6 +2,7 @@
 //! the disk.
 
 use crate::control::Control;
+use crate::folders::Folder;
 use crate::lease::Returned;
 use crate::numbers::Numbers;
 use crate::segment::Segment;
@@ -71,10 +72,11 @@ pub(crate) enum PartState {
 }
 
 /// What is known of a message as soon as it is accepted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(crate) struct Facts {
     pub(crate) size: u64,
-    pub(crate) inline: bool,
+    /// Where its content's own file lies; none if the content lies in the segment.
+    pub(crate) folder: Option<Arc<Folder>>,
     pub(crate) accepted: Timestamp,
     pub(crate) sender: u32,
     pub(crate) priority: Priority,
@@ -83,7 +85,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn of(envelope: &Envelope, size: u64, inline: bool) -> Self {
+    pub(crate) fn of(envelope: &Envelope, size: u64, folder: Option<Arc<Folder>>) -> Self {
         let sender = match (&envelope.origin.user, envelope.reverse_path.address()) {
             (Some(user), _) => crc32c::crc32c(user.as_bytes()),
             (None, Some(address)) => {
@@ -94,7 +96,7 @@ impl Facts {
         };
         Self {
             size,
-            inline,
+            folder,
             accepted: envelope.accepted,
             sender,
             priority: envelope.handling.priority(),
@@ -107,7 +109,8 @@ impl Facts {
 pub(crate) struct Entry {
     pub(crate) place: Place,
     pub(crate) size: u64,
-    pub(crate) inline: bool,
+    /// Where its content's own file lies; none if the content lies in the segment.
+    pub(crate) folder: Option<Arc<Folder>>,
     pub(crate) accepted: Timestamp,
     pub(crate) expires: Timestamp,
     pub(crate) delay_notice: Timestamp,
@@ -143,7 +146,7 @@ impl Entry {
         Self {
             place,
             size: facts.size,
-            inline: facts.inline,
+            folder: facts.folder,
             accepted: facts.accepted,
             expires: Timestamp::NEVER,
             delay_notice: Timestamp::NEVER,

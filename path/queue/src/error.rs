@@ -68,6 +68,17 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// One of its folders can't be used.
+    #[error("{}: {why}", path.display())]
+    Folder {
+        /// The folder, or the list of them.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The queue was closed before all of the spool was read.
+    #[error("the queue was closed before all of its spool was read")]
+    Closed,
     /// A later version of the server wrote it.
     #[error("{} has format {found}, this server knows up to {known}", path.display())]
     Version {

@@ -2,9 +2,10 @@
 
 use crate::entry::{Facts, Hot};
 use crate::error::Refused;
+use crate::folders::Folder;
 use crate::record::{Record, append};
 use bridgehead_mail::MessageId;
-use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// Proof that a message is on stable storage. Only the queue makes it.
@@ -70,10 +71,10 @@ pub(crate) struct Gather {
     pub(crate) company: usize,
     /// The committer waits until it are so many: those who come before needn't wake it.
     pub(crate) wanted: usize,
-    /// Whether names in the folder must be durable before the frames are.
-    pub(crate) names_changed: bool,
-    /// Contents that nobody needs once the frames are durable.
-    pub(crate) trash: Vec<PathBuf>,
+    /// Folders in which names must be durable before the frames are.
+    pub(crate) named: Vec<Arc<Folder>>,
+    /// Contents that nobody needs once the frames are durable; until then they keep their folder.
+    pub(crate) trash: Vec<(Arc<Folder>, MessageId)>,
     /// Segments whose rest was copied into this batch or those before; whether that was all of it.
     pub(crate) marks: Vec<(u64, bool)>,
     /// Nothing more is taken.
@@ -105,6 +106,13 @@ impl Gather {
         });
     }
 
+    /// A name in a folder must be durable before the frames are.
+    pub(crate) fn name_in(&mut self, folder: &Arc<Folder>) {
+        if !self.named.iter().any(|known| Arc::ptr_eq(known, folder)) {
+            self.named.push(Arc::clone(folder));
+        }
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.notes.is_empty() && self.waiting.is_empty() && self.marks.is_empty()
     }
@@ -125,7 +133,9 @@ impl Gather {
         }
         self.buffer.extend_from_slice(&later);
         self.notes.extend(later_notes);
-        self.names_changed |= failed.names_changed;
+        for folder in &failed.named {
+            self.name_in(folder);
+        }
         self.trash.extend(failed.trash);
         self.marks.extend(failed.marks);
     }

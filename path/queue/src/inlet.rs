@@ -5,6 +5,7 @@
 
 use crate::entry::{Facts, Hot};
 use crate::error::Refused;
+use crate::folders::Folder;
 use crate::gather::{Committed, Meaning, NewMessage};
 use crate::record::{ContentRecord, FRAME_OCTETS_MAX, Record};
 use crate::shared::Shared;
@@ -72,6 +73,7 @@ pub struct Draft {
 
 struct DraftFile {
     file: Box<dyn DiskFile>,
+    folder: Arc<Folder>,
     path: PathBuf,
     written: u64,
     synced: bool,
@@ -119,10 +121,12 @@ impl Draft {
         let file = match &mut self.file {
             Some(file) => file,
             empty => {
-                let path = self.shared.content_path(self.id);
+                let folder = self.shared.present_folder();
+                let path = folder.content(self.id);
                 let file = self.shared.disk.create(&path)?;
                 empty.insert(DraftFile {
                     file,
+                    folder,
                     path,
                     written: 0,
                     synced: false,
@@ -195,6 +199,7 @@ impl Draft {
             Some(_) => ContentRecord::File { size: self.size },
             None => ContentRecord::Inline(&self.buffer),
         };
+        let folder = self.file.as_ref().map(|file| Arc::clone(&file.folder));
         let record = Record::Accepted {
             envelope: Box::new(envelope),
             content,
@@ -206,7 +211,7 @@ impl Draft {
             return;
         };
         let new = NewMessage {
-            facts: Facts::of(&envelope, self.size, self.file.is_none()),
+            facts: Facts::of(&envelope, self.size, folder.clone()),
             hot: keep_hot.then(|| {
                 Box::new(Hot {
                     envelope: Arc::from(envelope),
@@ -215,7 +220,9 @@ impl Draft {
             }),
             answer,
         };
-        gather.names_changed |= self.file.is_some();
+        if let Some(folder) = &folder {
+            gather.name_in(folder);
+        }
         gather.urgent |= new.answer.is_some();
         gather.company += usize::from(new.answer.is_some());
         gather.notes.push(crate::gather::Note {

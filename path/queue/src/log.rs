@@ -46,6 +46,8 @@ pub(crate) struct Log {
     made: Vec<Arc<Segment>>,
     /// Segments that were left although nobody knows whether all that was written to them is in them.
     left: Vec<u64>,
+    /// Whether the last segment was left with every batch in it synced.
+    whole: bool,
 }
 
 struct Active {
@@ -71,6 +73,7 @@ impl Log {
             refusing: None,
             made: Vec::new(),
             left: Vec::new(),
+            whole: false,
         }
     }
 
@@ -84,7 +87,23 @@ impl Log {
         std::mem::take(&mut self.left)
     }
 
+    /// The next batch goes to a new segment, in this folder.
+    pub(crate) fn turn_to(&mut self, directory: PathBuf) {
+        self.directory = directory;
+        self.leave_whole();
+    }
+
+    /// Every batch in the active segment was synced.
+    fn leave_whole(&mut self) {
+        if let Some(active) = self.active.take() {
+            // What was preallocated and not used is given back; nothing depends on it.
+            let _ = active.segment.file.truncate(active.position);
+            self.whole = true;
+        }
+    }
+
     fn leave(&mut self) {
+        self.whole = false;
         let left = self.active.take();
         self.left.extend(left.map(|active| active.segment.sequence));
     }
@@ -165,10 +184,9 @@ impl Log {
             if active.position.saturating_add(size) <= self.segment_octets {
                 return Ok((Arc::clone(&active.segment), active.position));
             }
-            // What was preallocated and not used is given back; nothing depends on it.
-            let _ = active.segment.file.truncate(active.position);
+            self.leave_whole();
         }
-        let after_whole = self.active.take().is_some();
+        let after_whole = std::mem::take(&mut self.whole);
         let sequence = self.next_sequence;
         self.next_sequence = self.next_sequence.saturating_add(1);
         let octets = self.segment_octets.max(size + SEGMENT_HEAD as u64);

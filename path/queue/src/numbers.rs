@@ -24,6 +24,16 @@ impl Numbers {
         matches!(self, Self::None)
     }
 
+    /// In order, each once.
+    pub(crate) fn sort(&mut self) {
+        if let Self::Many(numbers) = self {
+            let mut numbers = std::mem::take(numbers).into_vec();
+            numbers.sort_unstable();
+            numbers.dedup();
+            *self = numbers.into();
+        }
+    }
+
     /// With more of them behind.
     pub(crate) fn extend(&mut self, more: &[u32]) {
         if !more.is_empty() {
@@ -59,5 +69,8 @@ mod tests {
         assert_eq!(grown, Numbers::One(1));
         grown.extend(&[5, 2]);
         assert_eq!(grown.as_slice(), [1, 5, 2]);
+        grown.extend(&[5]);
+        grown.sort();
+        assert_eq!(grown.as_slice(), [1, 2, 5]);
     }
 }

@@ -3,11 +3,13 @@
 use crate::Queue;
 use crate::control::{Decision, Effect, Order, Steering};
 use crate::error::Refused;
+use crate::folders::FolderFault;
 use crate::gather::Meaning;
 use crate::pressure::Pressure;
 use crate::record::Record;
 use crate::settings::Limits;
 use bridgehead_mail::{LinkName, MessageId, Timestamp};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -164,6 +166,19 @@ impl Queue {
     pub fn apply(&self, limits: Limits) {
         self.shared.limit(limits);
         self.shared.state.lock().expire_after = limits.expire_after;
+    }
+
+    /// New mail goes to this folder from now on, which must be absolute and is made if need be, and what lies elsewhere is brought
+    /// there in the background. Durable when this returns. Returns whether that was a change. May take long.
+    ///
+    /// # Errors
+    /// If the folder can't be used: then nothing is changed.
+    pub fn turn_to(&self, folder: &Path) -> Result<bool, FolderFault> {
+        let turned = self.shared.turn_to(folder)?;
+        if turned {
+            tracing::info!(folder = %folder.display(), "new mail goes to another folder of the queue");
+        }
+        Ok(turned)
     }
 
     /// How long a message that an operator deletes now can be had back.

@@ -105,6 +105,19 @@ impl Segment {
 }
 
 impl Segment {
+    /// Looks whether this server understands a segment, without reading all of it.
+    pub(crate) fn check_head(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+        let failed = |doing, source| OpenError::Disk {
+            doing,
+            path: path.to_owned(),
+            source,
+        };
+        let file = disk.open(path).map_err(|e| failed("open", e))?;
+        let mut head = [0; SEGMENT_HEAD];
+        let count = file.read_at(0, &mut head).map_err(|e| failed("read", e))?;
+        check_version(path, head.get(..count).unwrap_or_default())
+    }
+
     /// All its octets.
     pub(crate) fn read_all(&self) -> io::Result<Vec<u8>> {
         read_all(&*self.file)

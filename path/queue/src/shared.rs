@@ -5,6 +5,7 @@
 
 use crate::entry::{Carried, Entry, Place};
 use crate::error::Refused;
+use crate::folders::{Folder, FolderFault, Folders};
 use crate::gather::{Answer, Gather, Meaning};
 use crate::lease::Returned;
 use crate::log::Log;
@@ -19,7 +20,7 @@ use bridgehead_disk::{Disk, Lock};
 use bridgehead_mail::{Addressee, Content, Envelope, MessageId, Priority, Recipient, Timestamp};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -63,8 +64,16 @@ pub(crate) struct Shared {
     pub(crate) messages: AtomicU64,
     /// Resident memory of the server, in octets, as it was told last.
     pub(crate) memory: AtomicU64,
-    /// One change of what is held at a time.
+    /// One change of what is held, or of the folders, at a time.
     pub(crate) steering: Mutex<()>,
+    /// Where segments and contents lie.
+    pub(crate) folders: Mutex<Folders>,
+    /// Messages whose contents may lie in a folder that is being emptied.
+    pub(crate) relocating: Mutex<Vec<MessageId>>,
+    /// Whether everything that lies in the spool is known.
+    whole: AtomicBool,
+    /// Segments that were read since the start, and how many there were.
+    pub(crate) read: (AtomicU64, u64),
     looked: Mutex<Looked>,
     pub(crate) _lock: Box<dyn Lock>,
 }
@@ -75,6 +84,7 @@ impl Shared {
         disk: Arc<dyn Disk>,
         state: State,
         log: Log,
+        (folders, segments): (Folders, u64),
         lock: Box<dyn Lock>,
     ) -> Self {
         let limits = settings.limits;
@@ -97,14 +107,54 @@ impl Shared {
             messages: AtomicU64::new(messages),
             memory: AtomicU64::new(0),
             steering: Mutex::default(),
+            folders: Mutex::new(folders),
+            relocating: Mutex::default(),
+            whole: AtomicBool::new(false),
+            read: (AtomicU64::new(0), segments),
             looked: Mutex::default(),
             _lock: lock,
         }
     }
 
-    /// The file for a message's content, if it has its own.
-    pub(crate) fn content_path(&self, id: MessageId) -> PathBuf {
-        self.settings.directory.join(format!("{id}.content"))
+    /// The folder for what is new.
+    pub(crate) fn present_folder(&self) -> Arc<Folder> {
+        Arc::clone(self.folders.lock().present())
+    }
+
+    /// Whether everything that lies in the spool is known; until then nothing of it is removed.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole.load(Ordering::Acquire)
+    }
+
+    /// Everything that lies in the spool is known.
+    pub(crate) fn note_whole(&self) {
+        self.whole.store(true, Ordering::Release);
+        self.changed.notify_one();
+    }
+
+    /// New mail goes to this folder from now on, and what lies elsewhere is brought there. Durable when this returns. Returns
+    /// whether that was a change.
+    pub(crate) fn turn_to(&self, path: &Path) -> Result<bool, FolderFault> {
+        let _one_at_a_time = self.steering.lock();
+        let before = self.folders.lock().clone();
+        let Some(after) = before.turned_to(&*self.disk, path, rand::random())? else {
+            return Ok(false);
+        };
+        self.save_folders(&after)?;
+        *self.folders.lock() = after;
+        self.log.lock().turn_to(path.to_owned());
+        self.looked.lock().at = Timestamp::EPOCH;
+        self.tidy.notify_one();
+        Ok(true)
+    }
+
+    /// Makes the list of folders durable. After a failed sync nobody knows which one counts, so nothing is stored any more.
+    pub(crate) fn save_folders(&self, folders: &Folders) -> Result<(), FolderFault> {
+        let saved = folders.save(&*self.disk);
+        if let Err(fault @ FolderFault::Disk { of_sync: true, .. }) = &saved {
+            self.refuse(&fault.to_string());
+        }
+        saved
     }
 
     /// Whether a message of this size may come in now, and how long the reply to it is to be delayed.
@@ -136,6 +186,11 @@ impl Shared {
         }
     }
 
+    /// Whether storing has failed.
+    pub(crate) fn failing(&self) -> bool {
+        self.failing.load(Ordering::Acquire)
+    }
+
     fn may_store(&self) -> Result<(), Refused> {
         if self.failing.load(Ordering::Acquire)
             && let Some(why) = self.log.lock().refusing()
@@ -147,7 +202,7 @@ impl Shared {
 
     fn disk_full(&self, free: u64, floor: u64) -> Refused {
         Refused::DiskFull {
-            directory: self.settings.directory.clone(),
+            directory: self.present_folder().path.clone(),
             free,
             floor,
         }
@@ -163,7 +218,7 @@ impl Shared {
         }
         let limits = *self.limits.lock();
         // A look that fails must not stop mail; the writes will tell.
-        let free = self.disk.free_space(&self.settings.directory);
+        let free = self.disk.free_space(&self.present_folder().path);
         let readings = Readings {
             free: free.unwrap_or(u64::MAX),
             messages: self.messages.load(Ordering::Relaxed),
@@ -282,9 +337,10 @@ impl Shared {
 
     /// A content's own file goes once the record that nobody needs it is durable.
     fn throw_away(&self, id: MessageId, entry: &Entry, gather: &mut Gather) {
-        if !entry.inline {
-            gather.trash.push(self.content_path(id));
-        }
+        let folder = entry.folder.as_ref();
+        gather
+            .trash
+            .extend(folder.map(|folder| (Arc::clone(folder), id)));
     }
 
     pub(crate) fn untake(&self, id: MessageId) {
@@ -303,19 +359,20 @@ impl Shared {
             Some(envelope) => Arc::clone(envelope),
             None => Arc::new(read_envelope(&snapshot.place)?),
         };
-        let content: Arc<dyn Content> = if snapshot.inline {
-            Arc::new(InlineContent {
+        let content: Arc<dyn Content> = match &snapshot.folder {
+            None => Arc::new(InlineContent {
                 segment: Arc::clone(&snapshot.place.segment),
                 offset: snapshot.content_offset,
                 size: snapshot.size,
-            })
-        } else {
-            let path = self.content_path(id);
-            Arc::new(FileContent {
-                file: Arc::from(self.disk.open(&path)?),
-                path,
-                size: snapshot.size,
-            })
+            }),
+            Some(folder) => {
+                let path = folder.content(id);
+                Arc::new(FileContent {
+                    file: Arc::from(self.disk.open(&path)?),
+                    path,
+                    size: snapshot.size,
+                })
+            }
         };
         let addressees = match (&snapshot.addressees, &snapshot.resolved) {
             (Some(addressees), _) => Some(Arc::clone(addressees)),
@@ -373,7 +430,7 @@ impl Taken {
 /// What must be known to read a message without holding the lock.
 pub(crate) struct Snapshot {
     place: Place,
-    inline: bool,
+    folder: Option<Arc<Folder>>,
     size: u64,
     content_offset: u64,
     resolved: Option<Place>,
@@ -392,7 +449,7 @@ impl Snapshot {
         let hot = entry.hot.as_deref();
         Self {
             place: entry.place.clone(),
-            inline: entry.inline,
+            folder: entry.folder.clone(),
             size: entry.size,
             content_offset: entry.content_offset(),
             resolved: entry.resolved.clone(),

@@ -4,6 +4,7 @@
 
 use crate::entry::{Carried, Entry, Part, PartState, Place, Stage};
 use crate::failures::Failures;
+use crate::folders::Folder;
 use crate::lease::Returned;
 use crate::numbers::Numbers;
 use crate::schedule::Schedule;
@@ -77,19 +78,49 @@ pub(crate) const UNREADABLE_WAIT: Duration = Duration::from_secs(3600);
 
 impl State {
     /// A message is durable and waits to be categorized (or routed again, if it was resolved before).
-    pub(crate) fn insert(&mut self, message: MessageId, mut entry: Entry) {
+    pub(crate) fn insert(&mut self, message: MessageId, entry: Box<Entry>) {
+        self.enter(message, entry);
+        self.begin(message);
+    }
+
+    /// A message is known, and stands still until it is begun.
+    pub(crate) fn enter(&mut self, message: MessageId, mut entry: Box<Entry>) {
         self.count_in(&entry.place);
         if entry.expires == Timestamp::NEVER {
             entry.expires = entry.accepted.after(self.expire_after);
         }
+        if let Some(carried) = &mut entry.carried {
+            carried.failure = carried
+                .failure
+                .take()
+                .map(|failure| self.failures.one(failure));
+        }
+        self.octets = self.octets.saturating_add(entry.size);
+        self.hot += usize::from(entry.hot.is_some());
+        self.entries.insert(message, entry);
+    }
+
+    /// A message begins its way.
+    pub(crate) fn begin(&mut self, message: MessageId) {
+        let Some(entry) = self.entries.get(&message) else {
+            return;
+        };
         self.schedule.expire_at(entry.expires, message);
         if let Some(until) = entry.deleted_until() {
             self.schedule.expire_at(until, message);
         }
-        self.octets = self.octets.saturating_add(entry.size);
-        self.hot += usize::from(entry.hot.is_some());
-        self.entries.insert(message, Box::new(entry));
         self.submission.push_back(message);
+    }
+
+    /// Messages whose contents lie in one of these folders.
+    pub(crate) fn strays(&self, folders: &[Arc<Folder>]) -> Vec<MessageId> {
+        let is_stray = |entry: &Entry| {
+            let there = entry.folder.as_ref().filter(|_| !entry.is_busy());
+            there.is_some_and(|there| folders.iter().any(|folder| Arc::ptr_eq(folder, there)))
+        };
+        let entries = self.entries.iter();
+        let strays = entries.filter(|(_, entry)| is_stray(entry));
+        strays.map(|(id, _)| *id).collect()
     }
 
     /// A segment is there, whether messages lie in it or only settlements.

@@ -11,6 +11,7 @@ use bridgehead_mail::{
 };
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -155,6 +156,23 @@ impl Queue {
         let without_link = without_link.into_values().map(Counted::group);
         picture.groups = without_link.chain(groups).collect();
         picture
+    }
+
+    /// The folders in which the queue lies, that for new mail first; the others are being emptied.
+    #[must_use]
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let folders = self.shared.folders.lock().clone();
+        let present = std::iter::once(folders.present().path.clone());
+        let left = folders.left().into_iter().filter(|left| !left.is_home());
+        present.chain(left.map(|left| left.path.clone())).collect()
+    }
+
+    /// While the spool is being read: segments that were read, and how many there are.
+    #[must_use]
+    pub fn reading(&self) -> Option<(u64, u64)> {
+        let (read, all) = &self.shared.read;
+        let all = *all;
+        (!self.shared.is_whole()).then(|| (read.load(Ordering::Relaxed), all))
     }
 
     /// The ids of all messages, the oldest first; also of those that were deleted and can still be had back.

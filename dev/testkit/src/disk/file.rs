@@ -95,7 +95,8 @@ impl DiskFile for FaultFile {
         let fate = inner.call()?;
         self.watch(inner, "synced")?;
         if inner.chance(|faults| faults.sync) {
-            inner.sync_failures += 1;
+            let folder = self.path.parent().unwrap_or(Path::new("/"));
+            inner.sync_failures.push(folder.to_owned());
             let node = inner.platter.node_mut(self.node)?;
             node.fail_sync(&mut inner.random);
             return Err(io::Error::other("injected: a sync failed"));

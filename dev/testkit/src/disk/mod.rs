@@ -58,7 +58,8 @@ pub(crate) struct Inner {
     off: bool,
     free: u64,
     calls: u64,
-    sync_failures: u64,
+    /// The folder of each sync that failed.
+    sync_failures: Vec<PathBuf>,
     locks: BTreeSet<PathBuf>,
     /// What no program may do, but this one did.
     sins: Vec<String>,
@@ -90,7 +91,7 @@ impl FaultDisk {
                 off: false,
                 free,
                 calls: 0,
-                sync_failures: 0,
+                sync_failures: Vec::new(),
                 locks: BTreeSet::new(),
                 sins: Vec::new(),
                 hook: None,
@@ -125,10 +126,14 @@ impl FaultDisk {
         self.inner.lock().calls
     }
 
-    /// Syncs that failed so far, of files and of folders.
+    /// Syncs that failed so far in these folders, of files and of the folders themselves.
     #[must_use]
-    pub fn sync_failures(&self) -> u64 {
-        self.inner.lock().sync_failures
+    pub fn sync_failures(&self, folders: &[&Path]) -> u64 {
+        let inner = self.inner.lock();
+        let failures = inner.sync_failures.iter();
+        failures
+            .filter(|folder| folders.contains(&folder.as_path()))
+            .count() as u64
     }
 
     /// What the program did that it must never do: write or sync a file whose sync had failed.
@@ -275,7 +280,7 @@ impl Disk for FaultDisk {
         let mut inner = self.inner.lock();
         let fate = inner.call()?;
         if inner.chance(|faults| faults.sync_dir) {
-            inner.sync_failures += 1;
+            inner.sync_failures.push(dir.to_owned());
             return Err(io::Error::other("injected: a folder can't be synced"));
         }
         match fate {

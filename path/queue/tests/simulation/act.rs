@@ -9,6 +9,7 @@ use bridgehead_queue::settings::Limits;
 use bridgehead_queue::{Assignment, Lease, PartLease, Refused, Report, Settlement, Work};
 use bridgehead_testkit::disk::Faults;
 use rand::Rng;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ pub(crate) fn commit(shared: &Shared) {
     let mut world = shared.lock();
     let queue = world.queue();
     let stamp = world.tick();
-    let (other, segments) = (Arc::clone(shared), world.segments());
+    let (other, segments, marks) = (Arc::clone(shared), world.segments(), world.marks());
     let disk = world.disk.clone();
     drop(world);
     disk.set_hook(Some(Box::new(move || other.lock().meanwhile())));
@@ -66,6 +67,7 @@ pub(crate) fn commit(shared: &Shared) {
     world.committed(committed.then_some(stamp));
     let gone = segments.saturating_sub(world.segments());
     world.counts.segments_removed += gone as u64;
+    world.counts.folders_given_up += marks.saturating_sub(world.marks());
     world.note((2, committed));
 }
 
@@ -362,6 +364,7 @@ impl World {
         match (self.pick(0..20), link) {
             (0..=1, _) => self.delete(),
             (2, _) => self.note(queue.retry_all()),
+            (3, _) => self.turn(),
             (4..=5, Some(link)) => {
                 let until = self.at().after(Duration::from_secs(60));
                 queue.hold_link(&link, until, &made::failure(&mut self.random));
@@ -386,6 +389,26 @@ impl World {
             (18, _) => self.hold_outbound(),
             _ => self.resume(),
         }
+    }
+
+    /// New mail goes to another folder.
+    fn turn(&mut self) {
+        let folders = ["/var/spool/queue", "/mnt/fast/queue", "/mnt/large/queue"];
+        let folder = folders[self.random.random_range(0..folders.len())];
+        let turned = self.queue().turn_to(Path::new(folder));
+        self.note(("turn", folder, turned.is_ok()));
+        self.counts.turned += u64::from(matches!(turned, Ok(true)));
+        if matches!(turned, Ok(true)) {
+            // It wasn't in use when it failed.
+            self.sync_failures_seen = self.sync_failures();
+        }
+    }
+
+    /// Folders beside the home.
+    pub(crate) fn marks(&self) -> u64 {
+        let files = self.disk.files();
+        let marks = files.iter().filter(|(path, _)| path.ends_with("folder"));
+        marks.count() as u64
     }
 
     pub(crate) fn resume(&mut self) {

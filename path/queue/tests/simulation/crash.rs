@@ -4,7 +4,7 @@ use crate::act;
 use crate::model::{Owing, Since, Status, name};
 use crate::world::{Shared, World};
 use bridgehead_mail::{Content, MessageId};
-use bridgehead_queue::{Lease, Order, Queue, Recovery};
+use bridgehead_queue::{Lease, OpenError, Order, Queue, Recovery};
 use bridgehead_testkit::disk::Faults;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,12 +32,14 @@ pub(crate) fn crash(shared: &Shared) {
 pub(crate) fn open(shared: &Shared) {
     let mut world = shared.lock();
     let mut tries = 0;
-    let recovery = loop {
+    let (recovery, fresh) = loop {
         tries += 1;
+        let mut faulty = false;
         if tries < 4 && world.one_in(4) {
             let calls = world.pick(0..20);
             world.disk.cut_power_after(calls);
         } else if tries < 4 && world.one_in(8) {
+            faulty = true;
             world.disk.set_faults(Faults {
                 read: 100,
                 write: 100,
@@ -46,16 +48,12 @@ pub(crate) fn open(shared: &Shared) {
                 name: 100,
             });
         }
-        let (settings, disk) = (world.settings.clone(), Arc::new(world.disk.clone()));
-        let opened = Queue::open_without_committer(settings, disk, world.at());
+        let opened = world.start(faulty);
         let off = world.disk.is_off();
         world.note((8, opened.is_ok(), off));
         match opened {
-            Ok((queue, recovery)) if !off => {
-                world.queue = Some(queue);
-                break recovery;
-            }
-            Ok(_) | Err(_) => {}
+            Ok(opened) if !off => break opened,
+            Ok(_) | Err(_) => world.forget(),
         }
         assert!(
             tries < 5,
@@ -72,11 +70,42 @@ pub(crate) fn open(shared: &Shared) {
     };
     world.disk.set_faults(Faults::default());
     world.disk.cut_power_after(u64::MAX);
-    world.sync_failures_seen = world.disk.sync_failures();
-    world.compare(&recovery);
+    world.sync_failures_seen = world.sync_failures();
+    world.compare(&recovery, fresh);
 }
 
 impl World {
+    /// Opens the queue. On a disk without faults some mail may come before all is read; how much there is then is given back as well.
+    fn start(&mut self, faulty: bool) -> Result<(Recovery, u64), OpenError> {
+        let (settings, disk) = (self.settings.clone(), Arc::new(self.disk.clone()));
+        let (queue, unread) = Queue::begin_without_committer(settings, disk, self.at())?;
+        self.queue = Some(queue);
+        if !faulty && self.one_in(3) {
+            self.early_mail();
+        }
+        let fresh = self.queue().len() as u64;
+        Ok((unread.read()?, fresh))
+    }
+
+    /// Clients send mail, and are answered, while the spool is still being read.
+    fn early_mail(&mut self) {
+        for _ in 0..self.pick(1..4) {
+            self.accept(true);
+        }
+        // Another's lease on a new message comes back unused.
+        drop(self.queue().take());
+        let stamp = self.tick();
+        let committed = self.queue().commit_now();
+        let waiting: Vec<MessageId> = self.waiting.iter().map(|(id, ..)| *id).collect();
+        self.answers(committed.then_some(stamp));
+        if committed {
+            for id in waiting {
+                self.told.get_mut(&id).expect("submitted").committed(stamp);
+                self.counts.taken_early += 1;
+            }
+        }
+    }
+
     fn lose_power(&mut self) {
         self.counts.power_losses += 1;
         self.disk = self.disk.power_loss();
@@ -100,7 +129,7 @@ impl World {
     }
 
     /// Compares everything that was found with the model; then the model learns what was found.
-    fn compare(&mut self, recovery: &Recovery) {
+    fn compare(&mut self, recovery: &Recovery, fresh: u64) {
         assert_eq!(recovery.damage, Vec::<String>::new(), "no damage was done");
         self.counts.torn += recovery.torn.len() as u64;
         self.counts.orphans += recovery.orphans;
@@ -119,7 +148,7 @@ impl World {
                 vacant.insert(self.found_kept(id));
             }
         }
-        assert_eq!(recovery.messages, found.len() as u64);
+        assert_eq!(recovery.messages + fresh, found.len() as u64);
         let ids: Vec<MessageId> = self.told.keys().copied().collect();
         for id in &ids {
             self.check_promise(*id, found.get(id));

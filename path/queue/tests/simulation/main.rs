@@ -82,20 +82,6 @@ fn nothing_acknowledged_is_lost_and_nothing_finished_comes_back() {
     }
 }
 
-/// A seed that found a fault: a report was lost when what was repeated after an unproven sync was torn again.
-#[test]
-fn the_seed_that_found_a_lost_report_passes() {
-    run(12774);
-}
-
-/// Seeds that found a fault: what had been thawed was frozen again, when the record that thawed it was in a batch that a start could
-/// read and the next one couldn't.
-#[test]
-fn the_seeds_that_found_a_forgotten_thaw_pass() {
-    run(604_215);
-    run(717_887);
-}
-
 #[test]
 fn a_seed_means_the_same_run_every_time() {
     for seed in 0..10 {

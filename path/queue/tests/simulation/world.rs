@@ -46,6 +46,12 @@ pub(crate) struct Counts {
     pub(crate) ordered: u64,
     /// Messages that ended with their undo window.
     pub(crate) purged: u64,
+    /// New mail went to another folder.
+    pub(crate) turned: u64,
+    /// Folders in which nothing was left.
+    pub(crate) folders_given_up: u64,
+    /// Messages that were acknowledged while the spool was still being read.
+    pub(crate) taken_early: u64,
 }
 
 impl Counts {
@@ -70,6 +76,9 @@ impl Counts {
             segments_removed,
             ordered,
             purged,
+            turned,
+            folders_given_up,
+            taken_early,
         } = other;
         self.acknowledged += acknowledged;
         self.refused += refused;
@@ -90,6 +99,9 @@ impl Counts {
         self.segments_removed += segments_removed;
         self.ordered += ordered;
         self.purged += purged;
+        self.turned += turned;
+        self.folders_given_up += folders_given_up;
+        self.taken_early += taken_early;
     }
 
     /// A simulation in which something never happens proves nothing about it.
@@ -114,6 +126,9 @@ impl Counts {
             segments_removed,
             ordered,
             purged,
+            turned,
+            folders_given_up,
+            taken_early,
         } = self;
         for count in [
             acknowledged,
@@ -135,6 +150,9 @@ impl Counts {
             segments_removed,
             ordered,
             purged,
+            turned,
+            folders_given_up,
+            taken_early,
         ] {
             assert!(*count > 0, "something never happened: {self:?}");
         }
@@ -263,6 +281,17 @@ impl World {
 
     /// Takes the answers that a commit gave. `stamp` is when it began, if it succeeded.
     pub(crate) fn committed(&mut self, stamp: Option<u64>) {
+        self.answers(stamp);
+        if let Some(stamp) = stamp {
+            for told in self.told.values_mut() {
+                told.committed(stamp);
+            }
+        }
+        self.failing = stamp.is_none();
+    }
+
+    /// What the clients who wait were told.
+    pub(crate) fn answers(&mut self, stamp: Option<u64>) {
         let tick = self.tick();
         for (id, mut answer, submitted) in std::mem::take(&mut self.waiting) {
             let status = match answer.try_recv() {
@@ -287,17 +316,19 @@ impl World {
             told.status = status;
             told.promised |= matches!(status, Status::Queued(_));
         }
-        if let Some(stamp) = stamp {
-            for told in self.told.values_mut() {
-                told.committed(stamp);
-            }
-        }
-        self.failing = stamp.is_none();
+    }
+
+    /// Syncs that failed where mail is stored now.
+    pub(crate) fn sync_failures(&self) -> u64 {
+        let folders = self.queue().folders();
+        let home = self.settings.directory.as_path();
+        let present = folders.first().expect("one is for new mail");
+        self.disk.sync_failures(&[home, present])
     }
 
     /// What must hold after every step.
     pub(crate) fn check(&mut self) {
-        let failures = self.disk.sync_failures();
+        let failures = self.sync_failures();
         if failures > self.sync_failures_seen && !self.disk.is_off() {
             self.counts.failed_syncs += failures - self.sync_failures_seen;
             self.sync_failures_seen = failures;
