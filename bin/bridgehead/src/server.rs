@@ -13,7 +13,7 @@ use bridgehead_ldap_directory::LdapDirectory;
 use bridgehead_listener::{Listener, Tls};
 use bridgehead_mail::{Domain, Timestamp};
 use bridgehead_management::{InForce, Rooms};
-use bridgehead_queue::Queue;
+use bridgehead_queue::{OpenError, Queue, Recovery};
 use bridgehead_store::Store;
 use bridgehead_tracking::Tracker;
 use bridgehead_transport::Transport;
@@ -39,6 +39,7 @@ pub(crate) struct Server {
     /// Keeps the copy of another directory up to date.
     keeper: Option<JoinHandle<()>>,
     memory: JoinHandle<()>,
+    reading: Reading,
 }
 
 /// The time of day.
@@ -58,7 +59,7 @@ impl Server {
             bridgehead_tracking::Settings::default(),
         )?;
         let track: Arc<Tracker> = Arc::new(tracker.clone());
-        let queue = open_queue(file)?;
+        let (queue, reading) = open_queue(file)?;
         let store_settings = bridgehead_store::Settings::for_directory(data.join("store"));
         let store = Store::open(store_settings, Arc::new(RealDisk))?;
         let hostname = own_name(file);
@@ -75,6 +76,7 @@ impl Server {
         let follower = in_force::Follower {
             server: file.name.to_string(),
             data: data.clone(),
+            queue_home: file.queue.clone(),
             directory: directory.clone(),
             queue: queue.clone(),
             delivery,
@@ -108,6 +110,7 @@ impl Server {
             follower,
             keeper,
             memory,
+            reading,
         })
     }
 
@@ -126,6 +129,15 @@ impl Server {
         let mut watched = self.rooms.in_force.clone();
         let reached = watched.wait_for(|now| now.version >= version).await;
         reached.map(|now| now.faults.clone()).unwrap_or_default()
+    }
+
+    /// Resolves if the server can't go on, with the reason.
+    pub(crate) async fn broken(&mut self) -> String {
+        match (&mut self.reading).await {
+            Ok(Some(why)) => why,
+            // All was read, or who read it was told to stop.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
     }
 
     /// Finishes running transactions and deliveries, makes everything durable, and stops.
@@ -156,6 +168,9 @@ impl Server {
     }
 }
 
+/// Ends when all that lies in the queue is known, or with the reason why it can't be.
+type Reading = JoinHandle<Option<String>>;
+
 /// The directory, and the task that keeps the copy of another one up to date.
 type OpenedDirectory = (Directory, Option<JoinHandle<()>>);
 
@@ -181,10 +196,24 @@ fn open_directory(file: &ServerFile) -> Result<OpenedDirectory, Box<dyn Error>> 
     Ok((directory, Some(keeper)))
 }
 
-/// Opens the queue and says what recovery found.
-fn open_queue(file: &ServerFile) -> Result<Queue, Box<dyn Error>> {
-    let settings = bridgehead_queue::Settings::for_directory(file.queue.clone());
-    let (queue, recovery) = Queue::open(settings, Arc::new(RealDisk), now())?;
+/// Opens the queue, and reads what lies in it beside the mail that comes; returns why that failed, if it did.
+fn open_queue(file: &ServerFile) -> Result<(Queue, Reading), Box<dyn Error>> {
+    let home = std::path::absolute(&file.queue)?;
+    let settings = bridgehead_queue::Settings::for_directory(home);
+    let (queue, unread) = Queue::begin(settings, Arc::new(RealDisk), now())?;
+    let reading = tokio::task::spawn_blocking(move || match unread.read() {
+        Ok(recovery) => {
+            say(&recovery);
+            None
+        }
+        Err(OpenError::Closed) => None,
+        Err(error) => Some(format!("the queue can't be read: {}", crate::chain(&error))),
+    });
+    Ok((queue, reading))
+}
+
+/// Says what a start found.
+fn say(recovery: &Recovery) {
     for torn in &recovery.torn {
         tracing::warn!("{torn}; it was never answered for");
     }
@@ -194,9 +223,8 @@ fn open_queue(file: &ServerFile) -> Result<Queue, Box<dyn Error>> {
     tracing::info!(
         messages = recovery.messages,
         segments = recovery.segments,
-        "the queue is open"
+        "everything in the queue is known"
     );
-    Ok(queue)
 }
 
 /// What the server calls itself until the organisation says otherwise.

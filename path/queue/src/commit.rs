@@ -113,6 +113,10 @@ impl Shared {
                     left_alone |= answer.is_none();
                     answers.extend(answer.map(|answer| (note.message, answer)));
                 }
+                Meaning::Adopted(mut entry) => {
+                    entry.place = place;
+                    state.insert(note.message, entry);
+                }
                 Meaning::Moved => moved(&mut state, note.message, &place),
                 Meaning::Resolved(number) => resolved(&mut state, note.message, number, place),
                 Meaning::Done(segment, octets) => state.count_out(segment, octets),

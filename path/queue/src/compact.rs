@@ -288,7 +288,7 @@ fn say_again(
 }
 
 /// Reads a frame.
-type Read<'a, 'o> = &'a dyn Fn(&Place) -> io::Result<Cow<'o, [u8]>>;
+pub(crate) type Read<'a, 'o> = &'a dyn Fn(&Place) -> io::Result<Cow<'o, [u8]>>;
 
 fn copy_accepted(
     id: MessageId,
@@ -305,7 +305,12 @@ fn copy_accepted(
 }
 
 /// What became of it since it was accepted.
-fn copy_progress(id: MessageId, entry: &Entry, resolved: Option<&Record<'_>>, gather: &mut Gather) {
+pub(crate) fn copy_progress(
+    id: MessageId,
+    entry: &Entry,
+    resolved: Option<&Record<'_>>,
+    gather: &mut Gather,
+) {
     let Some(resolved) = resolved else {
         copy_control(id, entry, gather);
         return;
@@ -341,7 +346,10 @@ fn is_accepted(id: MessageId, frame: &[u8]) -> bool {
 }
 
 /// The record of the addressees, if it has been written, with what became of them since.
-fn copy_of_resolved(entry: &Entry, read: Read<'_, '_>) -> io::Result<Option<Record<'static>>> {
+pub(crate) fn copy_of_resolved(
+    entry: &Entry,
+    read: Read<'_, '_>,
+) -> io::Result<Option<Record<'static>>> {
     let Some(place) = &entry.resolved else {
         return Ok(None);
     };

@@ -41,6 +41,17 @@ pub struct Control {
     pub resubmit: bool,
     /// It is set aside, because its processing ended workers; how the last one ended.
     pub poison: Option<Box<str>>,
+    /// It stands still until the adoption that brought it here is finished.
+    pub adopting: Option<Adoption>,
+}
+
+/// The spool of another server that is being taken over.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Adoption {
+    /// Its number, which stands in the spool as well.
+    pub number: u128,
+    /// The home of the spool.
+    pub home: Box<str>,
 }
 
 /// What is to be done with messages.

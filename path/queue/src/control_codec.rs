@@ -1,7 +1,7 @@
 //! Decisions of operators as octets (docs/formats/spool.md, "Values").
 
 use crate::codec::{Malformed, Reader, Writer};
-use crate::control::{Control, Decision, Deletion, Steering};
+use crate::control::{Adoption, Control, Decision, Deletion, Steering};
 use bridgehead_mail::{LinkName, Priority, Timestamp};
 use std::collections::BTreeMap;
 
@@ -22,9 +22,17 @@ pub(crate) fn write_control(to: &mut Writer<'_>, control: &Control) {
     to.option(control.redirect.as_deref(), Writer::text);
     to.bool(control.resubmit);
     to.option(control.poison.as_deref(), Writer::text);
+    to.option(control.adopting.as_ref(), write_adoption);
 }
 
-pub(crate) fn read_control(from: &mut Reader<'_>) -> Result<Control, Malformed> {
+pub(crate) fn write_adoption(to: &mut Writer<'_>, adoption: &Adoption) {
+    to.u64((adoption.number >> 64) as u64);
+    to.u64(adoption.number as u64);
+    to.text(&adoption.home);
+}
+
+/// `adoptions` says whether the record knows of them: those of version 2 don't.
+pub(crate) fn read_control(from: &mut Reader<'_>, adoptions: bool) -> Result<Control, Malformed> {
     Ok(Control {
         frozen: from.option(read_decision)?,
         deleted: from.option(|from| {
@@ -45,6 +53,18 @@ pub(crate) fn read_control(from: &mut Reader<'_>) -> Result<Control, Malformed> 
         redirect: from.option(Reader::boxed)?,
         resubmit: from.bool()?,
         poison: from.option(Reader::boxed)?,
+        adopting: match adoptions {
+            true => from.option(read_adoption)?,
+            false => None,
+        },
+    })
+}
+
+pub(crate) fn read_adoption(from: &mut Reader<'_>) -> Result<Adoption, Malformed> {
+    let (high, low) = (from.u64()?, from.u64()?);
+    Ok(Adoption {
+        number: (u128::from(high) << 64) | u128::from(low),
+        home: from.boxed()?,
     })
 }
 

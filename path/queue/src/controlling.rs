@@ -19,6 +19,8 @@ impl State {
             return Effect::Gone;
         };
         match order {
+            // It isn't this server's yet.
+            _ if entry.adopting().is_some() => return Effect::Busy,
             Order::Retry => return self.retry(message),
             // Its sender is just being told.
             Order::Restore | Order::Expire(_)

@@ -1,7 +1,7 @@
 //! What is known of a queued message in memory: where it lies, and how far it is. Envelope and content stay on
 //! the disk.
 
-use crate::control::Control;
+use crate::control::{Adoption, Control};
 use crate::folders::Folder;
 use crate::lease::Returned;
 use crate::numbers::Numbers;
@@ -180,7 +180,7 @@ impl Entry {
     /// Whether it may be categorized or routed. What is frozen may get new next hops, but isn't looked at for the first time.
     pub(crate) fn may_be_taken(&self) -> bool {
         let resolved = self.resolved.is_some() && !self.is_resubmitted();
-        let kept = self.deleted_until().is_some() || self.is_poison();
+        let kept = self.deleted_until().is_some() || self.is_poison() || self.adopting().is_some();
         !kept && (resolved || !self.is_frozen())
     }
 
@@ -216,7 +216,15 @@ impl Entry {
 
     /// Whether something keeps it from its way.
     pub(crate) fn is_kept(&self) -> bool {
-        self.is_frozen() || self.is_poison() || self.deleted_until().is_some()
+        self.is_frozen()
+            || self.is_poison()
+            || self.deleted_until().is_some()
+            || self.adopting().is_some()
+    }
+
+    /// The adoption that brought it here, if that isn't finished.
+    pub(crate) fn adopting(&self) -> Option<&Adoption> {
+        self.control.as_ref()?.adopting.as_ref()
     }
 
     /// The connector that an operator chose.

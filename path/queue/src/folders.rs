@@ -4,6 +4,7 @@
 //! folder is known by a mark inside it, so that a disk that isn't mounted is never taken for an empty spool. Refuses: a folder with
 //! somebody else's spool in it, and a start while one of its folders isn't there.
 
+use crate::control::Adoption;
 use crate::error::OpenError;
 use crate::segment::sequence_of;
 use bridgehead_disk::{Disk, Lock};
@@ -104,7 +105,9 @@ impl Folders {
             _lock: None,
         });
         let mut present = Arc::clone(&home);
-        for listed in list(disk, &home.path)? {
+        let listed = list(disk, &home.path)?;
+        let is_listed = listed.is_some();
+        for listed in listed.unwrap_or_default() {
             let lock = check_mark(disk, &home.path, &listed)?;
             let folder = Arc::new(Folder {
                 path: listed.path,
@@ -116,11 +119,19 @@ impl Folders {
             }
             others.push(folder);
         }
-        Ok(Self {
+        let folders = Self {
             home,
             others,
             present,
-        })
+        };
+        if is_listed {
+            // What was read may be in memory only, if the process ended in the middle of a change.
+            folders.save(disk).map_err(|fault| OpenError::Folder {
+                path: folders.home.path.join(NAME),
+                why: fault.to_string(),
+            })?;
+        }
+        Ok(folders)
     }
 
     /// Where new mail goes.
@@ -208,6 +219,90 @@ pub(crate) fn unmark(disk: &dyn Disk, folder: &Folder) {
     }
 }
 
+/// Who takes over a spool, or has taken it over.
+pub(crate) struct Mark {
+    /// The number of the adoption.
+    pub(crate) number: u128,
+    /// The spool into which it goes: a number of its own, then its home.
+    pub(crate) by: String,
+    pub(crate) finished: bool,
+}
+
+const ADOPTING: &str = "adopting";
+const ADOPTED: &str = "adopted";
+const ADOPTION_TITLE: &str = "BHADOPTION 1";
+/// Tells spools of the same path on different machines apart.
+const IDENTITY: &str = "identity";
+
+impl Mark {
+    /// The adoption, as messages remember it.
+    pub(crate) fn adoption(&self, home: &Path) -> Adoption {
+        Adoption {
+            number: self.number,
+            home: home.display().to_string().into(),
+        }
+    }
+}
+
+/// Who takes over this spool, if somebody does.
+pub(crate) fn read_mark(disk: &dyn Disk, home: &Path) -> io::Result<Option<Mark>> {
+    for (name, finished) in [(ADOPTED, true), (ADOPTING, false)] {
+        let octets = match read(disk, &home.join(name)) {
+            Ok(octets) => octets,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let text = String::from_utf8_lossy(&octets);
+        let parsed = text.strip_prefix(ADOPTION_TITLE).and_then(|rest| {
+            let (number, by) = rest.trim().split_once(' ')?;
+            Some((u128::from_str_radix(number, 16).ok()?, by.to_owned()))
+        });
+        let unknown = || {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{name} isn't understood"),
+            )
+        };
+        let (number, by) = parsed.ok_or_else(unknown)?;
+        let mark = Mark {
+            number,
+            by,
+            finished,
+        };
+        return Ok(Some(mark));
+    }
+    Ok(None)
+}
+
+/// Marks a spool as being taken over; durable when this returns.
+pub(crate) fn write_mark(disk: &dyn Disk, home: &Path, mark: &Mark) -> Result<(), FolderFault> {
+    let text = format!("{ADOPTION_TITLE} {:032x} {}\n", mark.number, mark.by);
+    replace(disk, home, ADOPTING, text.as_bytes())
+}
+
+/// A spool is taken over; durable when this returns.
+pub(crate) fn finish_mark(disk: &dyn Disk, home: &Path) -> io::Result<()> {
+    disk.rename(&home.join(ADOPTING), &home.join(ADOPTED))?;
+    disk.sync_dir(home)
+}
+
+/// What tells this spool from all others, made if need be.
+pub(crate) fn identity(disk: &dyn Disk, home: &Path, fresh: u128) -> Result<String, FolderFault> {
+    let path = home.join(IDENTITY);
+    let known = match read(disk, &path) {
+        Ok(octets) => String::from_utf8_lossy(&octets).trim().to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(failed("read", &path)(error)),
+    };
+    let number = match known.is_empty() {
+        true => format!("{fresh:032x}"),
+        false => known,
+    };
+    // Also one that was read: it may be in memory only.
+    replace(disk, home, IDENTITY, format!("{number}\n").as_bytes())?;
+    Ok(format!("{number} {}", home.display()))
+}
+
 /// A line of the list.
 pub(crate) struct Listed {
     mark: u128,
@@ -215,12 +310,12 @@ pub(crate) struct Listed {
     pub(crate) path: PathBuf,
 }
 
-/// The other folders, as the list in the home names them.
-pub(crate) fn list(disk: &dyn Disk, home: &Path) -> Result<Vec<Listed>, OpenError> {
+/// The other folders, as the list in the home names them; none if there is no list.
+pub(crate) fn list(disk: &dyn Disk, home: &Path) -> Result<Option<Vec<Listed>>, OpenError> {
     let path = home.join(NAME);
     let octets = match read(disk, &path) {
         Ok(octets) => octets,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(source) => {
             return Err(OpenError::Disk {
                 doing: "read",
@@ -229,7 +324,7 @@ pub(crate) fn list(disk: &dyn Disk, home: &Path) -> Result<Vec<Listed>, OpenErro
             });
         }
     };
-    parse(&octets).ok_or_else(|| OpenError::Folder {
+    parse(&octets).map(Some).ok_or_else(|| OpenError::Folder {
         why: "it isn't a list of folders that this server understands".to_owned(),
         path,
     })

@@ -1,6 +1,6 @@
 //! What waits for the next commit: frames, those who wait for them, and what to do when they are durable.
 
-use crate::entry::{Facts, Hot};
+use crate::entry::{Entry, Facts, Hot};
 use crate::error::Refused;
 use crate::folders::Folder;
 use crate::record::{Record, append};
@@ -33,6 +33,8 @@ pub(crate) type Answer = oneshot::Sender<Result<Committed, Refused>>;
 pub(crate) enum Meaning {
     /// A new message.
     Accepted(Box<NewMessage>),
+    /// A message of another spool, which stands still until all of that spool is taken over.
+    Adopted(Box<Entry>),
     /// The accept record of a known message was copied forward.
     Moved,
     /// The addressees of a message, found out by its so-manyth assignment.
@@ -104,6 +106,15 @@ impl Gather {
             length: frame.len(),
             meaning,
         });
+    }
+
+    /// Adds frames that were made elsewhere.
+    pub(crate) fn append(&mut self, frames: Self) {
+        self.buffer.extend_from_slice(&frames.buffer);
+        self.notes.extend(frames.notes);
+        for folder in &frames.named {
+            self.name_in(folder);
+        }
     }
 
     /// A name in a folder must be durable before the frames are.

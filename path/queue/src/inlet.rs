@@ -203,6 +203,7 @@ impl Draft {
         let record = Record::Accepted {
             envelope: Box::new(envelope),
             content,
+            adoption: None,
         };
         let start = gather.buffer.len();
         let length = crate::record::append(&mut gather.buffer, self.id, &record);

@@ -8,6 +8,7 @@
 //! [`Queue::next`] → [`Queue::settle`]. The layout on the disk is in `docs/formats/spool.md`. Everything but
 //! `drive.rs` is free of threads and clocks, so that a simulation can drive it step by step.
 
+mod adopt;
 mod check;
 mod codec;
 mod commit;
@@ -45,9 +46,10 @@ mod steering;
 mod turns;
 pub mod view;
 
+pub use adopt::{AdoptError, Adopted};
 pub use check::{Checked, check};
 pub use codec::Malformed;
-pub use control::{Control, Decision, Deletion, Effect, Order, Steering};
+pub use control::{Adoption, Control, Decision, Deletion, Effect, Order, Steering};
 pub use error::{OpenError, Refused};
 pub use folders::FolderFault;
 pub use gather::Committed;

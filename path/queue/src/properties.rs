@@ -1,7 +1,7 @@
 //! What holds for every record and every octet: what is written is read back, and reading never panics, whatever is there.
 
 use crate::codec::Writer;
-use crate::control::{Control, Decision, Deletion, Steering};
+use crate::control::{Adoption, Control, Decision, Deletion, Steering};
 use crate::envelope_codec::write_envelope;
 use crate::record::{ContentRecord, FRAME_HEAD, Record, append, parse, stamp};
 use crate::scan::{Scan, scan};
@@ -161,6 +161,10 @@ fn decision() -> impl Strategy<Value = Decision> {
     (text(), time()).prop_map(|(by, at)| Decision { by, at })
 }
 
+fn adoption() -> impl Strategy<Value = Adoption> {
+    (any::<u128>(), text()).prop_map(|(number, home)| Adoption { number, home })
+}
+
 fn control() -> impl Strategy<Value = Control> {
     let deletion = (decision(), time(), any::<bool>());
     let deletion = deletion.prop_map(|(decision, until, report)| Deletion {
@@ -174,6 +178,7 @@ fn control() -> impl Strategy<Value = Control> {
         option::of(text()),
         any::<bool>(),
         option::of(text()),
+        option::of(adoption()),
     );
     (
         option::of(decision()),
@@ -182,14 +187,17 @@ fn control() -> impl Strategy<Value = Control> {
         others,
     )
         .prop_map(
-            |(frozen, deleted, priority, (expires, redirect, resubmit, poison))| Control {
-                frozen,
-                deleted,
-                priority,
-                expires,
-                redirect,
-                resubmit,
-                poison,
+            |(frozen, deleted, priority, (expires, redirect, resubmit, poison, adopting))| {
+                Control {
+                    frozen,
+                    deleted,
+                    priority,
+                    expires,
+                    redirect,
+                    resubmit,
+                    poison,
+                    adopting,
+                }
             },
         )
 }
@@ -227,15 +235,30 @@ fn failure() -> impl Strategy<Value = Failure> {
 /// A record that owns its content.
 fn record() -> impl Strategy<Value = (Record<'static>, Vec<u8>)> {
     let numbers = || vec(any::<u32>(), 0..20);
-    let inline = (envelope(), vec(any::<u8>(), 0..300)).prop_map(|(envelope, octets)| {
+    let inline = (envelope(), vec(any::<u8>(), 0..300), option::of(adoption()));
+    let inline = inline.prop_map(|(envelope, octets, adoption)| {
         let content = ContentRecord::Inline(&[]);
         let envelope = Box::new(envelope);
-        (Record::Accepted { envelope, content }, octets)
+        (
+            Record::Accepted {
+                envelope,
+                content,
+                adoption: adoption.map(Box::new),
+            },
+            octets,
+        )
     });
     let in_file = (envelope(), any::<u64>()).prop_map(|(envelope, size)| {
         let content = ContentRecord::File { size };
         let envelope = Box::new(envelope);
-        (Record::Accepted { envelope, content }, Vec::new())
+        (
+            Record::Accepted {
+                envelope,
+                content,
+                adoption: None,
+            },
+            Vec::new(),
+        )
     });
     let resolved = (time(), time(), vec(addressee(), 0..8), numbers()).prop_map(
         |(expires, delay_notice, addressees, settled)| {
@@ -279,7 +302,9 @@ fn with_content<'a>(record: &Record<'a>, octets: &'a [u8]) -> Record<'a> {
         Record::Accepted {
             envelope,
             content: ContentRecord::Inline(_),
+            adoption,
         } => Record::Accepted {
+            adoption: adoption.clone(),
             envelope: envelope.clone(),
             content: ContentRecord::Inline(octets),
         },
@@ -350,6 +375,7 @@ proptest! {
         let expected = Record::Accepted {
             envelope: Box::new(Envelope { handling: Handling::default(), ..envelope }),
             content: ContentRecord::Inline(&content),
+            adoption: None,
         };
         prop_assert_eq!(parse(&octets).unwrap().record, expected);
     }
@@ -370,7 +396,7 @@ proptest! {
 
     /// The checksum fits, and the inside is anything.
     #[test]
-    fn a_body_of_any_octets_never_panics(kind in 0..10_u8, body in vec(any::<u8>(), 0..200)) {
+    fn a_body_of_any_octets_never_panics(kind in 0..13_u8, body in vec(any::<u8>(), 0..200)) {
         let mut octets = vec![0; FRAME_HEAD + 8];
         octets[..4].copy_from_slice(b"BHR1");
         octets.push(kind);

@@ -191,15 +191,24 @@ impl Reading {
             offset: u32::try_from(offset).unwrap_or(u32::MAX),
             length: u32::try_from(frame.length).unwrap_or(u32::MAX),
         };
-        if let Record::Accepted { envelope, content } = &frame.record {
+        if let Record::Accepted {
+            envelope,
+            content,
+            adoption,
+        } = &frame.record
+        {
             let (size, folder) = match content {
                 ContentRecord::Inline(octets) => (octets.len() as u64, None),
                 ContentRecord::File { size } => (*size, Some(Arc::clone(&self.somewhere))),
             };
             let known = self.found.entry(frame.message).or_insert_with(|| {
                 let facts = Facts::of(envelope, size, folder);
+                let mut entry = Box::new(Entry::new(place.clone(), facts));
+                if let Some(adoption) = adoption {
+                    entry.control.get_or_insert_default().adopting = Some((**adoption).clone());
+                }
                 Found {
-                    entry: Box::new(Entry::new(place.clone(), facts)),
+                    entry,
                     addressees: 0,
                 }
             });
@@ -244,6 +253,14 @@ impl Reading {
             }
         });
         self.recovery.damage.extend(faults.into_values());
+    }
+
+    /// Everything that was found, the oldest first.
+    pub(crate) fn into_entries(self) -> Vec<(MessageId, Box<Entry>)> {
+        let found = self.found.into_iter();
+        let mut entries: Vec<_> = found.map(|(id, found)| (id, found.into_entry())).collect();
+        entries.sort_unstable_by_key(|(id, _)| *id);
+        entries
     }
 
     /// The queue knows of everything that was found, some of it at a time; nothing begins its way yet. Returns the ids, the oldest

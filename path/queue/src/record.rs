@@ -4,8 +4,10 @@
 //! frames larger than [`FRAME_OCTETS_MAX`].
 
 use crate::codec::{Malformed, Reader, Writer};
-use crate::control::{Control, Steering};
-use crate::control_codec::{read_control, read_steering, write_control, write_steering};
+use crate::control::{Adoption, Control, Steering};
+use crate::control_codec::{
+    read_adoption, read_control, read_steering, write_adoption, write_control, write_steering,
+};
 use crate::envelope_codec::{
     read_addressee, read_envelope, read_failure, read_handling, write_addressee, write_envelope,
     write_failure, write_handling,
@@ -16,8 +18,14 @@ use bridgehead_mail::{Addressee, Envelope, Failure, MessageId, Timestamp};
 pub(crate) const FRAME_MAGIC: [u8; 4] = *b"BHR1";
 /// The kind of an accepted message.
 const ACCEPTED: u8 = 8;
+/// The kind of a message that was accepted by another server, whose spool is taken over.
+const ADOPTED: u8 = 11;
 /// The same in version 1 of the format, which knew of no handling.
 const ACCEPTED_ONCE: u8 = 1;
+/// What operators have decided.
+const CONTROLLED: u8 = 10;
+/// The same in version 2 of the format, which knew of no adoptions.
+const CONTROLLED_BEFORE: u8 = 6;
 /// Magic, length, checksum.
 pub(crate) const FRAME_HEAD: usize = 12;
 /// Batch, kind, message id: the least that a frame's body holds.
@@ -46,6 +54,8 @@ pub enum Record<'a> {
         envelope: Box<Envelope>,
         /// The content.
         content: ContentRecord<'a>,
+        /// The spool from which it was copied: until that is finished it stands still.
+        adoption: Option<Box<Adoption>>,
     },
     /// The categorizer found out who the recipients are. Replaces an earlier one.
     Resolved {
@@ -117,14 +127,15 @@ pub(crate) fn append(to: &mut Vec<u8>, message: MessageId, record: &Record<'_>) 
     to.len() - start
 }
 
-const fn kind(record: &Record<'_>) -> u8 {
+fn kind(record: &Record<'_>) -> u8 {
     match record {
-        Record::Accepted { .. } => ACCEPTED,
+        Record::Accepted { adoption: None, .. } => ACCEPTED,
+        Record::Accepted { .. } => ADOPTED,
         Record::Resolved { .. } => 2,
         Record::Settled { .. } => 3,
         Record::Deferred { .. } => 4,
         Record::Done => 5,
-        Record::Controlled(_) => 6,
+        Record::Controlled(_) => CONTROLLED,
         Record::Steering(_) => 7,
         Record::Ended { .. } => 9,
     }
@@ -132,7 +143,14 @@ const fn kind(record: &Record<'_>) -> u8 {
 
 fn payload(to: &mut Writer<'_>, record: &Record<'_>) {
     match record {
-        Record::Accepted { envelope, content } => {
+        Record::Accepted {
+            envelope,
+            content,
+            adoption,
+        } => {
+            if let Some(adoption) = adoption {
+                write_adoption(to, adoption);
+            }
             write_envelope(to, envelope);
             write_handling(to, &envelope.handling);
             match content {
@@ -239,10 +257,14 @@ pub fn parse(octets: &[u8]) -> Result<Frame<'_>, Malformed> {
 
 fn parse_record<'a>(kind: u8, from: &mut Reader<'a>) -> Result<Record<'a>, Malformed> {
     Ok(match kind {
-        ACCEPTED_ONCE | ACCEPTED => Record::Accepted {
+        ACCEPTED_ONCE | ACCEPTED | ADOPTED => Record::Accepted {
+            adoption: match kind {
+                ADOPTED => Some(Box::new(read_adoption(from)?)),
+                _ => None,
+            },
             envelope: {
                 let mut envelope = Box::new(read_envelope(from)?);
-                if kind == ACCEPTED {
+                if kind != ACCEPTED_ONCE {
                     envelope.handling = read_handling(from)?;
                 }
                 envelope
@@ -279,7 +301,8 @@ fn parse_record<'a>(kind: u8, from: &mut Reader<'a>) -> Result<Record<'a>, Malfo
             failure: Box::new(read_failure(from)?),
         },
         5 => Record::Done,
-        6 => Record::Controlled(Box::new(read_control(from)?)),
+        CONTROLLED_BEFORE => Record::Controlled(Box::new(read_control(from, false)?)),
+        CONTROLLED => Record::Controlled(Box::new(read_control(from, true)?)),
         7 => Record::Steering(Box::new(read_steering(from)?)),
         9 => Record::Ended {
             segment: from.u64()?,

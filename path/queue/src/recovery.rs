@@ -5,14 +5,14 @@
 //! a later version, one that is in use, and one of which a folder isn't there.
 
 use crate::error::OpenError;
-use crate::folders::{Folder, Folders, LOCK};
+use crate::folders::{Folder, Folders, LOCK, read_mark};
 use crate::log::Log;
 use crate::reading::{Contents, Reading};
 use crate::segment::{Segment, scan_segment, sequence_of};
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::state::State;
-use bridgehead_disk::Disk;
+use bridgehead_disk::{Disk, Lock};
 use bridgehead_mail::{MessageId, Timestamp};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,60 @@ pub struct Unread {
     damage: Option<String>,
 }
 
+/// A spool that nobody else has open.
+pub(crate) struct Spool {
+    pub(crate) folders: Folders,
+    /// The segments in the order in which they were written.
+    pub(crate) segments: BTreeMap<u64, PathBuf>,
+    pub(crate) contents: Contents,
+    lock: Box<dyn Lock>,
+}
+
+/// Looks what lies in a spool. `adopted` says whether it may be one that is being taken over.
+pub(crate) fn open_spool(
+    disk: &dyn Disk,
+    directory: &Path,
+    adopted: bool,
+) -> Result<Spool, OpenError> {
+    // Listed before anything is made: a spool that isn't there isn't made by looking for it.
+    disk.list(directory).map_err(failed("list", directory))?;
+    let lock_path = directory.join(LOCK);
+    let lock = match disk.lock(&lock_path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            let directory = directory.to_owned();
+            return Err(OpenError::InUse { directory });
+        }
+        Err(error) => return Err(failed("lock", &lock_path)(error)),
+    };
+    let mark = read_mark(disk, directory).map_err(failed("read the marks in", directory))?;
+    if let Some(mark) = mark.filter(|_| !adopted) {
+        let verb = match mark.finished {
+            true => "was taken over",
+            false => "is being taken over",
+        };
+        return Err(OpenError::Folder {
+            path: directory.to_owned(),
+            why: format!("this queue {verb} by the server of {}", mark.by),
+        });
+    }
+    let folders = Folders::open(disk, directory)?;
+    let mut segments = BTreeMap::new();
+    let mut contents = Contents::default();
+    for folder in folders.all() {
+        look_into(disk, &folder, &mut segments, &mut contents)?;
+    }
+    for path in segments.values() {
+        Segment::check_head(disk, path)?;
+    }
+    Ok(Spool {
+        folders,
+        segments,
+        contents,
+        lock,
+    })
+}
+
 /// Opens the spool: new mail can be taken from now on.
 pub(crate) fn begin(
     settings: Settings,
@@ -56,23 +110,12 @@ pub(crate) fn begin(
     let directory = settings.directory.clone();
     disk.create_dir(&directory)
         .map_err(failed("make", &directory))?;
-    let lock_path = directory.join(LOCK);
-    let lock = match disk.lock(&lock_path) {
-        Ok(lock) => lock,
-        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-            return Err(OpenError::InUse { directory });
-        }
-        Err(error) => return Err(failed("lock", &lock_path)(error)),
-    };
-    let folders = Folders::open(&*disk, &directory)?;
-    let mut segments = BTreeMap::new();
-    let mut contents = Contents::default();
-    for folder in folders.all() {
-        look_into(&*disk, &folder, &mut segments, &mut contents)?;
-    }
-    for path in segments.values() {
-        Segment::check_head(&*disk, path)?;
-    }
+    let Spool {
+        folders,
+        segments,
+        contents,
+        lock,
+    } = open_spool(&*disk, &directory, false)?;
     let (next_sequence, next_batch) = next_numbers(&*disk, &segments)?;
     let log = Log::new(
         Arc::clone(&disk),

@@ -111,7 +111,7 @@ impl Shared {
         self.disk.remove(&needless)
     }
 
-    fn copy(&self, from: &Path, to: &Path, size: u64) -> io::Result<()> {
+    pub(crate) fn copy(&self, from: &Path, to: &Path, size: u64) -> io::Result<()> {
         let source = self.disk.open(from)?;
         let target = self.disk.create(to)?;
         let mut window = vec![0; WINDOW];
@@ -140,6 +140,16 @@ impl Shared {
         synced
     }
 
+    /// Removes what a removal that failed has left in a folder to which nothing refers; what was removed from it stays removed.
+    fn clear(&self, folder: &Folder) -> io::Result<()> {
+        for entry in self.disk.list(&folder.path)? {
+            if entry.name.ends_with(".content") || entry.name.ends_with(".moving") {
+                self.disk.remove(&folder.path.join(&entry.name))?;
+            }
+        }
+        self.disk.sync_dir(&folder.path)
+    }
+
     /// Folders in which nothing is left belong to the spool no longer.
     fn give_up_folders(&self, folders: Folders, left: &[Arc<Folder>]) {
         let used = |folder: &Folder| {
@@ -158,8 +168,7 @@ impl Shared {
             if before.present().path == folder.path {
                 continue;
             }
-            // What was removed from it stays removed; its disk is of no more concern than that.
-            if let Err(error) = self.disk.sync_dir(&folder.path) {
+            if let Err(error) = self.clear(folder) {
                 tracing::error!(%error, folder = %folder.path.display(), "an old folder can't be given up now");
                 continue;
             }

@@ -150,11 +150,15 @@ impl Shared {
 
     /// Makes the list of folders durable. After a failed sync nobody knows which one counts, so nothing is stored any more.
     pub(crate) fn save_folders(&self, folders: &Folders) -> Result<(), FolderFault> {
-        let saved = folders.save(&*self.disk);
-        if let Err(fault @ FolderFault::Disk { of_sync: true, .. }) = &saved {
+        self.heeded(folders.save(&*self.disk))
+    }
+
+    /// After a failed sync in the home nothing is stored any more.
+    pub(crate) fn heeded<T>(&self, outcome: Result<T, FolderFault>) -> Result<T, FolderFault> {
+        if let Err(fault @ FolderFault::Disk { of_sync: true, .. }) = &outcome {
             self.refuse(&fault.to_string());
         }
-        saved
+        outcome
     }
 
     /// Whether a message of this size may come in now, and how long the reply to it is to be delayed.

@@ -5,8 +5,10 @@
 use crate::entry::{Carried, Entry, Part, PartState, Place, Stage};
 use crate::failures::Failures;
 use crate::folders::Folder;
+use crate::gather::{Gather, Meaning};
 use crate::lease::Returned;
 use crate::numbers::Numbers;
+use crate::record::Record;
 use crate::schedule::Schedule;
 use crate::segment::Segment;
 use bridgehead_mail::{MessageId, NextHop, Timestamp};
@@ -170,6 +172,21 @@ impl State {
             }
         }
         None
+    }
+
+    /// All of the spool that it came from is taken over: it begins its way. Whatever is written down of that goes into the batch.
+    pub(crate) fn end_adoption(&mut self, message: MessageId, gather: &mut Gather) {
+        let Some(control) = self
+            .entries
+            .get_mut(&message)
+            .and_then(|entry| entry.control.as_mut())
+        else {
+            return;
+        };
+        control.adopting = None;
+        let record = Record::Controlled(control.clone());
+        gather.add(message, &record, Meaning::Other);
+        self.begin(message);
     }
 
     /// A message is to be categorized or routed; if nothing keeps it from that.
@@ -341,8 +358,10 @@ impl State {
             let Some(entry) = self.entries.get_mut(&message) else {
                 continue;
             };
-            if entry.is_poison() && entry.deleted_until().is_none() {
-                // To tell its sender might end the next worker: an operator looks at it first.
+            let stands = entry.is_poison() && entry.deleted_until().is_none();
+            if stands || entry.adopting().is_some() {
+                // To tell its sender might end the next worker: an operator looks at it first. What is being taken over may
+                // leave the other server yet.
                 self.schedule.expire_at(now.after(UNREADABLE_WAIT), message);
                 continue;
             }

@@ -333,7 +333,7 @@ fn phase_without_parts(state: &State, id: MessageId, entry: &Entry) -> Phase {
         Phase::Deleted
     } else if entry.is_poison() {
         Phase::Poison
-    } else if entry.is_frozen() {
+    } else if entry.is_frozen() || entry.adopting().is_some() {
         Phase::Frozen
     } else if known || state.returned.contains_key(&id) {
         Phase::Routing

@@ -38,6 +38,8 @@ pub struct RoomSettings {
     pub transport: transport::Settings,
     /// What can be changed of the queue while it runs.
     pub queue: queue::Limits,
+    /// The folder of the queue; that of the server file if none.
+    pub queue_folder: Option<PathBuf>,
 }
 
 /// What each room is to do on the server of this name. Relative paths of certificates start at `data`.
@@ -85,6 +87,7 @@ pub fn settings(
             connectors: connectors.into_iter().filter_map(route).collect(),
         },
         queue: limits(server),
+        queue_folder: server.queue_folder.as_ref().map(|folder| data.join(folder)),
         transport: corridor(snapshot, server, hostname),
     })
 }

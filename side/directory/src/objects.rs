@@ -81,6 +81,9 @@ object! {
         max_hops: optional u32 = "max-hops", "30", 5..=1000;
         /// The domain that `RCPT TO:<postmaster>` without a domain means.
         default_domain: optional Domain = "default-domain", "the domain of the organisation's postmaster";
+        /// The folder of the queue; relative paths start at the data directory. It may be changed while the server runs: new
+        /// mail goes to the new folder at once, and what lies in the old one is brought there in the background.
+        queue_folder: optional PathBuf = "queue-folder", "the one of the server file";
         /// Below this much free space on the queue's disk, mail is refused with `452 4.3.1`.
         free_space_floor: optional Size = "free-space-floor", "256 MiB", 0..=1099511627776;
     }

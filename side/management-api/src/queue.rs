@@ -17,6 +17,12 @@ pub struct QueueList {
     /// Syncs of the log since the server was started.
     #[serde(default)]
     pub syncs: u64,
+    /// The folders in which the queue lies, that for new mail first; the others are being emptied.
+    #[serde(default)]
+    pub folders: Vec<String>,
+    /// While the queue is being read after a start, and counts grow: segments that were read, and how many there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<(u64, u64)>,
     /// Whether mail is refused because storing failed, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusing: Option<String>,

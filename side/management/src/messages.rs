@@ -26,7 +26,11 @@ pub(crate) async fn show(
 async fn picture(rooms: &Rooms, id: MessageId) -> Result<Option<MessagePicture>, No> {
     let queue = rooms.queue.clone();
     let shown = blocking(move || queue.show(id)).await?;
-    shown.map_err(|error| No::broken(&error))
+    let shown = shown.map_err(|error| No::broken(&error))?;
+    if shown.is_none() {
+        No::unless_read(&rooms.queue)?;
+    }
+    Ok(shown)
 }
 
 fn detail(message: &MessagePicture) -> MessageDetail {

@@ -18,6 +18,7 @@ fn picture(rooms: &Rooms) -> QueueList {
     let picture = rooms.queue.picture();
     let steering = rooms.queue.steering();
     let links = steering.links.iter();
+    let folders = rooms.queue.folders().into_iter();
     let pressure = rooms.queue.pressure(rooms.explain.now());
     let hard = pressure.level != Level::Normal;
     QueueList {
@@ -25,6 +26,8 @@ fn picture(rooms: &Rooms) -> QueueList {
         octets: picture.octets,
         deleted: picture.deleted,
         syncs: rooms.queue.batches(),
+        folders: folders.map(|folder| folder.display().to_string()).collect(),
+        reading: rooms.queue.reading(),
         refusing: picture.refusing,
         pressure: pressure.level.as_str().to_owned(),
         pressure_because: hard.then_some(pressure.why),

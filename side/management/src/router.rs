@@ -10,6 +10,7 @@ use bridgehead_mail::{Address, MessageId};
 use bridgehead_management_api::{
     PATH_PREFIX, Problem, RecipientExplanation, RouteExplanation, Status,
 };
+use bridgehead_queue::Queue;
 use serde::Deserialize;
 
 /// An organisation file of 100,000 objects is far below this.
@@ -65,6 +66,17 @@ impl No {
 
     pub(crate) fn bad(why: &impl std::fmt::Display) -> Self {
         Self(StatusCode::BAD_REQUEST, why.to_string())
+    }
+
+    /// Nobody can say anything about all messages, or that one isn't there, before the queue is read.
+    pub(crate) fn unless_read(queue: &Queue) -> Result<(), Self> {
+        let Some((read, all)) = queue.reading() else {
+            return Ok(());
+        };
+        let why = format!(
+            "the queue is still being read after a start ({read} of {all} segments); mail flows, try again in a moment"
+        );
+        Err(Self(StatusCode::SERVICE_UNAVAILABLE, why))
     }
 
     pub(crate) fn broken(why: &impl std::fmt::Display) -> Self {

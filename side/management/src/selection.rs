@@ -58,6 +58,8 @@ impl Meant {
         wanted: impl Fn(&Summary) -> bool,
         mut take: impl FnMut(Selected),
     ) -> Result<(), No> {
+        // An answer about some of the messages would be taken for one about all of them.
+        No::unless_read(&rooms.queue)?;
         let ids = match self {
             Self::Those(_) => rooms.queue.ids(),
             Self::These(ids) => {

@@ -49,6 +49,19 @@ async fn list(to: &Admin) -> Result<(), AdminError> {
             "MAIL IS REFUSED: {reason}\nMend the disk, then: bridgehead queue resume"
         ))?;
     }
+    if let Some((read, all)) = list.reading {
+        print(&format!(
+            "THE QUEUE IS STILL BEING READ after a start ({read} of {all} segments): mail flows, counts grow"
+        ))?;
+    }
+    if let [present, left @ ..] = list.folders.as_slice()
+        && !left.is_empty()
+    {
+        let left = left.join(", ");
+        print(&format!(
+            "new mail goes to {present}; what lies in {left} is brought there"
+        ))?;
+    }
     if let Some(because) = &list.pressure_because {
         let what = match list.pressure.as_str() {
             "slow" => "REPLIES TO NEW MAIL ARE DELAYED",

@@ -15,12 +15,20 @@ use std::path::{Path, PathBuf};
 pub(crate) async fn serve(config: &Path) -> Result<(), Box<dyn Error>> {
     let file = ServerFile::read(config).map_err(|faults| in_lines(&faults))?;
     start_logging(&file)?;
-    let server = Server::start(&file).await?;
+    let mut server = Server::start(&file).await?;
     announce(&server)?;
-    let signal = stop::asked().await?;
-    tracing::info!(signal, "stopping: running transactions are finished");
+    let broken = tokio::select! {
+        signal = stop::asked() => {
+            tracing::info!(signal = signal?, "stopping: running transactions are finished");
+            None
+        }
+        why = server.broken() => {
+            tracing::error!(why, "stopping: the server can't go on");
+            Some(why)
+        }
+    };
     server.stop().await;
-    Ok(())
+    broken.map_or(Ok(()), |why| Err(why.into()))
 }
 
 /// Starts logging as the server file says.

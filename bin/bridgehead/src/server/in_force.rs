@@ -20,6 +20,8 @@ use tokio::task::JoinHandle;
 pub(super) struct Follower {
     pub(super) server: String,
     pub(super) data: PathBuf,
+    /// The folder of the queue where the organisation names none.
+    pub(super) queue_home: PathBuf,
     pub(super) directory: Directory,
     pub(super) queue: Queue,
     pub(super) delivery: Delivery,
@@ -77,6 +79,7 @@ impl Follower {
             delivery,
             transport,
             queue,
+            queue_folder,
         } = match settings {
             Ok(settings) => settings,
             Err(faults) => return faults.iter().map(ToString::to_string).collect(),
@@ -90,9 +93,23 @@ impl Follower {
             routing,
             settings: Arc::new(transport),
         });
-        match self.listener.apply(listener).await {
-            Ok(()) => Vec::new(),
-            Err(error) => vec![crate::chain(&error)],
+        let mut faults: Vec<String> = self.turn_queue_to(queue_folder).await.into_iter().collect();
+        if let Err(error) = self.listener.apply(listener).await {
+            faults.push(crate::chain(&error));
+        }
+        faults
+    }
+
+    /// New mail goes to this folder; returns why not, if it can't.
+    async fn turn_queue_to(&self, folder: Option<PathBuf>) -> Option<String> {
+        let folder = folder.unwrap_or_else(|| self.queue_home.clone());
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
+        let queue = self.queue.clone();
+        let turned = tokio::task::spawn_blocking(move || queue.turn_to(&folder)).await;
+        match turned {
+            Ok(Ok(_)) => None,
+            Ok(Err(fault)) => Some(format!("queue-folder: {fault}; mail goes on where it was")),
+            Err(error) => Some(format!("queue-folder: {error}")),
         }
     }
 }

@@ -385,7 +385,8 @@ impl World {
                     }
                 }
             }
-            (10..=17, _) => self.order(),
+            (10..=16, _) => self.order(),
+            (17, _) => self.adopt(),
             (18, _) => self.hold_outbound(),
             _ => self.resume(),
         }
@@ -407,7 +408,9 @@ impl World {
     /// Folders beside the home.
     pub(crate) fn marks(&self) -> u64 {
         let files = self.disk.files();
-        let marks = files.iter().filter(|(path, _)| path.ends_with("folder"));
+        let marks = files.iter().filter(|(path, _)| {
+            path.ends_with("folder") && !path.to_string_lossy().contains("/dead")
+        });
         marks.count() as u64
     }
 
@@ -436,7 +439,7 @@ impl World {
     pub(crate) fn queued(&self) -> impl Iterator<Item = MessageId> {
         let queued = self.told.iter();
         queued
-            .filter(|(_, told)| matches!(told.status, Status::Queued(_)))
+            .filter(|(_, told)| matches!(told.status, Status::Queued(_)) && !told.adopting)
             .map(|(id, _)| *id)
     }
 

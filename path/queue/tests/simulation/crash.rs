@@ -135,16 +135,25 @@ impl World {
         self.counts.orphans += recovery.orphans;
         self.note((9, recovery.messages, recovery.torn.len(), recovery.orphans));
         let queue = self.queue();
+        self.learn_begun();
         let leases: Vec<Lease> = std::iter::from_fn(|| queue.take()).collect();
         self.compare_orders();
         let mut found = BTreeMap::new();
         for lease in &leases {
+            let told = self.told.get(&lease.id());
+            assert!(
+                !told.is_some_and(|told| told.adopting),
+                "{} isn't ours yet",
+                lease.id()
+            );
             found.insert(lease.id(), self.found(lease));
         }
         // What operators keep isn't taken.
         for id in queue.ids() {
             if let Entry::Vacant(vacant) = found.entry(id) {
-                assert!(self.told[&id].decided.is_kept(), "{id} can't be read");
+                let told = &self.told[&id];
+                let stands = told.decided.is_kept() || told.adopting;
+                assert!(stands, "{id} can't be read");
                 vacant.insert(self.found_kept(id));
             }
         }
@@ -309,6 +318,9 @@ pub(crate) fn finish(shared: &Shared) {
         world.disk.set_faults(Faults::default());
     }
     world.resume();
+    if world.dead.as_ref().is_some_and(|dead| !dead.adopted) {
+        world.adopt();
+    }
     let kept: Vec<MessageId> = world.queued().collect();
     for id in kept {
         world.obey(id, &Order::Thaw);
@@ -379,6 +391,7 @@ fn world_is_empty(shared: &Shared) {
     let left: Vec<_> = world.disk.files();
     let contents = left
         .iter()
+        .filter(|(path, _)| !path.to_string_lossy().contains("/dead"))
         .filter(|(path, _)| path.to_string_lossy().ends_with(".content"));
     assert_eq!(contents.count(), 0, "contents are left: {left:?}");
     let segments = world.segments();

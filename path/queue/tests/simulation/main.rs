@@ -13,6 +13,7 @@
 
 mod act;
 mod crash;
+mod dead;
 mod leases;
 mod made;
 mod model;
@@ -38,6 +39,9 @@ fn number(name: &str) -> Option<u64> {
 /// Runs a seed; gives back what happened, and a print of every step and its outcome.
 fn run(seed: u64) -> (Counts, u64) {
     let world = Arc::new(Mutex::new(World::new(seed)));
+    if world.lock().one_in(3) {
+        world.lock().let_one_die();
+    }
     world::open(&world);
     let steps = world.lock().pick(30..160);
     for _ in 0..steps {

@@ -70,6 +70,8 @@ pub(crate) struct Told {
     pub(crate) promised: bool,
     /// What operators have decided.
     pub(crate) decided: Decided,
+    /// It is of a spool that isn't taken over as a whole yet, so it must stand still here.
+    pub(crate) adopting: bool,
 }
 
 /// The name of an addressee in the model.
@@ -89,6 +91,7 @@ impl Told {
             attempts: 0,
             promised: false,
             decided: Decided::new(),
+            adopting: false,
         }
     }
 

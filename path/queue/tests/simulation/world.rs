@@ -1,5 +1,6 @@
 //! One run: the disk, the queue, everything that is lent out, and the model.
 
+use crate::dead::Dead;
 use crate::model::{Since, Status, Told};
 use bridgehead_mail::{MessageId, Timestamp};
 use bridgehead_queue::settings::Limits;
@@ -52,6 +53,8 @@ pub(crate) struct Counts {
     pub(crate) folders_given_up: u64,
     /// Messages that were acknowledged while the spool was still being read.
     pub(crate) taken_early: u64,
+    /// Messages that were taken over from another spool.
+    pub(crate) adopted: u64,
 }
 
 impl Counts {
@@ -79,6 +82,7 @@ impl Counts {
             turned,
             folders_given_up,
             taken_early,
+            adopted,
         } = other;
         self.acknowledged += acknowledged;
         self.refused += refused;
@@ -102,6 +106,7 @@ impl Counts {
         self.turned += turned;
         self.folders_given_up += folders_given_up;
         self.taken_early += taken_early;
+        self.adopted += adopted;
     }
 
     /// A simulation in which something never happens proves nothing about it.
@@ -129,6 +134,7 @@ impl Counts {
             turned,
             folders_given_up,
             taken_early,
+            adopted,
         } = self;
         for count in [
             acknowledged,
@@ -153,6 +159,7 @@ impl Counts {
             turned,
             folders_given_up,
             taken_early,
+            adopted,
         ] {
             assert!(*count > 0, "something never happened: {self:?}");
         }
@@ -186,6 +193,8 @@ pub(crate) struct World {
     pub(crate) outbound_unsure: bool,
     /// Which way mail is routed now.
     pub(crate) way: u64,
+    /// The spool of a server that is gone.
+    pub(crate) dead: Option<Dead>,
     pub(crate) counts: Counts,
     trace: DefaultHasher,
     /// Every step is printed.
@@ -228,6 +237,7 @@ impl World {
             outbound_held: None,
             outbound_unsure: false,
             way: 0,
+            dead: None,
             counts: Counts::default(),
             trace: DefaultHasher::new(),
             tells: std::env::var_os("SEED").is_some(),
@@ -275,7 +285,10 @@ impl World {
 
     pub(crate) fn segments(&self) -> usize {
         let files = self.disk.files();
-        let names = files.iter().map(|(path, _)| path.to_string_lossy());
+        let files = files
+            .iter()
+            .filter(|(path, _)| !path.to_string_lossy().contains("/dead"));
+        let names = files.map(|(path, _)| path.to_string_lossy());
         names.filter(|name| name.ends_with(".log")).count()
     }
 
@@ -313,8 +326,11 @@ impl World {
             };
             self.note((1, matches!(status, Status::Queued(_))));
             let told = self.told.get_mut(&id).expect("submitted");
-            told.status = status;
             told.promised |= matches!(status, Status::Queued(_));
+            // While contents were moved behind the commit, it may have ended already.
+            if !matches!(told.status, Status::Ended(_)) {
+                told.status = status;
+            }
         }
     }
 
