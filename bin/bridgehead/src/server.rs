@@ -20,6 +20,7 @@ use bridgehead_transport::Transport;
 use explain::Wiring;
 use std::error::Error;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{oneshot, watch};
@@ -201,9 +202,11 @@ fn open_queue(file: &ServerFile) -> Result<(Queue, Reading), Box<dyn Error>> {
     let home = std::path::absolute(&file.queue)?;
     let settings = bridgehead_queue::Settings::for_directory(home);
     let (queue, unread) = Queue::begin(settings, Arc::new(RealDisk), now())?;
+    let known = queue.clone();
     let reading = tokio::task::spawn_blocking(move || match unread.read() {
         Ok(recovery) => {
             say(&recovery);
+            go_on_adopting(&known);
             None
         }
         Err(OpenError::Closed) => None,
@@ -225,6 +228,31 @@ fn say(recovery: &Recovery) {
         segments = recovery.segments,
         "everything in the queue is known"
     );
+}
+
+/// Adoptions that were interrupted go on.
+fn go_on_adopting(queue: &Queue) {
+    for adoption in queue.adoptions() {
+        let home = &*adoption.home;
+        match queue.adopt(Path::new(home)) {
+            Ok(adopted) => {
+                let messages = adopted.messages.len();
+                tracing::info!(
+                    home,
+                    messages,
+                    "another server's queue was taken over to the end"
+                );
+            }
+            Err(error) => {
+                let why = crate::chain(&error);
+                tracing::warn!(
+                    home,
+                    why,
+                    "what was copied of another server's queue stands still; bridgehead queue adopt goes on with it"
+                );
+            }
+        }
+    }
 }
 
 /// What the server calls itself until the organisation says otherwise.

@@ -1,13 +1,14 @@
 //! A look at a spool that no server has open: what is in it and what is wrong, in plain words. Nothing is changed.
 
 use crate::error::OpenError;
+use crate::folders;
 use crate::record::{ContentRecord, Record};
 use crate::segment::{Segment, scan_segment, sequence_of};
 use crate::steering;
 use bridgehead_disk::Disk;
 use bridgehead_mail::MessageId;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// What was found in a spool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub fn check(disk: &dyn Disk, directory: &Path) -> Result<Checked, OpenError> {
             source,
         }
     };
-    let entries = disk.list(directory).map_err(failed("list"))?;
+    disk.list(directory).map_err(failed("list"))?;
     let _lock = match disk.lock(&directory.join("lock")) {
         Ok(lock) => lock,
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
@@ -54,17 +55,15 @@ pub fn check(disk: &dyn Disk, directory: &Path) -> Result<Checked, OpenError> {
     let mut checked = Checked::default();
     let mut known = Known::new();
     let mut contents: BTreeMap<String, u64> = BTreeMap::new();
+    let mut segments = BTreeMap::new();
+    let others = folders::list(disk, directory)?.unwrap_or_default();
+    let others = others.into_iter().map(|listed| listed.path);
+    for folder in std::iter::once(directory.to_owned()).chain(others) {
+        checked.look_into(disk, &folder, &mut segments, &mut contents);
+    }
     let mut last_batch = 0;
-    for entry in entries {
-        let path = directory.join(&entry.name);
-        let kept = BTreeSet::from(["lock", "steering", "steering.new"]);
-        if sequence_of(&entry.name).is_some() {
-            last_batch = checked.segment(disk, &path, last_batch, &mut known)?;
-        } else if let Some(id) = entry.name.strip_suffix(".content") {
-            contents.insert(id.to_owned(), entry.size);
-        } else if !kept.contains(entry.name.as_str()) && !entry.name.ends_with(".damaged") {
-            checked.foreign.push(path.display().to_string());
-        }
+    for path in segments.values() {
+        last_batch = checked.segment(disk, path, last_batch, &mut known)?;
     }
     checked.compare(directory, &known, contents);
     match steering::read(disk, &directory.join(steering::NAME)) {
@@ -77,7 +76,54 @@ pub fn check(disk: &dyn Disk, directory: &Path) -> Result<Checked, OpenError> {
     Ok(checked)
 }
 
+/// What belongs into a folder of a spool, beside segments and contents.
+const BELONGS: [&str; 9] = [
+    "lock",
+    "steering",
+    "steering.new",
+    "folders",
+    "folders.new",
+    "folder",
+    "identity",
+    "adopting",
+    "adopted",
+];
+
 impl Checked {
+    /// What lies in one folder. Where there are two copies of a content, the larger one counts.
+    fn look_into(
+        &mut self,
+        disk: &dyn Disk,
+        folder: &Path,
+        segments: &mut BTreeMap<u64, PathBuf>,
+        contents: &mut BTreeMap<String, u64>,
+    ) {
+        let entries = match disk.list(folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                let folder = folder.display();
+                let what = "is a folder of the spool and can't be read";
+                self.damage.push(format!("{folder} {what}: {error}"));
+                return;
+            }
+        };
+        for entry in entries {
+            let path = folder.join(&entry.name);
+            if let Some(sequence) = sequence_of(&entry.name) {
+                segments.insert(sequence, path);
+            } else if let Some(id) = entry.name.strip_suffix(".content") {
+                let known = contents.entry(id.to_owned()).or_default();
+                *known = entry.size.max(*known);
+            } else if entry.name.ends_with(".moving") {
+                let path = path.display();
+                self.harmless
+                    .push(format!("{path}: a copy that wasn't finished"));
+            } else if !BELONGS.contains(&entry.name.as_str()) && !entry.name.ends_with(".damaged") {
+                self.foreign.push(path.display().to_string());
+            }
+        }
+    }
+
     fn segment(
         &mut self,
         disk: &dyn Disk,

@@ -97,6 +97,30 @@ pub struct Selection {
     pub ids: Vec<String>,
 }
 
+/// `POST /v1/queue/adopt`: take over the queue of a server that is gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AdoptRequest {
+    /// The folder of that queue, an absolute path on this machine.
+    pub folder: String,
+    /// The folder is lost for good: what an interrupted adoption has copied of it is let go.
+    #[serde(default)]
+    pub lost: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AdoptAnswer {
+    /// Messages that begin their way on this server.
+    pub messages: u64,
+    /// Messages that were in this server's queue anyway.
+    pub known: u64,
+    /// What can't be read of the other queue. It stays there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damage: Vec<String>,
+}
+
 /// `POST /v1/queue/find`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

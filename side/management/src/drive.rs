@@ -7,13 +7,18 @@ use crate::Rooms;
 use crate::error::StartError;
 use crate::router::{No, router};
 use axum::serve::Listener;
+use bridgehead_queue::Queue;
 use std::future::Future;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
+
+/// How long an order waits for the queue to be read after a start, and how often it looks.
+pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(10);
+const READ_ROUND: Duration = Duration::from_millis(10);
 
 /// Serves the management interface on a Unix socket until `stop` resolves.
 ///
@@ -45,6 +50,14 @@ pub(crate) async fn blocking<T: Send + 'static>(
 }
 
 /// What comes of it, if it comes in time.
+/// Waits until the queue is read after a start, not longer than this; for threads that may block.
+pub(crate) fn await_read(queue: &Queue, patience: Duration) {
+    let end = Instant::now() + patience;
+    while queue.reading().is_some() && Instant::now() < end {
+        std::thread::sleep(READ_ROUND);
+    }
+}
+
 pub(crate) async fn within<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
     tokio::time::timeout(limit, work).await.ok()
 }

@@ -4,6 +4,7 @@
 //! server's own user and root get in; every control is logged with who asked for it; requests are bounded. What it may
 //! refuse: what isn't there, and files with faults. Deliberately absent: any state of its own.
 
+mod adopting;
 mod carrying;
 mod changes;
 mod controls;

@@ -25,12 +25,11 @@ pub(crate) async fn show(
 
 async fn picture(rooms: &Rooms, id: MessageId) -> Result<Option<MessagePicture>, No> {
     let queue = rooms.queue.clone();
-    let shown = blocking(move || queue.show(id)).await?;
-    let shown = shown.map_err(|error| No::broken(&error))?;
-    if shown.is_none() {
-        No::unless_read(&rooms.queue)?;
-    }
-    Ok(shown)
+    let shown = blocking(move || {
+        No::unless_read(&queue)?;
+        queue.show(id).map_err(|error| No::broken(&error))
+    });
+    shown.await?
 }
 
 fn detail(message: &MessagePicture) -> MessageDetail {

@@ -1,6 +1,6 @@
 //! The queue as a whole: its picture, what is held, and what goes on after the disk was mended.
 
-use crate::drive::blocking;
+use crate::drive::{await_read, blocking};
 use crate::router::No;
 use crate::{OPERATOR, Rooms};
 use axum::Json;
@@ -9,9 +9,18 @@ use bridgehead_mail::LinkName;
 use bridgehead_management_api::{Held, HoldAnswer, HoldRequest, QueueGroup, QueueList};
 use bridgehead_queue::view::Group;
 use bridgehead_queue::{Decision, Level};
+use std::time::Duration;
+
+/// How long a look at the queue waits for it to be read after a start.
+const GLANCE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn list(State(rooms): State<Rooms>) -> Result<Json<QueueList>, No> {
-    blocking(move || picture(&rooms)).await.map(Json)
+    let pictured = blocking(move || {
+        // A short queue is read in no time; a long one is shown as far as it is known.
+        await_read(&rooms.queue, GLANCE);
+        picture(&rooms)
+    });
+    pictured.await.map(Json)
 }
 
 fn picture(rooms: &Rooms) -> QueueList {

@@ -1,6 +1,9 @@
 //! Which request goes where, and how no is said.
 
-use crate::{From, Rooms, carrying, changes, controls, directory, mailboxes, messages, queue};
+use crate::drive::{READ_PATIENCE, await_read};
+use crate::{
+    From, Rooms, adopting, carrying, changes, controls, directory, mailboxes, messages, queue,
+};
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -25,6 +28,7 @@ pub(crate) fn router(rooms: Rooms) -> Router {
         .route("/queue/control", post(controls::control))
         .route("/queue/hold", post(queue::hold))
         .route("/queue/resume", post(queue::resume))
+        .route("/queue/adopt", post(adopting::adopt))
         .route("/messages/{id}", get(messages::show))
         .route("/messages/{id}/export", get(carrying::export))
         .route("/queue/import", post(carrying::import))
@@ -68,8 +72,9 @@ impl No {
         Self(StatusCode::BAD_REQUEST, why.to_string())
     }
 
-    /// Nobody can say anything about all messages, or that one isn't there, before the queue is read.
+    /// Nobody can say anything about all messages, or that one isn't there, before the queue is read. Waits for that a while.
     pub(crate) fn unless_read(queue: &Queue) -> Result<(), Self> {
+        await_read(queue, READ_PATIENCE);
         let Some((read, all)) = queue.reading() else {
             return Ok(());
         };

@@ -24,6 +24,7 @@ mod receiving;
 mod relay;
 mod reports;
 mod restrictions;
+mod spools;
 mod submission;
 mod wishes;
 mod with_postfix;

@@ -50,6 +50,16 @@ pub(crate) enum Queue {
         #[command(flatten)]
         to: Admin,
     },
+    /// Take over the queue of a server that is gone, each message exactly once; if that is interrupted, run it again
+    Adopt {
+        /// The folder of its queue, on this machine; no server may have it open
+        folder: PathBuf,
+        /// The folder is lost for good: let go what an interrupted adoption has copied of it
+        #[arg(long)]
+        lost: bool,
+        #[command(flatten)]
+        to: Admin,
+    },
     /// Look at the spool of a stopped server: what is in it, and what is wrong
     Check {
         /// The folder of the queue

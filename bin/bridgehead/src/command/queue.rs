@@ -10,8 +10,10 @@ use super::{print, print_aside, print_json, row, table, time};
 use crate::admin_client::{AdminClient, AdminError, quote};
 use crate::cli::{Admin, Queue};
 use bridgehead_management_api::{
-    FindRequest, Found, FoundMessage, MessageDetail, PartDetail, QueueGroup, QueueList, Selection,
+    AdoptAnswer, AdoptRequest, FindRequest, Found, FoundMessage, MessageDetail, PartDetail,
+    QueueGroup, QueueList, Selection,
 };
+use std::path::Path;
 
 /// Runs one of the queue's commands.
 pub(crate) async fn queue(command: &Queue) -> Result<(), AdminError> {
@@ -33,9 +35,35 @@ pub(crate) async fn queue(command: &Queue) -> Result<(), AdminError> {
         }
         Queue::Export { ids, into, to } => carry::export(ids, into, to).await,
         Queue::Check { spool, repair } => check::check(spool, *repair),
+        Queue::Adopt { folder, lost, to } => adopt(folder, *lost, to).await,
         Queue::Import { files, to } => carry::import(files, to).await,
         Queue::Order(command) => order(command).await,
     }
+}
+
+async fn adopt(folder: &Path, lost: bool, to: &Admin) -> Result<(), AdminError> {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let request = AdoptRequest {
+        folder: folder.display().to_string(),
+        lost,
+    };
+    let mut server = AdminClient::connect(to).await?;
+    let answer: AdoptAnswer = server.post("/queue/adopt", &request).await?;
+    if to.json {
+        return print_json(&answer);
+    }
+    let count = answer.messages;
+    print(&format!("{count} messages begin their way on this server"))?;
+    if answer.known > 0 {
+        let known = answer.known;
+        print(&format!(
+            "{known} were in its queue anyway, and stay as they are"
+        ))?;
+    }
+    for fault in &answer.damage {
+        print(&format!("DAMAGE: {fault}"))?;
+    }
+    Ok(())
 }
 
 async fn list(to: &Admin) -> Result<(), AdminError> {
