@@ -35,6 +35,12 @@ impl Guarded {
         wait::try_until(patience, || self.child.try_wait().ok().flatten())
     }
 
+    /// SIGABRT, as an abort of the program itself, and wait for the end.
+    pub fn abort(&mut self) -> ExitStatus {
+        self.signal(rustix::process::Signal::ABORT);
+        self.child.wait().expect("an aborted child ends")
+    }
+
     /// SIGKILL, and wait for the end.
     pub fn kill(&mut self) -> ExitStatus {
         let _ = self.child.kill();

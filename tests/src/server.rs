@@ -261,6 +261,12 @@ impl Server {
             .unwrap_or_else(|| panic!("SIGTERM doesn't stop the server; its log:\n{}", self.log()))
     }
 
+    /// The end that an abort of the program makes.
+    pub fn abort(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("a running server");
+        process.abort()
+    }
+
     /// SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {

@@ -11,17 +11,19 @@ use bridgehead_directory::Directory;
 use bridgehead_disk::RealDisk;
 use bridgehead_ldap_directory::LdapDirectory;
 use bridgehead_listener::{Listener, Tls};
-use bridgehead_mail::{Domain, Timestamp};
+use bridgehead_mail::{Domain, Event, EventKind, Timestamp, Track};
 use bridgehead_management::{InForce, Rooms};
 use bridgehead_queue::{OpenError, Queue, Recovery};
 use bridgehead_store::Store;
 use bridgehead_tracking::Tracker;
 use bridgehead_transport::Transport;
 use explain::Wiring;
+use signal_hook::consts::SIGABRT;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -60,7 +62,7 @@ impl Server {
             bridgehead_tracking::Settings::default(),
         )?;
         let track: Arc<Tracker> = Arc::new(tracker.clone());
-        let (queue, reading) = open_queue(file)?;
+        let (queue, reading) = open_queue(file, &tracker)?;
         let store_settings = bridgehead_store::Settings::for_directory(data.join("store"));
         let store = Store::open(store_settings, Arc::new(RealDisk))?;
         let hostname = own_name(file);
@@ -198,14 +200,17 @@ fn open_directory(file: &ServerFile) -> Result<OpenedDirectory, Box<dyn Error>> 
 }
 
 /// Opens the queue, and reads what lies in it beside the mail that comes; returns why that failed, if it did.
-fn open_queue(file: &ServerFile) -> Result<(Queue, Reading), Box<dyn Error>> {
+fn open_queue(file: &ServerFile, tracker: &Tracker) -> Result<(Queue, Reading), Box<dyn Error>> {
     let home = std::path::absolute(&file.queue)?;
     let settings = bridgehead_queue::Settings::for_directory(home);
     let (queue, unread) = Queue::begin(settings, Arc::new(RealDisk), now())?;
-    let known = queue.clone();
+    if let Err(error) = note_aborts(&queue.abort_note()) {
+        tracing::warn!(%error, "an abort of the server can't be noted, so none can be traced to a message");
+    }
+    let (known, tracker) = (queue.clone(), tracker.clone());
     let reading = tokio::task::spawn_blocking(move || match unread.read() {
         Ok(recovery) => {
-            say(&recovery);
+            say(&recovery, &tracker);
             go_on_adopting(&known);
             None
         }
@@ -216,7 +221,19 @@ fn open_queue(file: &ServerFile) -> Result<(Queue, Reading), Box<dyn Error>> {
 }
 
 /// Says what a start found.
-fn say(recovery: &Recovery) {
+fn say(recovery: &Recovery, tracker: &Tracker) {
+    for (message, how) in &recovery.set_aside {
+        tracing::error!(id = %message, %how, "a message is set aside");
+        tracker.track(Event {
+            at: now(),
+            message: *message,
+            session: None,
+            kind: EventKind::Controlled {
+                action: "set aside",
+                by: format!("the server: {how}").into(),
+            },
+        });
+    }
     for torn in &recovery.torn {
         tracing::warn!("{torn}; it was never answered for");
     }
@@ -228,6 +245,18 @@ fn say(recovery: &Recovery) {
         segments = recovery.segments,
         "everything in the queue is known"
     );
+}
+
+/// While the process is being aborted, an octet is written to this file: the next start then knows that what was in hand may be the
+/// cause.
+fn note_aborts(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.create(true).append(true).open(path)?;
+    // The library's handler writes to any descriptor; a file keeps the octet when the process is gone.
+    signal_hook::low_level::pipe::register(SIGABRT, file)?;
+    // Behind that the process ends as it does without a handler, also where the signal came from elsewhere.
+    let always = Arc::new(AtomicBool::new(true));
+    signal_hook::flag::register_conditional_default(SIGABRT, always).map(|_| ())
 }
 
 /// Adoptions that were interrupted go on.

@@ -77,7 +77,10 @@ pub fn check(disk: &dyn Disk, directory: &Path) -> Result<Checked, OpenError> {
 }
 
 /// What belongs into a folder of a spool, beside segments and contents.
-const BELONGS: [&str; 9] = [
+const BELONGS: [&str; 12] = [
+    "in-hand",
+    "suspects",
+    "aborted",
     "lock",
     "steering",
     "steering.new",

@@ -41,6 +41,7 @@ pub struct Lease {
     pub(crate) shared: Arc<Shared>,
     pub(crate) id: MessageId,
     pub(crate) open: bool,
+    pub(crate) slot: Option<u32>,
     /// Its envelope as accepted.
     pub envelope: Arc<Envelope>,
     /// Its content.
@@ -66,6 +67,7 @@ impl Drop for Lease {
         if self.open {
             self.shared.untake(self.id);
         }
+        self.shared.let_go(self.id, self.slot);
     }
 }
 
@@ -76,6 +78,7 @@ pub struct PartLease {
     pub(crate) part: u32,
     pub(crate) numbers: Vec<u32>,
     pub(crate) open: bool,
+    pub(crate) slot: Option<u32>,
     /// The envelope as accepted.
     pub envelope: Arc<Envelope>,
     /// The content.
@@ -109,6 +112,7 @@ impl Drop for PartLease {
         if self.open {
             self.shared.give_back(self.id, self.part);
         }
+        self.shared.let_go(self.id, self.slot);
     }
 }
 

@@ -23,6 +23,7 @@ mod error;
 mod failures;
 mod folders;
 mod gather;
+mod in_hand;
 mod inlet;
 mod lease;
 mod log;
@@ -43,6 +44,7 @@ pub mod settings;
 mod shared;
 mod state;
 mod steering;
+mod suspects;
 mod turns;
 pub mod view;
 

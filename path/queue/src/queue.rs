@@ -52,6 +52,7 @@ impl Queue {
                         shared: Arc::clone(&self.shared),
                         id,
                         open: true,
+                        slot: self.shared.in_hand.take(id),
                         envelope: taken.envelope,
                         content: taken.content,
                         work: taken.work,
@@ -61,6 +62,7 @@ impl Queue {
                 }
                 // It stays taken: visible, not tried in a circle. Looked at again in an hour.
                 Err(error) => {
+                    self.shared.let_go(id, None);
                     tracing::error!(id = %id, %error, "a queued message can't be read")
                 }
             }
@@ -228,6 +230,7 @@ impl Queue {
                 addressees: pick(&all, &numbers),
                 numbers,
                 open: true,
+                slot: self.shared.in_hand.take(id),
                 envelope: loaded.envelope,
                 content: loaded.content,
                 hop,
@@ -251,6 +254,8 @@ impl Queue {
                 state.settle(id, taken.part, numbers, carried);
                 // What can't be read can't be given up either: not tried in a circle.
                 state.postpone_expiry(id, until);
+                drop(state);
+                self.shared.let_go(id, None);
                 None
             }
         }
@@ -311,6 +316,7 @@ impl Queue {
         let mut gather = self.shared.gather.lock();
         add_reports(reports, &mut gather);
         let deferred = deferred_record(&left, &carried).filter(|_| !left.is_empty());
+        self.shared.acquit(id, &mut state);
         state.settle(id, part, left, carried);
         let finished = state.entries.get(&id).is_some_and(|entry| entry.is_done());
         if finished {

@@ -6,8 +6,11 @@
 
 use crate::error::OpenError;
 use crate::folders::{Folder, Folders, LOCK, read_mark};
+use crate::gather::Meaning;
+use crate::in_hand::{InHand, Suspects};
 use crate::log::Log;
 use crate::reading::{Contents, Reading};
+use crate::record::Record;
 use crate::segment::{Segment, scan_segment, sequence_of};
 use crate::settings::Settings;
 use crate::shared::Shared;
@@ -35,6 +38,8 @@ pub struct Recovery {
     pub damage: Vec<String>,
     /// Contents without a message that were removed.
     pub orphans: u64,
+    /// Messages that are set aside from this start on, because they were in hand when the process was aborted; with why.
+    pub set_aside: Vec<(MessageId, Box<str>)>,
 }
 
 /// What lies in the spool and isn't read yet.
@@ -45,6 +50,8 @@ pub struct Unread {
     contents: Contents,
     /// What is wrong with what operators hold, if something is.
     damage: Option<String>,
+    /// What was in hand when the process was aborted.
+    suspects: Suspects,
 }
 
 /// A spool that nobody else has open.
@@ -130,12 +137,15 @@ pub(crate) fn begin(
     state.expire_after = settings.limits.expire_after;
     state.schedule.steer(steering);
     let read = (folders, segments.len() as u64);
-    let shared = Arc::new(Shared::new(settings, disk, state, log, read, lock));
+    let (in_hand, suspects) = InHand::open(&*disk, &directory);
+    let shared = Shared::new(settings, disk, state, log, read, in_hand, lock);
+    let shared = Arc::new(shared);
     let unread = Unread {
         shared: Arc::clone(&shared),
         segments,
         contents,
         damage,
+        suspects,
     };
     Ok((shared, unread))
 }
@@ -213,6 +223,7 @@ impl Unread {
             segments,
             mut contents,
             damage,
+            suspects,
         } = self;
         let disk = &*shared.disk;
         let mut reading = Reading::new(shared.present_folder());
@@ -236,6 +247,7 @@ impl Unread {
             .repeat(&live, &done)
             .map_err(failed("read again", &shared.settings.directory))?;
         recovery.messages = ids.len() as u64;
+        recovery.set_aside = shared.suspect(&suspects);
         for some in ids.chunks(CHUNK) {
             let mut state = shared.state.lock();
             for id in some {
@@ -250,6 +262,24 @@ impl Unread {
 }
 
 impl Shared {
+    /// What was in hand when the process was aborted is worked on one at a time, or set aside when that has happened before.
+    fn suspect(&self, suspects: &Suspects) -> Vec<(MessageId, Box<str>)> {
+        let mut state = self.state.lock();
+        let mut gather = self.gather.lock();
+        let set_aside = state.suspect(suspects);
+        for (id, _) in &set_aside {
+            let entry = state.entries.get(id);
+            if let Some(control) = entry.and_then(|entry| entry.control.clone()) {
+                gather.add(*id, &Record::Controlled(control), Meaning::Other);
+            }
+        }
+        self.suspicious
+            .store(!state.suspects.is_empty(), Ordering::Release);
+        self.in_hand.note_suspects(&state.suspicions());
+        self.noted(gather);
+        set_aside
+    }
+
     /// Contents that no message needs go. Returns how many.
     fn throw_orphans_away(&self, contents: Contents) -> u64 {
         let mut orphans = 0;

@@ -7,6 +7,7 @@ use crate::entry::{Carried, Entry, Place};
 use crate::error::Refused;
 use crate::folders::{Folder, FolderFault, Folders};
 use crate::gather::{Answer, Gather, Meaning};
+use crate::in_hand::InHand;
 use crate::lease::Returned;
 use crate::log::Log;
 use crate::numbers::Numbers;
@@ -66,6 +67,10 @@ pub(crate) struct Shared {
     pub(crate) memory: AtomicU64,
     /// One change of what is held, or of the folders, at a time.
     pub(crate) steering: Mutex<()>,
+    /// What is in somebody's hands.
+    pub(crate) in_hand: InHand,
+    /// Whether some messages were in hand when the process was aborted.
+    pub(crate) suspicious: AtomicBool,
     /// Where segments and contents lie.
     pub(crate) folders: Mutex<Folders>,
     /// Messages whose contents may lie in a folder that is being emptied.
@@ -85,6 +90,7 @@ impl Shared {
         state: State,
         log: Log,
         (folders, segments): (Folders, u64),
+        in_hand: InHand,
         lock: Box<dyn Lock>,
     ) -> Self {
         let limits = settings.limits;
@@ -107,6 +113,8 @@ impl Shared {
             messages: AtomicU64::new(messages),
             memory: AtomicU64::new(0),
             steering: Mutex::default(),
+            in_hand,
+            suspicious: AtomicBool::new(false),
             folders: Mutex::new(folders),
             relocating: Mutex::default(),
             whole: AtomicBool::new(false),
@@ -345,6 +353,26 @@ impl Shared {
         gather
             .trash
             .extend(folder.map(|folder| (Arc::clone(folder), id)));
+    }
+
+    /// A message is in nobody's hands any more.
+    pub(crate) fn let_go(&self, id: MessageId, slot: Option<u32>) {
+        self.in_hand.give_back(slot);
+        if self.suspicious.load(Ordering::Acquire) {
+            let mut state = self.state.lock();
+            state.let_go(id);
+            self.suspicious
+                .store(!state.suspects.is_empty(), Ordering::Release);
+            drop(state);
+            self.changed.notify_one();
+        }
+    }
+
+    /// A message was worked on to an end: it is no suspect.
+    pub(crate) fn acquit(&self, id: MessageId, state: &mut State) {
+        if self.suspicious.load(Ordering::Acquire) && state.acquit(id) {
+            self.in_hand.note_suspects(&state.suspicions());
+        }
     }
 
     pub(crate) fn untake(&self, id: MessageId) {

@@ -6,11 +6,13 @@ use crate::entry::{Carried, Entry, Part, PartState, Place, Stage};
 use crate::failures::Failures;
 use crate::folders::Folder;
 use crate::gather::{Gather, Meaning};
+use crate::in_hand::Suspects;
 use crate::lease::Returned;
 use crate::numbers::Numbers;
 use crate::record::Record;
 use crate::schedule::Schedule;
 use crate::segment::Segment;
+use crate::suspects::SuspectRow;
 use bridgehead_mail::{MessageId, NextHop, Timestamp};
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -61,8 +63,10 @@ pub(crate) struct State {
     pub(crate) octets: u64,
     /// Messages whose recipients are over, before they are told so.
     pub(crate) returned: HashMap<MessageId, Returned>,
-    /// How often the processing of messages has ended workers.
+    /// How often the processing of messages has ended workers, or the process.
     crashes: HashMap<MessageId, u32>,
+    /// Messages that were in hand when the process was aborted.
+    pub(crate) suspects: SuspectRow,
     /// How long a message may take of which nothing else is known.
     pub(crate) expire_after: Duration,
     /// Messages that were taken and couldn't be read, with when they are looked at again, once that is known.
@@ -154,6 +158,7 @@ impl State {
         self.unreadable.remove(&message);
         self.returned.remove(&message);
         self.crashes.remove(&message);
+        self.suspects.clear(message);
         self.octets = self.octets.saturating_sub(entry.size);
         self.hot = self.hot.saturating_sub(usize::from(entry.hot.is_some()));
         Some(entry)
@@ -166,6 +171,7 @@ impl State {
             if let Some(entry) = self.entries.get_mut(&message)
                 && matches!(entry.stage, Stage::Submission)
                 && (over || entry.may_be_taken())
+                && self.suspects.may_have(message, WHOLE)
             {
                 entry.stage = Stage::Taken;
                 return Some(message);
@@ -284,6 +290,53 @@ impl State {
         true
     }
 
+    /// These were in hand when the process was aborted, so often. Gives back those that are set aside because of that, with why.
+    pub(crate) fn suspect(&mut self, suspects: &Suspects) -> Vec<(MessageId, Box<str>)> {
+        let mut set_aside = Vec::new();
+        for (message, times) in suspects {
+            let Some(entry) = self.entries.get_mut(message) else {
+                continue;
+            };
+            if *times < CRASHES_MAX {
+                self.crashes.insert(*message, *times);
+                self.suspects.add(*message);
+                continue;
+            }
+            let how = format!("it was in hand when the server was aborted, {times} times");
+            let how: Box<str> = how.into();
+            entry.control.get_or_insert_default().poison = Some(how.clone());
+            set_aside.push((*message, how));
+        }
+        set_aside
+    }
+
+    /// How often the suspects were in hand when the process was aborted.
+    pub(crate) fn suspicions(&self) -> Suspects {
+        let suspects = self.suspects.iter();
+        suspects
+            .filter_map(|message| Some((message, *self.crashes.get(&message)?)))
+            .collect()
+    }
+
+    /// A message was worked on to an end: whatever aborted the process, it wasn't this. Returns whether it was a suspect.
+    pub(crate) fn acquit(&mut self, message: MessageId) -> bool {
+        let was = self.suspects.clear(message);
+        if was {
+            self.crashes.remove(&message);
+        }
+        was
+    }
+
+    /// A message is in nobody's hands any more: the next suspect has its turn.
+    pub(crate) fn let_go(&mut self, message: MessageId) {
+        for (waiting, number) in self.suspects.let_go(message) {
+            match number {
+                WHOLE => self.submission.push_back(waiting),
+                number => self.queue_up(waiting, number),
+            }
+        }
+    }
+
     /// Messages that couldn't be read are looked at now.
     pub(crate) fn look_again(&mut self) {
         for message in std::mem::take(&mut self.unreadable).into_keys() {
@@ -341,7 +394,10 @@ impl State {
                 continue;
             };
             // It may have been taken as expired, or moved to another link, since it was put here.
-            if part.state == PartState::Ready && part.link == link {
+            if part.state == PartState::Ready
+                && part.link == link
+                && self.suspects.may_have(message, number)
+            {
                 part.state = PartState::Active;
                 return Some(TakenPart {
                     message,

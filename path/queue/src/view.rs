@@ -158,6 +158,12 @@ impl Queue {
         picture
     }
 
+    /// The file to which something is to be written while the process is being aborted.
+    #[must_use]
+    pub fn abort_note(&self) -> PathBuf {
+        self.shared.settings.directory.join(crate::in_hand::ABORTED)
+    }
+
     /// The folders in which the queue lies, that for new mail first; the others are being emptied.
     #[must_use]
     pub fn folders(&self) -> Vec<PathBuf> {

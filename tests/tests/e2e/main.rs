@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod aborted;
 mod configuring;
 mod controls;
 mod corpus;

@@ -23,10 +23,21 @@ fn send_some(server: &Server, count: usize) -> Vec<String> {
     let one = |number: usize| {
         let mut content = message(&format!("number {number}"));
         if number.is_multiple_of(2) {
-            content.extend(b"x".repeat(60).into_iter().chain(*b"\r\n").cycle().take(LARGE / 62 * 62));
+            content.extend(
+                b"x".repeat(60)
+                    .into_iter()
+                    .chain(*b"\r\n")
+                    .cycle()
+                    .take(LARGE / 62 * 62),
+            );
         }
         let to = format!("to{number}@example.net");
-        id_in(&send(server.inbound(), "bob@example.test", &[&to], &content))
+        id_in(&send(
+            server.inbound(),
+            "bob@example.test",
+            &[&to],
+            &content,
+        ))
     };
     (0..count).map(one).collect()
 }
@@ -61,7 +72,9 @@ fn the_queue_moves_to_another_folder_while_it_runs_and_a_kill_in_between_loses_n
     server.kill();
     server.run(&[]);
     ids.extend(send_some(&server, 2));
-    wait::until("nothing in the old folder", || (pieces(&home) == 0).then_some(()));
+    wait::until("nothing in the old folder", || {
+        (pieces(&home) == 0).then_some(())
+    });
     let list = server.ask(&["queue", "list"]);
     assert_eq!(list["folders"], serde_json::json!([other]), "{list:#}");
     // And back, to a folder in the data directory.
@@ -72,8 +85,14 @@ fn the_queue_moves_to_another_folder_while_it_runs_and_a_kill_in_between_loses_n
     });
     let sink = open(address);
     server.ask(&["queue", "retry", "--all"]);
-    wait::until("all at the next hop", || (sink.count() == ids.len()).then_some(()));
-    let subjects: BTreeSet<Vec<u8>> = sink.received().iter().map(|mail| mail.content.clone()).collect();
+    wait::until("all at the next hop", || {
+        (sink.count() == ids.len()).then_some(())
+    });
+    let subjects: BTreeSet<Vec<u8>> = sink
+        .received()
+        .iter()
+        .map(|mail| mail.content.clone())
+        .collect();
     assert_eq!(subjects.len(), ids.len(), "each once");
     server.await_empty_queue();
 }
@@ -87,10 +106,16 @@ fn a_folder_that_cant_be_used_leaves_mail_where_it_was_and_a_missing_one_stops_t
     let wrong = organization(address, &format!("queue-folder = \"{}\"", file.display()));
     server.apply(&wrong);
     let status = server.ask(&["status"]).to_string();
-    assert!(status.contains("queue-folder") && status.contains("a file"), "{status}");
+    assert!(
+        status.contains("queue-folder") && status.contains("a file"),
+        "{status}"
+    );
     send_some(&server, 2);
     let other = server.folder().join("mount/queue");
-    server.apply(&organization(address, &format!("queue-folder = \"{}\"", other.display())));
+    server.apply(&organization(
+        address,
+        &format!("queue-folder = \"{}\"", other.display()),
+    ));
     send_some(&server, 2);
     server.stop();
     // As if its disk weren't mounted.
@@ -99,7 +124,11 @@ fn a_folder_that_cant_be_used_leaves_mail_where_it_was_and_a_missing_one_stops_t
     let lines = server.spawn(&[]);
     assert!(lines.iter().all(|line| line != "ready"));
     wait::until("it has ended", || (!server.is_running()).then_some(()));
-    assert!(server.log().contains("Is its disk mounted?"), "{}", server.log());
+    assert!(
+        server.log().contains("Is its disk mounted?"),
+        "{}",
+        server.log()
+    );
     fs::remove_dir_all(&other).unwrap();
     fs::rename(server.folder().join("away"), &other).unwrap();
     server.run(&[]);
@@ -116,7 +145,10 @@ fn the_queue_of_a_dead_server_is_taken_over_once() {
     let server = Server::start(&organization(address, ""));
     let refused = server.command(&["queue", "adopt", folder]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && said.contains("in use"), "{said}");
+    assert!(
+        !refused.status.success() && said.contains("in use"),
+        "{said}"
+    );
     dead.kill();
     let answer = server.ask(&["queue", "adopt", folder]);
     assert_eq!(answer["messages"], 12, "{answer:#}");
@@ -126,7 +158,10 @@ fn the_queue_of_a_dead_server_is_taken_over_once() {
     let third = Server::start(&organization(address, ""));
     let refused = third.command(&["queue", "adopt", folder]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && said.contains("was taken over"), "{said}");
+    assert!(
+        !refused.status.success() && said.contains("was taken over"),
+        "{said}"
+    );
     let lines = dead.spawn(&[]);
     assert!(lines.iter().all(|line| line != "ready"));
     assert!(dead.log().contains("was taken over"), "{}", dead.log());

@@ -122,10 +122,14 @@ impl World {
         // The model knows of them from here on: after a crash some may be here, standing still.
         for (id, told) in self.dead.iter().flat_map(|dead| &dead.messages) {
             if !matches!(told.status, Status::Ended(_)) {
-                self.told.entry(*id).or_insert_with(|| Told {
+                let known = self.told.entry(*id).or_insert_with(|| Told {
                     adopting: true,
                     ..told.clone()
                 });
+                // An earlier try left nothing here: this one may.
+                if known.adopting && known.status == Status::Gone {
+                    known.status = Status::Waiting;
+                }
             }
         }
         let outcome = self.queue().adopt_now(&home);
@@ -146,15 +150,19 @@ impl World {
         }
     }
 
-    /// What stands still no longer.
+    /// What stands still no longer, or does again, because that it began its way wasn't durable.
     pub(crate) fn learn_begun(&mut self) {
-        let adopting = self.told.iter().filter(|(_, told)| told.adopting);
-        let ids: Vec<MessageId> = adopting.map(|(id, _)| *id).collect();
+        let ids: Vec<MessageId> = self.told.keys().copied().collect();
         for summary in self.queue().summaries(&ids) {
-            if summary.control.adopting.is_none() {
-                let tick = self.tick();
-                let told = self.told.get_mut(&summary.id).expect("known");
-                told.adopting = false;
+            let tick = self.tick();
+            let told = self.told.get_mut(&summary.id).expect("known");
+            let adopting = summary.control.adopting.is_some();
+            if adopting && !told.adopting {
+                let durable = told.status == Status::Queued(Since::Durable);
+                assert!(!durable, "{} stands still again: {told:?}", summary.id);
+            }
+            if adopting != told.adopting {
+                told.adopting = adopting;
                 told.status = Status::Queued(Since::Tick(tick));
             }
         }
