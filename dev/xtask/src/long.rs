@@ -47,9 +47,12 @@ pub(crate) struct Fuzz {
 /// `cargo xtask simulate`.
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
-    /// How many seeds
-    #[arg(long, default_value_t = 1000)]
-    seeds: u64,
+    /// How many crashes
+    #[arg(long, default_value_t = 1_000_000)]
+    crash_points: u64,
+    /// How many seeds, whatever the number of crashes
+    #[arg(long)]
+    seeds: Option<u64>,
     /// The first of them; a random one if none is given
     #[arg(long)]
     from: Option<u64>,
@@ -134,7 +137,10 @@ pub(crate) fn simulate(options: &Simulate) -> Result<()> {
     ]);
     command
         .env("FROM", from.to_string())
-        .env("SEEDS", options.seeds.to_string());
+        .env("CRASH_POINTS", options.crash_points.to_string());
+    if let Some(seeds) = options.seeds {
+        command.env("SEEDS", seeds.to_string());
+    }
     step::run(&mut command)
 }
 

@@ -265,6 +265,11 @@ impl World {
                 "outbound mail is held, and {} is ready",
                 ready[chosen].link
             );
+            assert!(
+                self.outbound_unsure || !self.frozen_links.contains(ready[chosen].link.as_str()),
+                "{} is frozen, and ready",
+                ready[chosen].link
+            );
             queue.next(ready[chosen].number, now)
         };
         let Some(lease) = lease else {
@@ -387,6 +392,7 @@ impl World {
             }
             (10..=16, _) => self.order(),
             (17, _) => self.adopt(),
+            (18, _) if self.one_in(2) => self.steer(),
             (18, _) => self.hold_outbound(),
             _ => self.resume(),
         }
@@ -471,7 +477,10 @@ impl World {
         self.now += 1_000;
         if free < 1_000 && !self.must_refuse {
             let refused = self.queue().inlet().begin(self.at(), None).map(|_| ());
-            let seen = matches!(refused, Err(Refused::DiskFull { .. } | Refused::Storage(_)));
+            let seen = matches!(
+                refused,
+                Err(Refused::DiskFull { .. } | Refused::Storage(_) | Refused::Draining)
+            );
             assert!(seen || self.disk.is_off(), "mail is taken onto a full disk");
         }
         self.queue().apply(Limits {

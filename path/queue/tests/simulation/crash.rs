@@ -326,10 +326,7 @@ pub(crate) fn finish(shared: &Shared) {
         world.obey(id, &Order::Thaw);
         world.obey(id, &Order::Restore);
     }
-    if world.outbound_unsure || world.outbound_held == Some(true) {
-        world.queue().hold_outbound(None).expect("the disk is well");
-        world.outbound_held = Some(false);
-    }
+    world.release_everything();
     drop(world);
     for _ in 0..1_000 {
         act::commit(shared);

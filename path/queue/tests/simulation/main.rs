@@ -1,7 +1,7 @@
 //! The queue against a disk that fails, tears and forgets: random steps from a seed, crashes at any call (also while the
 //! crash before is being recovered from), and after each one a comparison with what the queue had promised.
 //!
-//! `SEEDS=5000` runs more of them, `FROM=` says where to begin, `SEED=17` runs one. A seed that fails says how to repeat it.
+//! `CRASH_POINTS=1000000` runs more of them, or `SEEDS=5000`; `FROM=` says where to begin, `SEED=17` runs one. A seed that fails says how to repeat it.
 //! A seed means the same run on every machine: threads are played by the hook of the disk, time by a number.
 
 #![allow(
@@ -23,10 +23,13 @@ mod world;
 use parking_lot::Mutex;
 use std::panic::catch_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use world::{Counts, World};
 
-/// Seeds of an ordinary test run.
-const SEEDS: u64 = 300;
+/// Crash points of an ordinary test run.
+const CRASH_POINTS: u64 = 10_000;
+/// With so many seeds everything happens.
+const SEEDS_ENOUGH: u64 = 300;
 
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -52,36 +55,73 @@ fn run(seed: u64) -> (Counts, u64) {
     (world.counts.clone(), world.print())
 }
 
+/// What came of many seeds.
+#[derive(Default)]
+struct Runs {
+    counts: Counts,
+    seeds: u64,
+    failed: Vec<u64>,
+}
+
+/// Runs seeds on all processors until there are so many seeds, or crash points.
+fn run_all(from: u64, seeds: u64, crash_points: u64) -> Runs {
+    let runs = Mutex::new(Runs::default());
+    let next = AtomicU64::new(0);
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= seeds || runs.lock().counts.crash_points() >= crash_points {
+                return;
+            }
+            let seed = from.wrapping_add(number);
+            let outcome = catch_unwind(|| run(seed));
+            let mut runs = runs.lock();
+            runs.seeds += 1;
+            match outcome {
+                Ok((these, _)) => runs.counts.add(&these),
+                Err(_) => {
+                    eprintln!(
+                        "repeat it: SEED={seed} cargo test -p bridgehead-queue --test simulation"
+                    );
+                    runs.failed.push(seed);
+                }
+            }
+        }
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(work);
+        }
+    });
+    runs.into_inner()
+}
+
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_finished_comes_back() {
-    let (from, count) = match number("SEED") {
+    let (from, seeds) = match number("SEED") {
         Some(seed) => (seed, 1),
         None => (
             number("FROM").unwrap_or(0),
-            number("SEEDS").unwrap_or(SEEDS),
+            number("SEEDS").unwrap_or(u64::MAX),
         ),
     };
-    let mut counts = Counts::default();
-    let mut failed = Vec::new();
-    for seed in (0..count).map(|number| from.wrapping_add(number)) {
-        match catch_unwind(|| run(seed)) {
-            Ok((these, _)) => counts.add(&these),
-            Err(_) => {
-                eprintln!(
-                    "repeat it: SEED={seed} cargo test -p bridgehead-queue --test simulation"
-                );
-                failed.push(seed);
-            }
-        }
-    }
+    let wanted = match number("SEEDS") {
+        Some(_) => u64::MAX,
+        None => number("CRASH_POINTS").unwrap_or(CRASH_POINTS),
+    };
+    let runs = run_all(from, seeds, wanted);
+    let (count, counts) = (runs.seeds, runs.counts);
     assert!(
-        failed.is_empty(),
-        "{} of {count} seeds failed: {failed:?}",
-        failed.len()
+        runs.failed.is_empty(),
+        "{} of {count} seeds failed: {:?}",
+        runs.failed.len(),
+        runs.failed
     );
-    println!("{count} seeds from {from}: {counts:?}");
+    let points = counts.crash_points();
+    println!("{count} seeds from {from}, {points} crash points: {counts:?}");
     // That all of it happens is a part of the proof.
-    if count >= SEEDS {
+    if count >= SEEDS_ENOUGH {
         counts.assert_that_all_happened();
     }
 }

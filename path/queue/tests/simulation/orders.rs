@@ -53,6 +53,9 @@ pub(crate) struct Decided {
     /// Until when it can be had back, and whether its sender is told.
     pub(crate) deleted: Tracked<Option<(Timestamp, bool)>>,
     pub(crate) priority: Tracked<Option<Priority>>,
+    pub(crate) expires: Tracked<Option<Timestamp>>,
+    /// Its processing has ended two workers.
+    pub(crate) poison: Tracked<bool>,
 }
 
 impl Decided {
@@ -61,6 +64,8 @@ impl Decided {
             frozen: Tracked::new(false),
             deleted: Tracked::new(None),
             priority: Tracked::new(None),
+            expires: Tracked::new(None),
+            poison: Tracked::new(false),
         }
     }
 
@@ -68,10 +73,12 @@ impl Decided {
         self.frozen.committed(stamp);
         self.deleted.committed(stamp);
         self.priority.committed(stamp);
+        self.expires.committed(stamp);
+        self.poison.committed(stamp);
     }
 
     pub(crate) fn is_kept(&self) -> bool {
-        self.frozen.now() || self.deleted.now().is_some()
+        self.frozen.now() || self.deleted.now().is_some() || self.poison.now()
     }
 }
 
@@ -90,7 +97,7 @@ impl World {
             return;
         }
         let id = queued[self.random.random_range(0..queued.len())];
-        let order = match self.pick(0..12) {
+        let order = match self.pick(0..14) {
             0..=2 => Order::Freeze,
             3..=4 => Order::Thaw,
             5 => Order::Delete {
@@ -101,6 +108,10 @@ impl World {
             8 => Order::Prioritize(Priority::ALL[self.random.random_range(0..3)]),
             9 => Order::Resubmit,
             10 => Order::Redirect(Some("elsewhere".into())),
+            11 => Order::Expire(Timestamp::from_millis(
+                self.now + self.random.random_range(0..600_000),
+            )),
+            12 => return self.poison(id),
             _ => Order::Retry,
         };
         self.obey(id, &order);
@@ -115,7 +126,7 @@ impl World {
         let decided = &mut self.told.get_mut(&id).expect("known").decided;
         let expected = match order {
             Order::Freeze if decided.frozen.now() => Effect::Already,
-            Order::Thaw if !decided.frozen.now() => Effect::Already,
+            Order::Thaw if !decided.frozen.now() && !decided.poison.now() => Effect::Already,
             Order::Restore if decided.deleted.now().is_none() => Effect::Already,
             Order::Delete { until, report }
                 if decided
@@ -128,10 +139,11 @@ impl World {
             Order::Prioritize(priority) if decided.priority.now() == Some(*priority) => {
                 Effect::Already
             }
+            Order::Expire(at) if decided.expires.now() == Some(*at) => Effect::Already,
             Order::Resubmit | Order::Retry | Order::Redirect(_) => return,
             _ => Effect::Changed,
         };
-        if effects == [Effect::Busy] && matches!(order, Order::Restore) {
+        if effects == [Effect::Busy] && matches!(order, Order::Restore | Order::Expire(_)) {
             return;
         }
         assert_eq!(effects, [expected], "{id}: {order:?}");
@@ -140,12 +152,63 @@ impl World {
         }
         match order {
             Order::Freeze => decided.frozen.set(tick, true),
-            Order::Thaw => decided.frozen.set(tick, false),
+            Order::Thaw => {
+                decided.frozen.set(tick, false);
+                decided.poison.set(tick, false);
+            }
+            Order::Expire(at) => decided.expires.set(tick, Some(*at)),
             Order::Restore => decided.deleted.set(tick, None),
             Order::Delete { until, report } => decided.deleted.set(tick, Some((*until, *report))),
             Order::Prioritize(priority) => decided.priority.set(tick, Some(*priority)),
             _ => {}
         }
+    }
+
+    /// The processing of a message ends two workers.
+    fn poison(&mut self, id: MessageId) {
+        let queue = self.queue();
+        let set_aside = queue.note_crash(id, "a worker ended") || queue.note_crash(id, "again");
+        assert!(set_aside, "{id} isn't set aside");
+        let tick = self.tick();
+        self.counts.poisoned += 1;
+        let decided = &mut self.told.get_mut(&id).expect("known").decided;
+        decided.poison.set(tick, true);
+    }
+
+    /// An operator holds a link or lets it go, or has the server drained.
+    pub(crate) fn steer(&mut self) {
+        let decision = Some(self.decision());
+        if self.one_in(4) {
+            let drain = self.queue().steering().draining.is_none();
+            let outcome = self.queue().drain(decision.filter(|_| drain));
+            self.note(("drain", drain, outcome.is_ok()));
+            return;
+        }
+        let name = format!("way-{}/one.example", self.pick(0..3));
+        let hold = !self.frozen_links.contains(&name);
+        let link = bridgehead_mail::LinkName::new(&name);
+        let outcome = self.queue().freeze_link(&link, decision.filter(|_| hold));
+        self.note(("link", hold, outcome.is_ok()));
+        match outcome {
+            Ok(_) if hold => self.frozen_links.insert(name),
+            Ok(_) => self.frozen_links.remove(&name),
+            Err(_) => {
+                self.outbound_unsure = true;
+                false
+            }
+        };
+    }
+
+    /// Nothing is held any more.
+    pub(crate) fn release_everything(&mut self) {
+        let queue = self.queue();
+        queue.hold_outbound(None).expect("the disk is well");
+        queue.drain(None).expect("the disk is well");
+        for link in queue.steering().links.into_keys() {
+            queue.freeze_link(&link, None).expect("the disk is well");
+        }
+        self.outbound_held = Some(false);
+        self.frozen_links.clear();
     }
 
     /// An operator throws the switch for all mail that goes out, or back.
@@ -193,8 +256,20 @@ impl World {
             );
             let priority = decided.priority.found(tick, control.priority);
             assert!(priority, "{id}: its priority is {:?}", control.priority);
+            let expires = decided.expires.found(tick, control.expires);
+            assert!(expires, "{id}: it expires at {:?}", control.expires);
+            let poison = decided.poison.found(tick, control.poison.is_some());
+            assert!(poison, "{id}: set aside is {:?}", control.poison);
         }
-        let held = queue.steering().outbound.is_some();
+        let steering = queue.steering();
+        let links = steering.links.keys().map(ToString::to_string).collect();
+        assert!(
+            self.outbound_unsure || self.frozen_links == links,
+            "links are frozen: {links:?}, not {:?}",
+            self.frozen_links
+        );
+        self.frozen_links = links;
+        let held = steering.outbound.is_some();
         let known = self.outbound_held.unwrap_or(false);
         assert!(
             self.outbound_unsure || held == known,

@@ -55,6 +55,8 @@ pub(crate) struct Counts {
     pub(crate) taken_early: u64,
     /// Messages that were taken over from another spool.
     pub(crate) adopted: u64,
+    /// Messages that were set aside.
+    pub(crate) poisoned: u64,
 }
 
 impl Counts {
@@ -83,6 +85,7 @@ impl Counts {
             folders_given_up,
             taken_early,
             adopted,
+            poisoned,
         } = other;
         self.acknowledged += acknowledged;
         self.refused += refused;
@@ -107,6 +110,12 @@ impl Counts {
         self.folders_given_up += folders_given_up;
         self.taken_early += taken_early;
         self.adopted += adopted;
+        self.poisoned += poisoned;
+    }
+
+    /// How often the power went, the process was killed, or a start was cut short.
+    pub(crate) const fn crash_points(&self) -> u64 {
+        self.power_losses + self.kills + self.crashes_in_recovery
     }
 
     /// A simulation in which something never happens proves nothing about it.
@@ -135,6 +144,7 @@ impl Counts {
             folders_given_up,
             taken_early,
             adopted,
+            poisoned,
         } = self;
         for count in [
             acknowledged,
@@ -160,6 +170,7 @@ impl Counts {
             folders_given_up,
             taken_early,
             adopted,
+            poisoned,
         ] {
             assert!(*count > 0, "something never happened: {self:?}");
         }
@@ -189,7 +200,9 @@ pub(crate) struct World {
     pub(crate) calm: bool,
     /// Whether an operator holds what goes out, if that is known.
     pub(crate) outbound_held: Option<bool>,
-    /// Whether a failure left that open.
+    /// Links that an operator holds.
+    pub(crate) frozen_links: BTreeSet<String>,
+    /// Whether a failure left these open.
     pub(crate) outbound_unsure: bool,
     /// Which way mail is routed now.
     pub(crate) way: u64,
@@ -235,6 +248,7 @@ impl World {
             sync_failures_seen: 0,
             calm: false,
             outbound_held: None,
+            frozen_links: BTreeSet::new(),
             outbound_unsure: false,
             way: 0,
             dead: None,
