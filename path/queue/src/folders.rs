@@ -368,6 +368,13 @@ fn mark_text(mark: u128, home: &Path) -> String {
     format!("{mark:032x} a folder of the spool {}\n", home.display())
 }
 
+/// The number in a mark, if it is one of the spool with this home.
+fn own_mark(octets: &[u8], home: &Path) -> Option<u128> {
+    let text = std::str::from_utf8(octets).ok()?;
+    let mark = u128::from_str_radix(text.split_once(' ')?.0, 16).ok()?;
+    (text == mark_text(mark, home)).then_some(mark)
+}
+
 /// Looks whether a folder is the one that was listed, and locks it.
 fn check_mark(disk: &dyn Disk, home: &Path, listed: &Listed) -> Result<Box<dyn Lock>, OpenError> {
     let fault = |why: String| OpenError::Folder {
@@ -427,6 +434,14 @@ fn make(disk: &dyn Disk, path: &Path, home: &Path, mark: u128) -> Result<Folder,
         ));
     }
     let lock = lock(disk, path).map_err(|error| foreign(&error.to_string()))?;
+    // One that an earlier try has left stays as it is: the list on the disk may name it.
+    let mark = match read(disk, &path.join(MARK)) {
+        Ok(octets) => {
+            own_mark(&octets, home).ok_or_else(|| foreign("it is a folder of another spool"))?
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => mark,
+        Err(error) => return Err(failed("read the mark in", path)(error)),
+    };
     replace(disk, path, MARK, mark_text(mark, home).as_bytes())?;
     Ok(Folder {
         path: path.to_owned(),

@@ -45,6 +45,7 @@ mod shared;
 mod state;
 mod steering;
 mod suspects;
+mod tally;
 mod turns;
 pub mod view;
 

@@ -65,8 +65,9 @@ pub(crate) struct Shared {
     pub(crate) messages: AtomicU64,
     /// Resident memory of the server, in octets, as it was told last.
     pub(crate) memory: AtomicU64,
-    /// One change of what is held, or of the folders, at a time.
-    pub(crate) steering: Mutex<()>,
+    /// One change of what is held, or of the folders, at a time. Whether what is on the disk may be another than what is held, because
+    /// a change of that failed.
+    pub(crate) steering: Mutex<bool>,
     /// What is in somebody's hands.
     pub(crate) in_hand: InHand,
     /// Whether some messages were in hand when the process was aborted.

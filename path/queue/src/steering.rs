@@ -92,13 +92,15 @@ impl Shared {
     /// # Errors
     /// If it can't be stored: then nothing is changed.
     pub(crate) fn steer(&self, change: impl FnOnce(&mut Steering)) -> Result<bool, Refused> {
-        let _one_at_a_time = self.steering.lock();
+        let mut unsure = self.steering.lock();
         let before = self.state.lock().schedule.steering().clone();
         let mut after = before.clone();
         change(&mut after);
-        if after == before {
+        let changed = after != before;
+        if !changed && !*unsure {
             return Ok(false);
         }
+        *unsure = true;
         if let Err((error, of_sync)) = save(&*self.disk, &self.settings.directory, &after) {
             let directory = self.settings.directory.display();
             let why = format!("what is held can't be stored in {directory} ({error})");
@@ -107,10 +109,11 @@ impl Shared {
             }
             return Err(Refused::Storage(why));
         }
+        *unsure = false;
         self.draining
             .store(after.draining.is_some(), Ordering::Release);
         self.state.lock().schedule.steer(after);
         self.changed.notify_one();
-        Ok(true)
+        Ok(changed)
     }
 }

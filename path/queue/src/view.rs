@@ -6,10 +6,10 @@ use crate::entry::{Entry, Part, PartState, Stage};
 use crate::schedule::Link;
 use crate::shared::{Snapshot, all_but};
 use crate::state::State;
+use crate::tally::{Counts, Tallies};
 use bridgehead_mail::{
     Addressee, Content, Envelope, Failure, LinkName, MessageId, NextHop, Phase, Priority, Timestamp,
 };
-use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -122,9 +122,8 @@ impl Queue {
             refusing,
             ..QueuePicture::default()
         };
-        let mut without_link: BTreeMap<Phase, Counted> = BTreeMap::new();
-        // Each domain has one copy, so its place stands for it.
-        let mut on_links: HashMap<(u32, *const u8), Counted> = HashMap::new();
+        let mut without_link: BTreeMap<Phase, Counts> = BTreeMap::new();
+        let mut on_links = Tallies::default();
         for (id, entry) in &state.entries {
             if entry.deleted_until().is_some() {
                 picture.deleted += 1;
@@ -138,23 +137,14 @@ impl Queue {
                 continue;
             };
             for part in parts.iter().filter(|part| part.state != PartState::Done) {
-                let key = (part.link, part.domain.as_ptr());
-                let Some(link) = state.schedule.link(part.link) else {
-                    continue;
-                };
-                let group = on_links
-                    .entry(key)
-                    .or_insert_with(|| Counted::of(link, part));
-                group.add_part(entry, part, link);
+                if let Some(link) = state.schedule.link(part.link) {
+                    on_links.add(entry, part, link);
+                }
             }
         }
         drop(state);
-        let mut groups: Vec<Group> = on_links.into_values().map(Counted::group).collect();
-        groups.sort_unstable_by(|one, other| {
-            (&one.link, &one.domain).cmp(&(&other.link, &other.domain))
-        });
-        let without_link = without_link.into_values().map(Counted::group);
-        picture.groups = without_link.chain(groups).collect();
+        let without_link = without_link.into_values().map(Counts::group);
+        picture.groups = without_link.chain(on_links.groups()).collect();
         picture
     }
 
@@ -266,58 +256,6 @@ impl Queue {
     }
 }
 
-/// A group while it is counted.
-#[derive(Default)]
-struct Counted {
-    group: Group,
-    /// Parts by phase.
-    phases: [u64; Phase::COUNT],
-}
-
-impl Counted {
-    fn of(link: &Link, part: &Part) -> Self {
-        let group = Group {
-            link: Some(link.name.clone()),
-            domain: part.domain.to_string(),
-            frozen: link.frozen().cloned(),
-            last_failure: link.held().map(|held| Arc::clone(&held.failure)),
-            ..Group::default()
-        };
-        Self {
-            group,
-            ..Self::default()
-        }
-    }
-
-    fn add(&mut self, entry: &Entry, phase: Phase) {
-        self.group.count += 1;
-        self.group.octets += entry.size;
-        if let Some(count) = self.phases.get_mut(phase as usize) {
-            *count += 1;
-        }
-        let oldest = self.group.oldest;
-        self.group.oldest = Some(oldest.map_or(entry.accepted, |at| at.min(entry.accepted)));
-    }
-
-    fn add_part(&mut self, entry: &Entry, part: &Part, link: &Link) {
-        self.add(entry, phase_of(entry, part, link));
-        let group = &mut self.group;
-        group.active += u64::from(part.state == PartState::Active);
-        if let Some(at) = next_try(part, link) {
-            group.next_try = Some(group.next_try.map_or(at, |next| next.min(at)));
-        }
-        if group.last_failure.is_none() {
-            group.last_failure.clone_from(&part.carried.failure);
-        }
-    }
-
-    fn group(mut self) -> Group {
-        let counted = Phase::all().zip(self.phases);
-        self.group.phases = counted.filter(|(_, count)| *count > 0).collect();
-        self.group
-    }
-}
-
 fn summary(state: &State, id: MessageId, entry: &Entry, parts: Vec<PartPicture>) -> Summary {
     let behind = parts.iter().map(|part| part.phase).max();
     Summary {
@@ -350,7 +288,7 @@ fn phase_without_parts(state: &State, id: MessageId, entry: &Entry) -> Phase {
     }
 }
 
-fn phase_of(entry: &Entry, part: &Part, link: &Link) -> Phase {
+pub(crate) fn phase_of(entry: &Entry, part: &Part, link: &Link) -> Phase {
     let active = part.state == PartState::Active;
     if entry.deleted_until().is_some() {
         return Phase::Deleted;
@@ -370,7 +308,7 @@ fn phase_of(entry: &Entry, part: &Part, link: &Link) -> Phase {
     }
 }
 
-fn next_try(part: &Part, link: &Link) -> Option<Timestamp> {
+pub(crate) fn next_try(part: &Part, link: &Link) -> Option<Timestamp> {
     match (part.state, link.held()) {
         (PartState::Active, _) => None,
         (PartState::Retry(at), held) => Some(held.map_or(at, |held| held.until.max(at))),

@@ -53,7 +53,11 @@ pub(crate) fn open(shared: &Shared) {
         world.note((8, opened.is_ok(), off));
         match opened {
             Ok(opened) if !off => break opened,
-            Ok(_) | Err(_) => world.forget(),
+            Ok(_) => world.forget(),
+            Err(error) => {
+                world.tell(error.to_string());
+                world.forget();
+            }
         }
         assert!(
             tries < 5,

@@ -228,8 +228,11 @@ impl World {
     pub(crate) fn learn_ended(&mut self) {
         let queued: Vec<MessageId> = self.queued().collect();
         for id in queued {
-            let over = |(until, report): (Timestamp, bool)| until <= self.at() && !report;
-            let deleted = self.told[&id].decided.deleted.now();
+            let decided = &self.told[&id].decided;
+            // To tell the sender of what ends workers might end another.
+            let silent = |report: bool| !report || decided.poison.now();
+            let over = |(until, report): (Timestamp, bool)| until <= self.at() && silent(report);
+            let deleted = decided.deleted.now();
             if deleted.is_some_and(over) && self.queue().summaries(&[id]).is_empty() {
                 let since = Since::Tick(self.tick());
                 self.counts.purged += 1;
