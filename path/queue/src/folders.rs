@@ -7,8 +7,9 @@
 use crate::control::Adoption;
 use crate::error::OpenError;
 use crate::segment::sequence_of;
+use crate::small_file::{FolderFault, failed, read, replace};
 use bridgehead_disk::{Disk, Lock};
-use std::io::{self, IoSlice};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,8 +20,6 @@ pub(crate) const MARK: &str = "folder";
 pub(crate) const LOCK: &str = "lock";
 const TITLE: &str = "BHFOLDERS 1";
 const END: &str = "end";
-/// A list is never longer; a handful of folders is common.
-const OCTETS_MAX: usize = 256 * 1024;
 const FOLDERS_MAX: usize = 64;
 
 /// A folder of the spool. Who refers to it has something in it.
@@ -38,50 +37,6 @@ pub(crate) struct Folders {
     home: Arc<Folder>,
     others: Vec<Arc<Folder>>,
     present: Arc<Folder>,
-}
-
-/// Why a folder can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderFault {
-    /// The disk says no.
-    #[error("can't {doing} {}: {source}", path.display())]
-    Disk {
-        /// What was tried.
-        doing: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// What the disk says.
-        #[source]
-        source: io::Error,
-        /// Whether it was a sync: then nothing is known about what was written.
-        of_sync: bool,
-    },
-    /// It holds something that isn't of this spool.
-    #[error("{}: {why}", path.display())]
-    Foreign {
-        /// The folder.
-        path: PathBuf,
-        /// What is wrong.
-        why: String,
-    },
-}
-
-fn failed<'p>(doing: &'static str, path: &'p Path) -> impl Fn(io::Error) -> FolderFault + 'p {
-    move |source| FolderFault::Disk {
-        doing,
-        path: path.to_owned(),
-        source,
-        of_sync: false,
-    }
-}
-
-fn sync_failed(path: &Path) -> impl Fn(io::Error) -> FolderFault + '_ {
-    move |source| FolderFault::Disk {
-        doing: "sync",
-        path: path.to_owned(),
-        source,
-        of_sync: true,
-    }
 }
 
 impl Folder {
@@ -354,15 +309,6 @@ fn parse(octets: &[u8]) -> Option<Vec<Listed>> {
     }
 }
 
-fn read(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
-    let file = disk.open(path)?;
-    let length = usize::try_from(file.length()?).unwrap_or(usize::MAX);
-    let mut octets = vec![0; length.min(OCTETS_MAX)];
-    let count = file.read_at(0, &mut octets)?;
-    octets.truncate(count);
-    Ok(octets)
-}
-
 /// The mark of a folder: what it is and whose.
 fn mark_text(mark: u128, home: &Path) -> String {
     format!("{mark:032x} a folder of the spool {}\n", home.display())
@@ -448,25 +394,6 @@ fn make(disk: &dyn Disk, path: &Path, home: &Path, mark: u128) -> Result<Folder,
         mark: Some(mark),
         _lock: Some(lock),
     })
-}
-
-/// Replaces a small file as a whole; durable when this returns.
-fn replace(
-    disk: &dyn Disk,
-    directory: &Path,
-    name: &str,
-    octets: &[u8],
-) -> Result<(), FolderFault> {
-    let new = directory.join(format!("{name}.new"));
-    // What an earlier try left.
-    let _ = disk.remove(&new);
-    let file = disk.create(&new).map_err(failed("make", &new))?;
-    file.write_at(0, &[IoSlice::new(octets)])
-        .map_err(failed("write", &new))?;
-    file.sync_data().map_err(sync_failed(&new))?;
-    let path = directory.join(name);
-    disk.rename(&new, &path).map_err(failed("rename", &new))?;
-    disk.sync_dir(directory).map_err(sync_failed(directory))
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use crate::Queue;
 use crate::control::{Decision, Effect, Order, Steering};
 use crate::error::Refused;
-use crate::folders::FolderFault;
 use crate::gather::Meaning;
 use crate::pressure::Pressure;
 use crate::record::Record;
 use crate::settings::Limits;
+use crate::small_file::FolderFault;
 use bridgehead_mail::{LinkName, MessageId, Timestamp};
 use std::path::Path;
 use std::sync::atomic::Ordering;

@@ -86,7 +86,10 @@ impl Shared {
         let old = stray.from.content(stray.id);
         let new = to.content(stray.id);
         let half = new.with_extension("moving");
-        let _ = self.disk.remove(&half);
+        // What an earlier try left must be gone for good, or else the renaming could be of that after a loss of power.
+        if self.disk.remove(&half).is_ok() {
+            self.in_sync(&to.path, self.disk.sync_dir(&to.path))?;
+        }
         let moved = self
             .copy(&old, &half, stray.size)
             .and_then(|()| self.disk.rename(&half, &new))

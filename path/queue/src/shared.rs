@@ -5,7 +5,7 @@
 
 use crate::entry::{Carried, Entry, Place};
 use crate::error::Refused;
-use crate::folders::{Folder, FolderFault, Folders};
+use crate::folders::{Folder, Folders};
 use crate::gather::{Answer, Gather, Meaning};
 use crate::in_hand::InHand;
 use crate::lease::Returned;
@@ -15,6 +15,7 @@ use crate::pressure::{Level, Pressure, Readings, judge};
 use crate::record::{Record, parse};
 use crate::segment::{FileContent, InlineContent};
 use crate::settings::{Limits, Settings};
+use crate::small_file::FolderFault;
 use crate::state::State;
 use crate::{Draft, Work};
 use bridgehead_disk::{Disk, Lock};

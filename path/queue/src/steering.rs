@@ -7,16 +7,14 @@ use crate::control::{Decision, Steering};
 use crate::error::Refused;
 use crate::record::{self, Record};
 use crate::shared::Shared;
+use crate::small_file::{self, FolderFault};
 use bridgehead_disk::Disk;
 use bridgehead_mail::{MessageId, Timestamp};
-use std::io::{self, IoSlice};
+use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
 pub(crate) const NAME: &str = "steering";
-const NEW: &str = "steering.new";
-/// Far more than links that anybody freezes by hand.
-const OCTETS_MAX: usize = 4 * 1024 * 1024;
 
 /// What is held, and what is wrong with the file, if something is.
 ///
@@ -30,7 +28,7 @@ pub(crate) fn load(
     match read(disk, &directory.join(NAME)) {
         Ok(steering) => {
             // What was read may be in memory only, after a sync that failed before the process ended.
-            save(disk, directory, &steering).map_err(|(error, _)| error)?;
+            save(disk, directory, &steering).map_err(io::Error::other)?;
             Ok((steering, None))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((Steering::default(), None)),
@@ -52,11 +50,7 @@ pub(crate) fn load(
 }
 
 pub(crate) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Steering> {
-    let file = disk.open(path)?;
-    let length = usize::try_from(file.length()?).unwrap_or(usize::MAX);
-    let mut octets = vec![0; length.min(OCTETS_MAX)];
-    let count = file.read_at(0, &mut octets)?;
-    octets.truncate(count);
+    let octets = small_file::read(disk, path)?;
     match record::parse(&octets).map(|frame| frame.record) {
         Ok(Record::Steering(steering)) => Ok(*steering),
         Ok(_) => Err(io::Error::new(
@@ -67,23 +61,12 @@ pub(crate) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Steering> {
     }
 }
 
-/// Why it isn't stored: an error, and whether it was that of a sync.
-type SaveFault = (io::Error, bool);
-
-fn save(disk: &dyn Disk, directory: &Path, steering: &Steering) -> Result<(), SaveFault> {
-    let (plain, of_sync) = (|error| (error, false), |error| (error, true));
+fn save(disk: &dyn Disk, directory: &Path, steering: &Steering) -> Result<(), FolderFault> {
     let mut frame = Vec::new();
     let record = Record::Steering(Box::new(steering.clone()));
     record::append(&mut frame, MessageId::from_u128(0), &record);
     record::stamp(&mut frame, 0);
-    let new = directory.join(NEW);
-    // What an earlier try left.
-    let _ = disk.remove(&new);
-    let file = disk.create(&new).map_err(plain)?;
-    file.write_at(0, &[IoSlice::new(&frame)]).map_err(plain)?;
-    file.sync_data().map_err(of_sync)?;
-    disk.rename(&new, &directory.join(NAME)).map_err(plain)?;
-    disk.sync_dir(directory).map_err(of_sync)
+    small_file::replace(disk, directory, NAME, &frame)
 }
 
 impl Shared {
@@ -101,14 +84,9 @@ impl Shared {
             return Ok(false);
         }
         *unsure = true;
-        if let Err((error, of_sync)) = save(&*self.disk, &self.settings.directory, &after) {
-            let directory = self.settings.directory.display();
-            let why = format!("what is held can't be stored in {directory} ({error})");
-            if of_sync {
-                self.refuse(&why);
-            }
-            return Err(Refused::Storage(why));
-        }
+        let saved = save(&*self.disk, &self.settings.directory, &after);
+        self.heeded(saved)
+            .map_err(|fault| Refused::Storage(format!("what is held can't be stored: {fault}")))?;
         *unsure = false;
         self.draining
             .store(after.draining.is_some(), Ordering::Release);
