@@ -74,7 +74,13 @@ fn run_all(from: u64, seeds: u64, crash_points: u64) -> Runs {
                 return;
             }
             let seed = from.wrapping_add(number);
+            if std::env::var_os("TELL").is_some() {
+                eprintln!("begun {seed}");
+            }
             let outcome = catch_unwind(|| run(seed));
+            if std::env::var_os("TELL").is_some() {
+                eprintln!("ended {seed}");
+            }
             let mut runs = runs.lock();
             runs.seeds += 1;
             match outcome {
