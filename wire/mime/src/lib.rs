@@ -14,5 +14,7 @@ mod trace;
 pub use date::date_time;
 pub use headers::{HEADER_OCTETS_MAX, Headers, read_headers};
 pub use journal::JournalReport;
-pub use report::{Action, Report, Reported, Returned};
+pub use report::{
+    Action, Kind, Language, Report, Reported, Returned, TEXT_OCTETS_MAX, TextFault, Texts,
+};
 pub use trace::{TraceFacts, received, return_path};
