@@ -4,6 +4,7 @@
 //! report; one report tells of all recipients of one kind; a report is stored with what it tells of or not at all.
 
 use crate::settings::Settings;
+use bridgehead_categorizer::LIST;
 use bridgehead_mail::{
     Addressee, BodyKind, Content, Envelope, EventKind, Failure, MessageId, Notify, Origin,
     Recipient, RemoteReply, Ret, ReversePath, Timestamp,
@@ -81,6 +82,12 @@ const fn kind(told: &Told) -> &'static str {
         Told::Relayed(_) => "relayed",
         Told::Expanded => "expanded",
     }
+}
+
+/// Whether a failure would be told to nobody, so that the message is badmail. A group whose failures are to be told to nobody
+/// has its will.
+pub(crate) fn is_from_nobody(envelope: &Envelope) -> bool {
+    envelope.reverse_path == ReversePath::Null && &*envelope.origin.virtual_server != LIST
 }
 
 /// Makes the reports for all notices about one message.

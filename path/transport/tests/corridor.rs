@@ -5,6 +5,7 @@
 #[path = "trap/mod.rs"]
 mod trap;
 
+use bridgehead_badmail::Badmail;
 use bridgehead_categorizer::Snapshot;
 use bridgehead_delivery::Delivery;
 use bridgehead_directory::parse_organisation;
@@ -59,6 +60,7 @@ struct Corridor {
     queue: Queue,
     store: Store,
     transport: Transport,
+    badmail: Badmail,
     steps: Arc<Steps>,
     _folder: tempfile::TempDir,
 }
@@ -125,11 +127,13 @@ fn standing_on(disk: Arc<dyn Disk>, port: u16, expire_after: Duration) -> (Corri
         settings: Arc::new(settings),
     };
     let track: Arc<Steps> = Arc::default();
-    let transport = Transport::new(queue.clone(), delivery, track.clone());
+    let badmail = Badmail::open(&folder.path().join("badmail"), Arc::new(RealDisk)).unwrap();
+    let transport = Transport::new(queue.clone(), delivery, badmail.clone(), track.clone());
     let corridor = Corridor {
         queue,
         store,
         transport,
+        badmail,
         steps: track,
         _folder: folder,
     };
@@ -143,6 +147,12 @@ impl Corridor {
     }
 
     async fn submit_content(&self, to: &str, notify: Notify, content: &[u8]) {
+        let alice = Address::parse("alice@example.test").unwrap();
+        self.submit_from(ReversePath::Address(alice), to, notify, content)
+            .await;
+    }
+
+    async fn submit_from(&self, from: ReversePath, to: &str, notify: Notify, content: &[u8]) {
         let mut draft = self.queue.inlet().begin(now(), None).unwrap();
         draft.write(content).unwrap();
         let recipient = Recipient {
@@ -151,7 +161,7 @@ impl Corridor {
         };
         let envelope = Envelope {
             handling: bridgehead_mail::Handling::default(),
-            reverse_path: ReversePath::Address(Address::parse("alice@example.test").unwrap()),
+            reverse_path: from,
             recipients: vec![recipient],
             body: BodyKind::SevenBit,
             smtputf8: false,

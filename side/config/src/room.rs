@@ -3,9 +3,11 @@
 //! Guards: what isn't written gets the default of its room, or the one that the reference names. Faults found here
 //! are those no single object shows.
 
+use crate::report_texts::read_report_texts;
+use bridgehead_badmail::settings as badmail;
 use bridgehead_delivery::settings as delivery;
 use bridgehead_directory::{
-    BareLineEnds, Connector, ConnectorTls, EightBit, Fault, Name, Pattern, Role, Server, Snapshot,
+    BareLineEnds, Connector, ConnectorTls, EightBit, Fault, Language, Name, Pattern, Role, Server, Snapshot,
     VirtualServer, Wait,
 };
 use bridgehead_listener::settings::{
@@ -17,6 +19,7 @@ use bridgehead_queue::settings as queue;
 use bridgehead_routing::settings as routing;
 use bridgehead_transport::settings as transport;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Received fields after which a message counts as looping, if the server object doesn't say.
 const HOPS_MAX: u32 = 30;
@@ -38,6 +41,10 @@ pub struct RoomSettings {
     pub transport: transport::Settings,
     /// What can be changed of the queue while it runs.
     pub queue: queue::Limits,
+    /// How much badmail is kept.
+    pub badmail: badmail::Settings,
+    /// What is wrong, and what holds in its place is in force.
+    pub faults: Vec<Fault>,
 }
 
 /// What each room is to do on the server of this name. Relative paths of certificates start at `data`.
@@ -78,14 +85,17 @@ pub fn settings(
             .map(|ours| virtual_server(ours, server, data, binarymime))
             .collect(),
     };
+    let (transport, faults) = corridor(snapshot, server, hostname.clone(), data);
     Ok(RoomSettings {
-        delivery: handover(hostname.clone(), &listener, &connectors),
+        delivery: handover(hostname, &listener, &connectors),
         listener,
         routing: routing::Settings {
             connectors: connectors.into_iter().filter_map(route).collect(),
         },
         queue: limits(server),
-        transport: corridor(snapshot, server, hostname),
+        transport,
+        badmail: bad(server),
+        faults,
     })
 }
 
@@ -154,6 +164,9 @@ fn virtual_server(
             .max_message_size
             .map_or(base.max_message_size, |size| size.0),
         max_recipients: written.max_recipients.map_or(base.max_recipients, count),
+        priority_from_header: written
+            .priority_from_header
+            .unwrap_or(base.priority_from_header),
         max_header_size: written
             .max_header_size
             .map_or(base.max_header_size, |size| size.0),
@@ -330,7 +343,21 @@ fn patience(server: &Server, base: transport::ByPriority) -> transport::ByPriori
     }
 }
 
-fn corridor(snapshot: &Snapshot, server: &Server, hostname: Domain) -> transport::Settings {
+fn bad(server: &Server) -> badmail::Settings {
+    let base = badmail::Settings::default();
+    badmail::Settings {
+        octets_max: server.badmail_max_size.map_or(base.octets_max, |size| size.0),
+        messages_max: server.badmail_max_messages.map_or(base.messages_max, count),
+    }
+}
+
+/// The corridor's settings, and what is wrong with the texts of reports.
+fn corridor(
+    snapshot: &Snapshot,
+    server: &Server,
+    hostname: Domain,
+    data: &Path,
+) -> (transport::Settings, Vec<Fault>) {
     let base = transport::Settings::for_host(hostname);
     let schedule = server.retry_schedule.iter().map(|wait| wait.duration());
     let schedule: Vec<_> = schedule.collect();
@@ -341,9 +368,33 @@ fn corridor(snapshot: &Snapshot, server: &Server, hostname: Domain) -> transport
         },
         patience: patience(server, base.retry.patience),
     };
-    transport::Settings {
+    let folder = server.report_templates.as_ref();
+    let (texts, mut faults) = match folder {
+        Some(folder) => {
+            let (texts, faults) = read_report_texts(&data.join(folder));
+            (Arc::new(texts), faults)
+        }
+        None => (Arc::clone(&base.texts), Vec::new()),
+    };
+    let organization = snapshot.configuration().organization.as_ref();
+    let language = server.report_language.as_ref();
+    let language =
+        language.or_else(|| organization.and_then(|whole| whole.report_language.as_ref()));
+    let language = language.map_or(&*base.report_language, Language::as_str);
+    if texts.find(language).is_none() {
+        let known: Vec<&str> = texts.tags().collect();
+        let reason = format!(
+            "there are no texts in \"{language}\"; there are in {}",
+            known.join(", ")
+        );
+        faults.push(fault(&format!("server {}: report-language", server.name), reason));
+    }
+    let settings = transport::Settings {
         report_domain: default_domain(snapshot, server).unwrap_or(base.report_domain),
         retry,
+        report_language: language.into(),
+        texts,
         ..base
-    }
+    };
+    (settings, faults)
 }

@@ -18,7 +18,7 @@ pub use directory::{
 pub use message::{MessageDetail, MessageEnvelope, PartDetail, Trace, TraceStep, Why};
 pub use organization::{ApplyRequest, ApplyResult, EndTrial, Export, Fault, TrialEnded};
 pub use queue::{
-    CarriedEnvelope, CarriedRecipient, ControlRequest, Controlled, FindRequest, Found,
+    ControlRequest, Controlled, FindRequest, Found,
     FoundMessage, Held, HoldAnswer, HoldRequest, Imported, MessageOrder, QueueGroup, QueueList,
     Selection,
 };

@@ -16,7 +16,7 @@ pub(crate) struct Facts {
 }
 
 /// Steps of a trace that say what was tried or decided.
-const TELLING: [&str; 7] = [
+const TELLING: [&str; 8] = [
     "accepted",
     "deferred",
     "failed",
@@ -24,6 +24,7 @@ const TELLING: [&str; 7] = [
     "delivered",
     "controlled",
     "reported",
+    "badmail",
 ];
 
 /// Why a message is where it is; none if it isn't in the queue.

@@ -126,6 +126,10 @@ fn words(kind: &EventKind) -> (&'static str, Option<&Address>, String) {
             None,
             format!("as {action}, in message {report}"),
         ),
+        EventKind::Badmail { name } => {
+            let text = format!("there is nobody to tell: kept as {name}");
+            ("badmail", None, text)
+        }
         EventKind::Controlled { action, by } => ("controlled", None, format!("{action} by {by}")),
         EventKind::Done => ("done", None, "nothing is left to do".to_owned()),
     }

@@ -91,6 +91,11 @@ pub enum EventKind {
         /// What it says: `failed`, `delayed`, `delivered`, `relayed` or `expanded`.
         action: &'static str,
     },
+    /// It failed, nobody can be told, and it is kept as badmail.
+    Badmail {
+        /// Its name there.
+        name: Box<str>,
+    },
     /// An operator did something.
     Controlled {
         /// What, in one word: `delete`, `retry`.

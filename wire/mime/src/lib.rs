@@ -5,12 +5,14 @@
 //! holds. What it may refuse: nothing; broken messages are read as far as they make sense. Deliberately absent: content
 //! conversion, the clock.
 
+mod carried;
 mod date;
 mod headers;
 mod journal;
 mod report;
 mod trace;
 
+pub use carried::{carried_lines, read_carried};
 pub use date::date_time;
 pub use headers::{HEADER_OCTETS_MAX, Headers, read_headers};
 pub use journal::JournalReport;
