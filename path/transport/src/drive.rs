@@ -73,12 +73,7 @@ impl Transport {
     /// before the first one is applied. A server that knows no connectors yet would otherwise refuse the mail that
     /// it finds in its queue.
     #[must_use]
-    pub fn new(
-        queue: Queue,
-        delivery: Delivery,
-        badmail: Badmail,
-        track: Arc<dyn Track>,
-    ) -> Self {
+    pub fn new(queue: Queue, delivery: Delivery, badmail: Badmail, track: Arc<dyn Track>) -> Self {
         Self {
             rooms: Rooms {
                 queue,
@@ -332,7 +327,8 @@ impl Shared {
     /// What has expired fails with its last failure; no other attempt is made.
     fn give_up_expired(self: &Arc<Self>) {
         while !self.aside.is_busy()
-            && let Some(lease) = self.queue.take_expired(now()) {
+            && let Some(lease) = self.queue.take_expired(now())
+        {
             let id = lease.id();
             let given_up = catch_unwind(AssertUnwindSafe(|| self.give_up(lease)));
             if let Err(panic) = given_up {
@@ -390,20 +386,16 @@ impl Shared {
         let settings = Arc::clone(&world.settings);
         self.set_aside(bad, move |shared, kept| {
             match kept {
-                Ok(name) => settled.events.push(EventKind::Badmail { name: name.into() }),
+                Ok(name) => settled
+                    .events
+                    .push(EventKind::Badmail { name: name.into() }),
                 Err(_) => keep_failed(&mut settled, &lease.addressees, &failed, at),
             }
             shared.settled(lease, settled, &settings, at);
         });
     }
 
-    fn settled(
-        &self,
-        lease: PartLease,
-        mut settled: Settled,
-        settings: &Settings,
-        at: Timestamp,
-    ) {
+    fn settled(&self, lease: PartLease, mut settled: Settled, settings: &Settings, at: Timestamp) {
         let reports = self.reports(&lease, &mut settled, settings, at);
         let id = lease.id();
         let mut events = settled.events;

@@ -60,7 +60,10 @@ pub(crate) fn settle(
     for (addressee, outcome) in addressees.iter().zip(outcomes.into_iter().chain(missing)) {
         match outcome {
             Outcome::Delivered { mailbox } => settled.delivered(addressee, mailbox),
-            Outcome::Relayed { reply, dsn } => settled.relayed(addressee, reply, dsn, facts.trace),
+            Outcome::Relayed { reply, dsn, over } => {
+                settled.told_of_relay(addressee, &reply, dsn, facts.trace);
+                settled.relayed(addressee, reply, over);
+            }
             Outcome::Failed(failure) => settled.failed(addressee, failure, facts.nobody),
             Outcome::Deferred(failure) if now >= facts.expires => {
                 settled.failed(addressee, expired(failure), facts.nobody);
@@ -83,16 +86,26 @@ impl Settled {
         self.settlements.push(Settlement::Done);
     }
 
-    fn relayed(&mut self, addressee: &Addressee, reply: RemoteReply, dsn: bool, trace: bool) {
+    fn told_of_relay(
+        &mut self,
+        addressee: &Addressee,
+        reply: &RemoteReply,
+        dsn: bool,
+        trace: bool,
+    ) {
         // RFC 3461 §5.2.2: where the next hop can't report success, we say that it was relayed.
         let traced = trace && addressee.notify != Notify::Never;
         if traced || (!dsn && addressee.notify.wants_success()) {
             let told = Told::Relayed(reply.clone());
             self.notices.push(Notice::new(addressee, told));
         }
+    }
+
+    fn relayed(&mut self, addressee: &Addressee, reply: RemoteReply, over: Box<str>) {
         self.events.push(EventKind::Relayed {
             recipient: addressee.address.clone(),
             reply,
+            over,
         });
         self.settlements.push(Settlement::Done);
     }
@@ -201,7 +214,8 @@ mod tests {
             code: 250,
             text: "ok".into(),
         };
-        Outcome::Relayed { reply, dsn }
+        let over = Box::default();
+        Outcome::Relayed { reply, dsn, over }
     }
 
     fn one(facts: Facts, notify: Notify, outcome: Outcome, now: u64) -> Settled {

@@ -264,7 +264,9 @@ impl Shared {
                 return;
             };
             match self.remove(&oldest) {
-                Ok(()) => tracing::warn!(name = %oldest, "badmail is full: the oldest of it is gone"),
+                Ok(()) => {
+                    tracing::warn!(name = %oldest, "badmail is full: the oldest of it is gone")
+                }
                 Err(error) => {
                     return tracing::error!(name = %oldest, %error, "badmail can't be removed");
                 }

@@ -16,11 +16,17 @@ pub(crate) fn reason(bad: &Bad, name: &str, whole: bool) -> String {
         text.push('\n');
     };
     let at = bad.at.rfc3339();
-    say(&format!("Set aside on {at}: it failed, and there is nobody who could be told."));
+    say(&format!(
+        "Set aside on {at}: it failed, and there is nobody who could be told."
+    ));
     say("");
     say(&format!("message    {}", bad.id));
     say(&format!("from       {}", envelope.reverse_path));
-    let mut by = format!("accepted   {} by {}", envelope.accepted.rfc3339(), envelope.origin.virtual_server);
+    let mut by = format!(
+        "accepted   {} by {}",
+        envelope.accepted.rfc3339(),
+        envelope.origin.virtual_server
+    );
     if let Some(client) = envelope.origin.client {
         // Writing into a string can't fail.
         let _ = write!(by, " from {} [{client}]", envelope.origin.helo);
@@ -39,6 +45,8 @@ pub(crate) fn reason(bad: &Bad, name: &str, whole: bool) -> String {
     if !whole {
         say("It is larger than all badmail may be: only its header was kept.");
     }
-    say(&format!("To try it once more: bridgehead queue import {name}.eml"));
+    say(&format!(
+        "To try it once more: bridgehead queue import {name}.eml"
+    ));
     text
 }

@@ -67,7 +67,10 @@ fn what_is_kept_can_be_read_and_taken_back() {
     let file = std::fs::read(&shown.file).unwrap();
     let (envelope, content) = read_carried(&file, "import", Timestamp::EPOCH).unwrap();
     assert_eq!(envelope.reverse_path, ReversePath::Null);
-    assert_eq!(envelope.recipients[0].address.to_string(), "bob@example.net");
+    assert_eq!(
+        envelope.recipients[0].address.to_string(),
+        "bob@example.net"
+    );
     assert_eq!(&*content, b"Subject: x\r\n\r\nbody\r\n");
     assert_eq!(badmail.show("../../etc/passwd").unwrap(), None);
     assert_eq!(badmail.delete(&[&*listed[0].name, "other"]).unwrap(), 1);
@@ -172,7 +175,11 @@ fn is_whole(disk: &FaultDisk, badmail: &Badmail, name: &str, sure: bool) {
     let shown = badmail.show(name).unwrap().unwrap();
     // Of what wasn't answered for, the reason may be missing, but not half of it.
     let has_reason = shown.reason.contains("queue import");
-    assert!(has_reason || (!sure && shown.reason.is_empty()), "{}", shown.reason);
+    assert!(
+        has_reason || (!sure && shown.reason.is_empty()),
+        "{}",
+        shown.reason
+    );
     let file = disk.open(&shown.file).unwrap();
     let mut octets = vec![0; usize::try_from(file.length().unwrap()).unwrap()];
     file.read_at(0, &mut octets).unwrap();
@@ -205,7 +212,10 @@ fn the_power_may_go_at_any_call() {
             }
             for id in sure {
                 let there = listed.iter().any(|one| one.name.starts_with(&id));
-                assert!(there, "seed {seed}, power cut at call {calls}: {id} is lost");
+                assert!(
+                    there,
+                    "seed {seed}, power cut at call {calls}: {id} is lost"
+                );
             }
         }
     }

@@ -7,8 +7,8 @@ use crate::report_texts::read_report_texts;
 use bridgehead_badmail::settings as badmail;
 use bridgehead_delivery::settings as delivery;
 use bridgehead_directory::{
-    BareLineEnds, Connector, ConnectorTls, EightBit, Fault, Language, Name, Pattern, Role, Server, Snapshot,
-    VirtualServer, Wait,
+    BareLineEnds, Connector, ConnectorTls, EightBit, Fault, Language, Name, Pattern, Role, Server,
+    Snapshot, VirtualServer, Wait,
 };
 use bridgehead_listener::settings::{
     self as listener, BareLineEnds as ListenerLineEnds, CertificateFiles, Role as ListenerRole,
@@ -346,7 +346,9 @@ fn patience(server: &Server, base: transport::ByPriority) -> transport::ByPriori
 fn bad(server: &Server) -> badmail::Settings {
     let base = badmail::Settings::default();
     badmail::Settings {
-        octets_max: server.badmail_max_size.map_or(base.octets_max, |size| size.0),
+        octets_max: server
+            .badmail_max_size
+            .map_or(base.octets_max, |size| size.0),
         messages_max: server.badmail_max_messages.map_or(base.messages_max, count),
     }
 }
@@ -387,7 +389,10 @@ fn corridor(
             "there are no texts in \"{language}\"; there are in {}",
             known.join(", ")
         );
-        faults.push(fault(&format!("server {}: report-language", server.name), reason));
+        faults.push(fault(
+            &format!("server {}: report-language", server.name),
+            reason,
+        ));
     }
     let settings = transport::Settings {
         report_domain: default_domain(snapshot, server).unwrap_or(base.report_domain),

@@ -6,8 +6,8 @@
 use crate::object;
 use crate::{
     AddressSpace, AddressTemplate, BareLineEnds, ConnectorTls, DomainKind, EightBit, Filter,
-    Language, Member, Name, NameServer, NextHopKind, Password, ReportTo, Role, Secret, Size, SmartHost, Wait,
-    Words,
+    Language, Member, Name, NameServer, NextHopKind, Password, ReportTo, Role, Secret, Size,
+    SmartHost, Wait, Words,
 };
 use bridgehead_mail::{Address, Domain, IpNetwork};
 use std::net::SocketAddr;

@@ -18,9 +18,8 @@ pub use directory::{
 pub use message::{MessageDetail, MessageEnvelope, PartDetail, Trace, TraceStep, Why};
 pub use organization::{ApplyRequest, ApplyResult, EndTrial, Export, Fault, TrialEnded};
 pub use queue::{
-    ControlRequest, Controlled, FindRequest, Found,
-    FoundMessage, Held, HoldAnswer, HoldRequest, Imported, MessageOrder, QueueGroup, QueueList,
-    Selection,
+    ControlRequest, Controlled, FindRequest, Found, FoundMessage, Held, HoldAnswer, HoldRequest,
+    Imported, MessageOrder, QueueGroup, QueueList, Selection,
 };
 pub use recipient::{
     Candidate, ExplainStep, MailboxList, MailboxMessage, MailboxMessages, MailboxSummary,

@@ -55,6 +55,16 @@ impl Failure {
         self
     }
 
+    /// The same with more for the operator, behind the cause if there is one.
+    #[must_use]
+    pub fn noting(mut self, more: &str) -> Self {
+        self.cause = Some(match self.cause.take() {
+            Some(cause) => format!("{cause}; {more}").into(),
+            None => more.into(),
+        });
+        self
+    }
+
     /// The same with the words of the other server.
     #[must_use]
     pub fn said(mut self, reply: RemoteReply) -> Self {
@@ -108,6 +118,8 @@ pub enum Outcome {
         /// Whether it took the wishes for reports over (DSN, RFC 3461 §5.2.1); if not, a wanted success
         /// is reported here as relayed.
         dsn: bool,
+        /// How the connection was secured, for the operator: empty where nobody noted it.
+        over: Box<str>,
     },
     /// It will not work.
     Failed(Failure),

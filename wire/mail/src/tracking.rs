@@ -67,6 +67,8 @@ pub enum EventKind {
         recipient: Address,
         /// What it said.
         reply: RemoteReply,
+        /// How the connection was secured; empty where nobody noted it.
+        over: Box<str>,
     },
     /// Did not work this time.
     Deferred {

@@ -311,7 +311,10 @@ fn explain(one: &Reported, language: &Language) -> String {
 /// The other server's words, and ours.
 fn why(failure: &Failure, words: &Words) -> Vec<String> {
     let said = failure.remote.as_ref();
-    let mut lines: Vec<String> = said.map(|said| quoted("said", said, words)).into_iter().collect();
+    let mut lines: Vec<String> = said
+        .map(|said| quoted("said", said, words))
+        .into_iter()
+        .collect();
     let status = failure.status.to_string();
     let values = [("status", status.as_str()), ("text", &failure.text)];
     lines.push(words.say("details", &values));

@@ -150,11 +150,23 @@ fn an_international_address_has_its_own_types() {
 #[test]
 fn the_part_for_people_is_in_their_language() {
     for (tag, subject, meaning) in [
-        ("en", "Your message could not be delivered", "There is no mailbox"),
+        (
+            "en",
+            "Your message could not be delivered",
+            "There is no mailbox",
+        ),
         ("de", "Ihre Nachricht konnte nicht", "gibt es kein Postfach"),
-        ("fr", "Votre message n'a pas pu", "Aucune bo\u{ee}te aux lettres"),
+        (
+            "fr",
+            "Votre message n'a pas pu",
+            "Aucune bo\u{ee}te aux lettres",
+        ),
         ("nl", "Uw bericht kon niet", "Er is geen postvak"),
-        ("es", "No se pudo entregar su mensaje", "No hay ning\u{fa}n buz\u{f3}n"),
+        (
+            "es",
+            "No se pudo entregar su mensaje",
+            "No hay ning\u{fa}n buz\u{f3}n",
+        ),
     ] {
         let octets = in_language(
             tag,
@@ -184,7 +196,11 @@ fn every_kind_says_what_became_of_the_recipient() {
     let late = Failure::new(StatusCode::transient(4, 1), "No answer");
     let until = Timestamp::from_millis(1_795_543_000_000);
     for (action, word, text) in [
-        (Action::Delayed(late, until), "delayed", "tried until 2026-11-24 17:56 UTC"),
+        (
+            Action::Delayed(late, until),
+            "delayed",
+            "tried until 2026-11-24 17:56 UTC",
+        ),
         (Action::Delivered, "delivered", "Delivered to the mailbox."),
         (Action::Relayed(reply), "relayed", "which said: 250 kept"),
         (Action::Expanded, "expanded", "members of the group"),
@@ -194,7 +210,11 @@ fn every_kind_says_what_became_of_the_recipient() {
             action,
         };
         let octets = written(&[one], Returned::Headers(Headers::default()));
-        assert!(part_text(&octets, 1).contains(text), "{}", part_text(&octets, 1));
+        assert!(
+            part_text(&octets, 1).contains(text),
+            "{}",
+            part_text(&octets, 1)
+        );
         assert!(part_text(&octets, 2).contains(&format!("Action: {word}\r\n")));
     }
 }
@@ -205,8 +225,14 @@ fn the_whole_is_declared_as_its_most_demanding_part() {
         octets: b"Subject: \xe9\r\n".to_vec(),
         cut: false,
     };
-    let octets = written(&[failed("bob@example.net", "no")], Returned::Headers(headers));
-    let head = octets.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let octets = written(
+        &[failed("bob@example.net", "no")],
+        Returned::Headers(headers),
+    );
+    let head = octets
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .unwrap();
     let head = std::str::from_utf8(&octets[..head]).unwrap();
     assert!(head.contains("Content-Transfer-Encoding: 8bit"), "{head}");
 }

@@ -26,6 +26,8 @@ pub(super) struct Connection {
     stream: Option<Stream>,
     /// `name [address]:port`.
     label: Box<str>,
+    /// How it is secured, and which hosts were tried before it: for the operator.
+    over: String,
     pub(super) offered: Extensions,
     connector: Arc<ConnectorSettings>,
     unread: Vec<u8>,
@@ -53,6 +55,7 @@ impl Connection {
         Self {
             stream: Some(Stream::Clear(stream)),
             label,
+            over: String::new(),
             offered: Extensions::default(),
             connector,
             unread: Vec::new(),
@@ -81,6 +84,16 @@ impl Connection {
     /// `name [address]:port`.
     pub(super) fn label(&self) -> &str {
         &self.label
+    }
+
+    /// How it is secured, in words.
+    pub(super) fn secured(&mut self, how: &str) {
+        how.clone_into(&mut self.over);
+    }
+
+    /// Hosts were tried before it.
+    pub(super) fn came_after(&mut self, others: &str) {
+        self.over.push_str(&format!("; {others}"));
     }
 
     /// Takes the socket for a handshake; none if octets stand before it.
@@ -116,9 +129,30 @@ impl Connection {
         for addressees in addressees.chunks(most) {
             let mut some = self.transaction(handover, addressees).await;
             self.offer_again(handover, addressees, &mut some).await;
-            outcomes.extend(some);
+            outcomes.extend(some.into_iter().map(|one| self.noted(one)));
         }
         outcomes
+    }
+
+    /// An outcome with what the operator wants to know of the connection.
+    fn noted(&self, outcome: Outcome) -> Outcome {
+        let note = |failure: Failure| {
+            let says_where = failure.remote.is_some() || failure.text.contains(&*self.label);
+            match says_where {
+                true => failure.noting(&self.over),
+                false => failure.noting(&format!("{}, {}", self.label, self.over)),
+            }
+        };
+        match outcome {
+            Outcome::Relayed { reply, dsn, .. } => Outcome::Relayed {
+                reply,
+                dsn,
+                over: self.over.as_str().into(),
+            },
+            Outcome::Failed(failure) => Outcome::Failed(note(failure)),
+            Outcome::Deferred(failure) => Outcome::Deferred(note(failure)),
+            delivered @ Outcome::Delivered { .. } => delivered,
+        }
     }
 
     /// RFC 5321 §4.5.3.1.10: those who were too many for one transaction get another, as long as each takes some of them.
@@ -220,7 +254,8 @@ impl Connection {
         }
         loop {
             let mut patience = self.connector.command_timeout;
-            if !matches!(next, Next::Read | Next::Done(_)) && !self.unread.is_empty() {
+            // What is said before content, or in the middle of it, may be a refusal of it.
+            if matches!(next, Next::Send(_)) && !self.unread.is_empty() {
                 return Err(out_of_step(&self.label));
             }
             let sent = match next {
@@ -286,6 +321,31 @@ impl Connection {
         }
     }
 
+    /// As long as the content hasn't ended there is nothing to answer: a 250 is not about it. A refusal may come early, and is
+    /// found among the last words.
+    async fn nothing_said(&mut self) -> Result<(), Failure> {
+        let Some(stream) = &mut self.stream else {
+            return Err(lost(&self.label, &"it was closed"));
+        };
+        let mut octets = [0; READ_OCTETS];
+        let said = tokio::select! {
+            biased;
+            read = stream.read(&mut octets) => Some(read),
+            () = std::future::ready(()) => None,
+        };
+        match said {
+            None if self.unread.is_empty() => Ok(()),
+            None => Err(out_of_step(&self.label)),
+            Some(Ok(0)) => Err(lost(&self.label, &"the other side closed it")),
+            Some(Ok(count)) => {
+                let octets = octets.get(..count).unwrap_or_default();
+                self.unread.extend_from_slice(octets);
+                Err(out_of_step(&self.label))
+            }
+            Some(Err(error)) => Err(lost(&self.label, &error)),
+        }
+    }
+
     /// The content after DATA, in windows; small content leaves in one write.
     async fn content(&mut self, handover: &Handover) -> Result<(), Failure> {
         let mut out = std::mem::take(&mut self.out);
@@ -301,11 +361,13 @@ impl Connection {
             at += piece.len() as u64;
             encoder.encode(piece, &mut out);
             if out.len() >= WINDOW && at < size {
+                self.nothing_said().await?;
                 self.write(&out).await?;
                 out.clear();
             }
         }
         encoder.finish(&mut out);
+        self.nothing_said().await?;
         self.write(&out).await?;
         // A small buffer is kept for the next message; a large one isn't.
         if out.capacity() <= 4 * WINDOW {
@@ -316,11 +378,13 @@ impl Connection {
 
     /// The content as it is, after BDAT.
     async fn raw(&mut self, head: &[u8], handover: &Handover) -> Result<(), Failure> {
+        self.nothing_said().await?;
         self.write(&[head, &handover.prefix].concat()).await?;
         let mut window = vec![0; WINDOW];
         let mut at = 0;
         while at < handover.content.size() {
             let count = read(handover, at, &mut window)?.len();
+            self.nothing_said().await?;
             self.write(window.get(..count).unwrap_or_default()).await?;
             at += count as u64;
         }

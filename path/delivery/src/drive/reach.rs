@@ -35,7 +35,12 @@ pub(super) struct Route {
     is_mx: bool,
     /// Why those before couldn't be used: the last temporary reason counts, and only without one a permanent one.
     last: Option<Failure>,
+    /// What was wrong with the first of those before, for the operator.
+    before: Vec<String>,
 }
+
+/// Hosts that are told of one by one.
+const BEFORE_MAX: usize = 5;
 
 impl Route {
     /// The hosts of a next hop.
@@ -54,6 +59,7 @@ impl Route {
             tried: Vec::new(),
             is_mx: matches!(hop, NextHop::Mx { .. }),
             last: None,
+            before: Vec::new(),
         })
     }
 
@@ -71,16 +77,40 @@ impl Route {
                 is_mx: self.is_mx,
             };
             match timeout(self.share(deadline), opening.open()).await {
-                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Ok(mut connection)) => {
+                    if let Some(others) = self.others("") {
+                        connection.came_after(&others);
+                    }
+                    return Ok(connection);
+                }
                 Ok(Err(NotOpened::ThisServer)) => self.looped(),
                 Ok(Err(NotOpened::Failure(failure))) => self.failed(&host.name, failure),
                 Err(_) => self.failed(&host.name, out_of_time()),
             }
         }
-        Err(self.last.clone().unwrap_or_else(|| {
+        let last = self.last.clone().unwrap_or_else(|| {
             let text = "There is no host to connect to";
             Failure::new(StatusCode::transient(4, 4), text)
-        }))
+        });
+        // What it says itself isn't said twice.
+        Err(match self.others(&last.to_string()) {
+            Some(others) => last.noting(&others),
+            None => last,
+        })
+    }
+
+    /// A host was given up after it had taken the connection.
+    pub(super) fn note(&mut self, failure: &Failure) {
+        if self.before.len() < BEFORE_MAX {
+            self.before.push(failure.to_string());
+        }
+    }
+
+    /// What was wrong with the first hosts that were tried, but for what is said already.
+    fn others(&self, said: &str) -> Option<String> {
+        let others = self.before.iter().filter(|other| *other != said);
+        let others: Vec<&str> = others.map(String::as_str).collect();
+        (!others.is_empty()).then(|| format!("tried before: {}", others.join("; ")))
     }
 
     /// The next address that wasn't tried, as long as there is time.
@@ -127,6 +157,7 @@ impl Route {
         if !self.is_mx {
             failure.status = failure.status.with_class(StatusClass::Transient);
         }
+        self.note(&failure);
         let temporary = self.last.as_ref().is_some_and(|last| !last.is_permanent());
         if !(temporary && failure.is_permanent()) {
             self.last = Some(failure);

@@ -129,18 +129,24 @@ fn keep_all(badmail: &Badmail, all: &[Bad]) -> Vec<Kept> {
     if let Ok(kept) = keep(all) {
         return answers(kept);
     }
-    let alone = all.iter().flat_map(|one| match keep(std::slice::from_ref(one)) {
-        Ok(kept) => answers(kept),
-        Err(panic) => vec![Err(NotKept::Crash(in_words(&*panic)))],
-    });
+    let alone = all
+        .iter()
+        .flat_map(|one| match keep(std::slice::from_ref(one)) {
+            Ok(kept) => answers(kept),
+            Err(panic) => vec![Err(NotKept::Crash(in_words(&*panic)))],
+        });
     alone.collect()
 }
 
 fn finish(shared: &Arc<Shared>, one: Waiting, kept: Kept) {
     let id = one.bad.id;
     match &kept {
-        Ok(name) => tracing::warn!(%id, name, "a message failed that nobody can be told of: it is badmail"),
-        Err(error) => tracing::error!(%id, %error, "badmail can't be kept; the message stays in the queue"),
+        Ok(name) => {
+            tracing::warn!(%id, name, "a message failed that nobody can be told of: it is badmail")
+        }
+        Err(error) => {
+            tracing::error!(%id, %error, "badmail can't be kept; the message stays in the queue")
+        }
     }
     let crash = match &kept {
         Err(NotKept::Crash(said)) => Some(said.clone()),

@@ -108,7 +108,10 @@ mod tests {
     #[test]
     fn sentences_are_wrapped_at_spaces() {
         let text = wrapped(&"word ".repeat(40), "    ");
-        assert!(text.lines().all(|line| line.len() <= 78 && line.starts_with("    ")));
+        assert!(
+            text.lines()
+                .all(|line| line.len() <= 78 && line.starts_with("    "))
+        );
         assert_eq!(wrapped(&"x".repeat(100), "  ").lines().count(), 1);
     }
 }

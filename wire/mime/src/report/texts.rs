@@ -237,7 +237,11 @@ mod tests {
     fn what_is_built_in_is_whole_in_every_language() {
         let mut texts = Texts::built_in();
         for (language, file, text) in BUILT_IN {
-            assert_eq!(texts.take(language, file, text), Ok(()), "{language}/{file}");
+            assert_eq!(
+                texts.take(language, file, text),
+                Ok(()),
+                "{language}/{file}"
+            );
         }
         let tags: Vec<&str> = texts.tags().collect();
         assert_eq!(tags, ["en", "de", "es", "fr", "nl"]);
@@ -258,10 +262,18 @@ mod tests {
             ("", "de", "de"),
             ("", "xx", "en"),
             ("Content-Language: fr-CA\r\n", "de", "fr"),
-            ("Accept-Language: nl\r\nContent-Language: fr\r\n", "de", "nl"),
+            (
+                "Accept-Language: nl\r\nContent-Language: fr\r\n",
+                "de",
+                "nl",
+            ),
             ("Accept-Language: xx, es;q=0.5, de;q=0.7\r\n", "en", "de"),
             ("Accept-Language: de;q=0, es;q=0.1\r\n", "en", "es"),
-            ("Accept-Language: *\r\nContent-Language: EN-us\r\n", "de", "en"),
+            (
+                "Accept-Language: *\r\nContent-Language: EN-us\r\n",
+                "de",
+                "en",
+            ),
             ("Accept-Language: ;;q=9,-,\u{e9},q\r\n", "nl", "nl"),
         ] {
             assert_eq!(chosen(&texts, header, otherwise), expected, "{header}");

@@ -130,7 +130,10 @@ mod tests {
 
     fn why(line: &str) -> TextFault {
         let mut words = Words::default();
-        words.take(&format!("# x\n\n{line}\n")).unwrap_err().remove(0)
+        words
+            .take(&format!("# x\n\n{line}\n"))
+            .unwrap_err()
+            .remove(0)
     }
 
     #[test]
