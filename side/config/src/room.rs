@@ -7,8 +7,8 @@ use crate::report_texts::read_report_texts;
 use bridgehead_badmail::settings as badmail;
 use bridgehead_delivery::settings as delivery;
 use bridgehead_directory::{
-    BareLineEnds, Connector, ConnectorTls, EightBit, Fault, Language, Name, Pattern, Role, Server,
-    Snapshot, VirtualServer, Wait,
+    BareLineEnds, Connector, ConnectorTls, EightBit, Fault, Name, Pattern, Role, Server, Snapshot,
+    VirtualServer, Wait,
 };
 use bridgehead_listener::settings::{
     self as listener, BareLineEnds as ListenerLineEnds, CertificateFiles, Role as ListenerRole,
@@ -25,6 +25,8 @@ use std::sync::Arc;
 const HOPS_MAX: u32 = 30;
 /// Sessions at once from one client, if the virtual server doesn't say.
 const CLIENT_SESSIONS_MAX: usize = 50;
+/// The file of faults that are of no file.
+pub(crate) const DIRECTORY: &str = "directory";
 /// RFC 5321 §4.5.4.2.
 const SMTP: u16 = 25;
 
@@ -47,7 +49,8 @@ pub struct RoomSettings {
     pub faults: Vec<Fault>,
 }
 
-/// What each room is to do on the server of this name. Relative paths of certificates start at `data`.
+/// What each room is to do on the server of this name. Relative paths start at `data`; where that is empty, the texts of
+/// reports in a relative folder aren't looked at.
 ///
 /// # Errors
 /// What keeps the server from doing anything, with the object and key; the file and line are not known here.
@@ -101,7 +104,7 @@ pub fn settings(
 
 fn fault(key: &str, reason: String) -> Fault {
     Fault {
-        file: "directory".to_owned(),
+        file: DIRECTORY.to_owned(),
         line: 0,
         key: key.to_owned(),
         reason,
@@ -370,36 +373,45 @@ fn corridor(
         },
         patience: patience(server, base.retry.patience),
     };
-    let folder = server.report_templates.as_ref();
-    let (texts, mut faults) = match folder {
-        Some(folder) => {
-            let (texts, faults) = read_report_texts(&data.join(folder));
-            (Arc::new(texts), faults)
-        }
-        None => (Arc::clone(&base.texts), Vec::new()),
-    };
+    let (texts, mut faults) = report_texts(server, data, &base.texts);
     let organization = snapshot.configuration().organization.as_ref();
     let language = server.report_language.as_ref();
     let language =
         language.or_else(|| organization.and_then(|whole| whole.report_language.as_ref()));
-    let language = language.map_or(&*base.report_language, Language::as_str);
-    if texts.find(language).is_none() {
-        let known: Vec<&str> = texts.tags().collect();
-        let reason = format!(
-            "there are no texts in \"{language}\"; there are in {}",
-            known.join(", ")
-        );
-        faults.push(fault(
-            &format!("server {}: report-language", server.name),
-            reason,
-        ));
+    let language: Box<str> = language.map_or(base.report_language, |one| one.as_str().into());
+    match &texts {
+        Some(texts) if texts.find(&language).is_none() => {
+            let known: Vec<&str> = texts.tags().collect();
+            let known = known.join(", ");
+            let reason = format!("there are no texts in \"{language}\"; there are in {known}");
+            let key = format!("server {}: report-language", server.name);
+            faults.push(fault(&key, reason));
+        }
+        _ => {}
     }
     let settings = transport::Settings {
         report_domain: default_domain(snapshot, server).unwrap_or(base.report_domain),
         retry,
-        report_language: language.into(),
-        texts,
+        report_language: language,
+        texts: texts.unwrap_or(base.texts),
         ..base
     };
     (settings, faults)
+}
+
+/// The texts of reports, and what is wrong with them; none where it isn't known in which folder they are, because a file is
+/// looked at away from its server.
+fn report_texts(
+    server: &Server,
+    data: &Path,
+    built_in: &Arc<transport::Texts>,
+) -> (Option<Arc<transport::Texts>>, Vec<Fault>) {
+    match &server.report_templates {
+        None => (Some(Arc::clone(built_in)), Vec::new()),
+        Some(folder) if folder.is_relative() && data.as_os_str().is_empty() => (None, Vec::new()),
+        Some(folder) => {
+            let (texts, faults) = read_report_texts(&data.join(folder));
+            (Some(Arc::new(texts)), faults)
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Which request goes where, and how no is said.
 
-use crate::{From, Rooms, carrying, changes, controls, directory, mailboxes, messages, queue};
+use crate::{
+    From, Rooms, badmail, carrying, changes, controls, directory, mailboxes, messages, queue,
+};
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -29,6 +31,9 @@ pub(crate) fn router(rooms: Rooms) -> Router {
         .route("/queue/import", post(carrying::import))
         .route("/messages/{id}/trace", get(messages::trace))
         .route("/messages/{id}/why", get(messages::why))
+        .route("/badmail", get(badmail::list))
+        .route("/badmail/{name}", get(badmail::show))
+        .route("/badmail/delete", post(badmail::delete))
         .route("/routes/explain", get(route))
         .route("/recipients/explain", get(recipient))
         .route("/mailboxes", get(mailboxes::list))

@@ -58,7 +58,7 @@ pub(crate) struct Corridor {
     pub(crate) delivery: Delivery,
     pub(crate) badmail: Badmail,
     pub(crate) steps: Arc<Steps>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 pub(crate) fn now() -> Timestamp {
@@ -141,7 +141,7 @@ pub(crate) fn standing_on(
         delivery,
         badmail,
         steps: track,
-        _folder: folder,
+        folder,
     };
     (corridor, world)
 }
@@ -158,6 +158,11 @@ impl Corridor {
         };
         settings.connectors.insert("dead".into(), connector);
         self.delivery.apply(settings);
+    }
+
+    /// Where badmail is.
+    pub(crate) fn badmail_folder(&self) -> std::path::PathBuf {
+        self.folder.path().join("badmail")
     }
 
     /// What was tracked so far.
