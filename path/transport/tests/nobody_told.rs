@@ -122,13 +122,11 @@ async fn what_cannot_be_kept_stays_in_the_queue() {
         .submit_from(ReversePath::Null, "x@dead.example", Notify::Unsaid, BOUNCE)
         .await;
     // It was tried, and waits for another try.
-    let waits = || {
+    let waits = |corridor: &Corridor| {
         let found = corridor.queue.summaries(&corridor.queue.ids());
         found[0].parts.iter().any(|part| part.next_try.is_some())
     };
-    while !waits() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    corridor.eventually(waits).await;
     let tracked = corridor.tracked();
     let settled = |kind: &EventKind| matches!(kind, EventKind::Failed { .. } | EventKind::Done);
     assert!(!tracked.iter().any(|event| settled(&event.kind)));
@@ -179,15 +177,12 @@ async fn a_late_message_of_a_program_is_not_told_of_unless_it_asked() {
     ];
     told.sort();
     // All were tried by now at least once more; no other report has come.
-    let tries = |corridor: &Corridor| {
+    let tried_often = |corridor: &Corridor| {
         let tracked = corridor.tracked().into_iter();
-        tracked
-            .filter(|event| matches!(event.kind, EventKind::Deferred { .. }))
-            .count()
+        let deferred = tracked.filter(|event| matches!(event.kind, EventKind::Deferred { .. }));
+        deferred.count() >= 15
     };
-    while tries(&corridor) < 15 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    corridor.eventually(tried_often).await;
     assert_eq!(corridor.store.messages("alice").unwrap().len(), 2);
     let has = |words: &str| told.iter().filter(|report| report.contains(words)).count();
     assert_eq!((has("Precedence: list"), has("Auto-Submitted: no")), (1, 1));

@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod badmail;
 mod configuring;
 mod controls;
 mod corpus;

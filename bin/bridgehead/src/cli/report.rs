@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub(crate) enum Report {
     /// Show what a report says to people, with examples in it
     Preview {
-        /// failure, delay, delivered, relayed or expanded
+        /// failure, delay, delivered, relayed or expanded; with --source also words
         #[arg(long, default_value = "failure")]
         kind: String,
         /// The language

@@ -165,6 +165,17 @@ impl Corridor {
         self.folder.path().join("badmail")
     }
 
+    /// Waits until something is so.
+    pub(crate) async fn eventually(&self, is_so: impl Fn(&Self) -> bool) {
+        for _ in 0..3000 {
+            if is_so(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("it never was so: {:?}", self.tracked());
+    }
+
     /// What was tracked so far.
     pub(crate) fn tracked(&self) -> Vec<Event> {
         self.steps.0.lock().clone()
