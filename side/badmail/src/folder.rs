@@ -30,6 +30,8 @@ struct Shared {
     disk: Arc<dyn Disk>,
     settings: RwLock<Settings>,
     held: Mutex<Held>,
+    /// One writes at a time. Who only looks doesn't wait for the disk.
+    writing: Mutex<()>,
 }
 
 /// What is there: octets of both files by name. Names sort by the age of the messages.
@@ -90,6 +92,7 @@ impl Badmail {
                 disk,
                 settings: RwLock::default(),
                 held: Mutex::new(held),
+                writing: Mutex::default(),
             }),
         })
     }
@@ -104,19 +107,22 @@ impl Badmail {
     /// nothing.
     pub fn keep(&self, all: &[Bad]) -> Vec<io::Result<String>> {
         let shared = &self.shared;
+        let _turn = shared.writing.lock();
+        let written: Vec<io::Result<(String, u64)>> =
+            all.iter().map(|bad| shared.write(bad)).collect();
+        let synced = shared.disk.sync_dir(&shared.directory);
         let mut held = shared.held.lock();
-        let mut kept: Vec<io::Result<String>> = Vec::with_capacity(all.len());
-        for bad in all {
-            kept.push(shared.write(bad).map(|(name, octets)| {
-                held.forget(&name);
-                held.add(&name, octets);
-                name
-            }));
-        }
-        if let Err(error) = shared.disk.sync_dir(&shared.directory) {
-            let failed = |_| Err(io::Error::new(error.kind(), error.to_string()));
-            return kept.into_iter().map(|one| one.and_then(failed)).collect();
-        }
+        let kept = written.into_iter().map(|one| {
+            let (name, octets) = one?;
+            // It is there, be it durable or not.
+            held.forget(&name);
+            held.add(&name, octets);
+            match &synced {
+                Ok(()) => Ok(name),
+                Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+            }
+        });
+        let kept = kept.collect();
         shared.trim(&mut held);
         kept
     }

@@ -196,7 +196,7 @@ impl Connection {
             level: handover.level,
             deliver_by: handover.deliver_by,
             size: handover.size(),
-            unfinished: self.offered.chunking && is_unfinished(handover),
+            unfinished: self.offered.chunking && handover.is_unfinished(),
         };
         let (mut transaction, next) =
             Transaction::start(&order, &self.offered, eight_bit, &self.label);
@@ -229,7 +229,7 @@ impl Connection {
         let refused = self.connector.eight_bit == EightBit::Fail && !self.offered.eight_bit_mime;
         let eight = handover.body == BodyKind::EightBitMime && refused;
         let international = handover.smtputf8 && !self.offered.smtputf8;
-        if (eight || international) && is_ascii(handover) {
+        if (eight || international) && handover.is_ascii() {
             let body = match handover.body {
                 BodyKind::EightBitMime => BodyKind::SevenBit,
                 other => other,
@@ -357,7 +357,7 @@ impl Connection {
         let mut window = vec![0; window.max(1)];
         let mut at = 0;
         while at < size {
-            let piece = read(handover, at, &mut window)?;
+            let piece = handover.read(at, &mut window)?;
             at += piece.len() as u64;
             encoder.encode(piece, &mut out);
             if out.len() >= WINDOW && at < size {
@@ -383,7 +383,7 @@ impl Connection {
         let mut window = vec![0; WINDOW];
         let mut at = 0;
         while at < handover.content.size() {
-            let count = read(handover, at, &mut window)?.len();
+            let count = handover.read(at, &mut window)?.len();
             self.nothing_said().await?;
             self.write(window.get(..count).unwrap_or_default()).await?;
             at += count as u64;
@@ -462,40 +462,6 @@ impl Connection {
             }
         }
     }
-}
-
-fn read<'a>(handover: &Handover, at: u64, window: &'a mut [u8]) -> Result<&'a [u8], Failure> {
-    let failed = |why: &dyn Display| {
-        let text = "The queued content can't be read";
-        Failure::new(StatusCode::transient(3, 0), text).because(&why)
-    };
-    match handover.content.read_at(at, window) {
-        Ok(0) => Err(failed(&"it ends too early")),
-        Ok(count) => Ok(window.get(..count).unwrap_or_default()),
-        Err(error) => Err(failed(&error)),
-    }
-}
-
-/// Whether there is no octet above 127. What can't be read counts as if there were one.
-fn is_ascii(handover: &Handover) -> bool {
-    let mut window = vec![0; WINDOW];
-    let mut at = 0;
-    while at < handover.content.size() {
-        match read(handover, at, &mut window) {
-            Ok(piece) if piece.is_ascii() => at += piece.len() as u64,
-            _ => return false,
-        }
-    }
-    handover.prefix.is_ascii()
-}
-
-/// Whether the content ends without a line end.
-fn is_unfinished(handover: &Handover) -> bool {
-    let size = handover.content.size();
-    let mut end = [0; 2];
-    let read = handover.content.read_at(size.saturating_sub(2), &mut end);
-    // What can't be read is found out when all of it is.
-    size > 0 && read.is_ok() && end != *b"\r\n"
 }
 
 /// The status of a connection that was lost.
