@@ -207,3 +207,36 @@ pub(crate) fn envelope(to: bridgehead_mail::Address, smtputf8: bool, now: Timest
         accepted: now,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bridgehead_mail::{Address, Domain};
+
+    fn comes_back_whole(body: BodyKind, content: &[u8]) -> bool {
+        let sender = Address::parse("a@example.test").unwrap();
+        let envelope = Envelope {
+            reverse_path: ReversePath::Address(sender.clone()),
+            body,
+            ret: Some(Ret::Full),
+            ..envelope(sender, false, Timestamp::EPOCH)
+        };
+        let content: Arc<dyn Content> = Arc::new(content.to_vec());
+        let subject = Subject {
+            id: MessageId::from_u128(1),
+            envelope: &envelope,
+            content: &content,
+        };
+        let settings = Settings::for_host(Domain::parse("mail.example.test").unwrap());
+        let returned = returned(&subject, "failed", &settings, &Headers::default());
+        matches!(returned, Returned::Full(_))
+    }
+
+    #[test]
+    fn binary_content_comes_back_as_its_header() {
+        assert!(comes_back_whole(BodyKind::EightBitMime, b"small"));
+        assert!(!comes_back_whole(BodyKind::BinaryMime, b"small"));
+        let large = vec![b'x'; 2 * 1024 * 1024];
+        assert!(!comes_back_whole(BodyKind::SevenBit, &large));
+    }
+}

@@ -213,6 +213,38 @@ fn where_reports_end_the_sender_is_told_that_it_was_relayed() {
 }
 
 #[test]
+fn of_a_group_the_sender_hears_that_it_was_expanded_and_who_failed() {
+    let sink = refusing(ALL_EXTENSIONS);
+    let group = "[[group]]\nname = \"staff\"\naddresses = [\"staff@example.test\"]\n\
+                 members = [\"alice\", \"bad@example.net\"]\n";
+    let organization = Organization::new()
+        .with(group)
+        .smart_host("out", "*", sink.address());
+    let server = Server::start(&organization);
+    let mut client = client(server.inbound());
+    client.command("MAIL FROM:<bob@example.test>").unwrap();
+    client
+        .command("RCPT TO:<staff@example.test> NOTIFY=SUCCESS,FAILURE")
+        .unwrap();
+    assert_eq!(client.data(&message("group")).unwrap().code, 250);
+    server.await_empty_queue();
+    let reports = server.mailbox("bob", 2);
+    let told = reports.iter().map(|report| {
+        let report = take_apart(report);
+        let one = report["recipients"][0].clone();
+        let whom = one["final-recipient"].as_str().unwrap().to_owned();
+        (one["action"].as_str().unwrap().to_owned(), whom)
+    });
+    let mut told: Vec<(String, String)> = told.collect();
+    told.sort();
+    // RFC 3461 §5.2.7.3: success ends at the group; what fails behind it is told.
+    assert_eq!(told[0].0, "expanded");
+    assert!(told[0].1.ends_with("staff@example.test"), "{told:?}");
+    assert_eq!(told[1].0, "failed");
+    assert!(told[1].1.ends_with("bad@example.net"), "{told:?}");
+}
+
+#[test]
 fn nobody_is_told_about_mail_from_nobody() {
     let sink = refusing(ALL_EXTENSIONS);
     let server = Server::start(&Organization::new().smart_host("out", "*", sink.address()));
