@@ -171,7 +171,7 @@ async fn a_late_message_of_a_program_is_not_told_of_unless_it_asked() {
             .submit_content("x@dead.example", notify, content.as_bytes())
             .await;
     }
-    let mut told = vec![
+    let mut told = [
         corridor.newest("alice", 1).await,
         corridor.newest("alice", 2).await,
     ];

@@ -46,7 +46,7 @@ fn a_report_that_nobody_takes_is_badmail_over_a_kill_and_can_be_taken_back() {
     assert_eq!(sink.count(), 0);
     server.kill();
     server.run(&[]);
-    assert_eq!(await_badmail(&server, 1), [name.clone()]);
+    assert_eq!(await_badmail(&server, 1)[0], name);
     let shown = server.ask(&["badmail", "show", &name]);
     let reason = shown["reason"].as_str().unwrap();
     assert!(reason.contains("<bad-sender@example.net>"), "{reason}");

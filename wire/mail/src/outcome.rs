@@ -55,13 +55,17 @@ impl Failure {
         self
     }
 
-    /// The same with more for the operator, behind the cause if there is one.
+    /// The same with more for the operator, behind the cause if there is one; as much of it as is worth keeping with a
+    /// million messages.
     #[must_use]
     pub fn noting(mut self, more: &str) -> Self {
-        self.cause = Some(match self.cause.take() {
-            Some(cause) => format!("{cause}; {more}").into(),
-            None => more.into(),
-        });
+        const OCTETS_MAX: usize = 2_000;
+        let mut cause = match self.cause.take() {
+            Some(cause) => format!("{cause}; {more}"),
+            None => more.to_owned(),
+        };
+        cause.truncate(cause.floor_char_boundary(OCTETS_MAX));
+        self.cause = Some(cause.into());
         self
     }
 
@@ -139,6 +143,19 @@ pub struct Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_noted_stands_behind_the_cause_and_is_bounded() {
+        let failure = Failure::new(StatusCode::transient(4, 1), "no answer").noting("in the clear");
+        assert_eq!(failure.to_string(), "4.4.1 no answer (in the clear)");
+        let failure = failure.noting("and more");
+        assert_eq!(
+            failure.to_string(),
+            "4.4.1 no answer (in the clear; and more)"
+        );
+        let long = failure.noting(&"\u{e9}".repeat(2_000));
+        assert!(long.cause.is_some_and(|cause| cause.len() <= 2_000));
+    }
 
     #[test]
     fn the_class_decides_and_the_operator_reads_everything() {

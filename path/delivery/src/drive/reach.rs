@@ -39,8 +39,9 @@ pub(super) struct Route {
     before: Vec<String>,
 }
 
-/// Hosts that are told of one by one.
+/// Hosts that are told of one by one, and octets for each.
 const BEFORE_MAX: usize = 5;
+const BEFORE_OCTETS_MAX: usize = 300;
 
 impl Route {
     /// The hosts of a next hop.
@@ -78,7 +79,7 @@ impl Route {
             };
             match timeout(self.share(deadline), opening.open()).await {
                 Ok(Ok(mut connection)) => {
-                    if let Some(others) = self.others("") {
+                    if let Some(others) = self.others(None) {
                         connection.came_after(&others);
                     }
                     return Ok(connection);
@@ -93,7 +94,7 @@ impl Route {
             Failure::new(StatusCode::transient(4, 4), text)
         });
         // What it says itself isn't said twice.
-        Err(match self.others(&last.to_string()) {
+        Err(match self.others(Some(&last)) {
             Some(others) => last.noting(&others),
             None => last,
         })
@@ -102,13 +103,17 @@ impl Route {
     /// A host was given up after it had taken the connection.
     pub(super) fn note(&mut self, failure: &Failure) {
         if self.before.len() < BEFORE_MAX {
-            self.before.push(failure.to_string());
+            self.before.push(short(failure));
         }
     }
 
-    /// What was wrong with the first hosts that were tried, but for what is said already.
-    fn others(&self, said: &str) -> Option<String> {
-        let others = self.before.iter().filter(|other| *other != said);
+    /// What was wrong with the first hosts that were tried, but for this.
+    fn others(&self, said: Option<&Failure>) -> Option<String> {
+        let said = said.map(short);
+        let others = self
+            .before
+            .iter()
+            .filter(|other| Some(*other) != said.as_ref());
         let others: Vec<&str> = others.map(String::as_str).collect();
         (!others.is_empty()).then(|| format!("tried before: {}", others.join("; ")))
     }
@@ -191,6 +196,13 @@ impl Reach<'_> {
             }
         }
     }
+}
+
+/// A failure for the operator, cut where it gets long.
+fn short(failure: &Failure) -> String {
+    let mut text = failure.to_string();
+    text.truncate(text.floor_char_boundary(BEFORE_OCTETS_MAX));
+    text
 }
 
 fn out_of_time() -> Failure {
