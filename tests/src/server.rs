@@ -132,7 +132,8 @@ impl Server {
         result
     }
 
-    fn learn_addresses(&mut self) {
+    /// Learns where its virtual servers listen.
+    pub fn learn_addresses(&mut self) {
         let status = self.ask(&["status"]);
         self.addresses.clear();
         for listener in status["listeners"].as_array().unwrap() {

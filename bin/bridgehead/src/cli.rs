@@ -1,8 +1,10 @@
 //! The command line: verbs and nouns with verbs, `--json` everywhere.
 
 mod queue;
+mod report;
 
 pub(crate) use queue::{Link, Order, Queue, Server, Which};
+pub(crate) use report::{Badmail, Report};
 
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -73,6 +75,12 @@ pub(crate) enum Command {
     /// This server as a whole
     #[command(subcommand)]
     Server(Server),
+    /// What failed and has nobody who could be told
+    #[command(subcommand)]
+    Badmail(Badmail),
+    /// Delivery reports
+    #[command(subcommand)]
+    Report(Report),
     /// One message
     #[command(subcommand)]
     Message(Message),

@@ -1,22 +1,26 @@
 //! The commands: each asks the running server over its admin socket (or works on files) and prints the answer as
 //! text for people or as JSON for programs.
 
+mod badmail;
 mod directory;
 mod mailbox;
 mod message;
 mod organization;
 mod queue;
 mod quickstart;
+mod report;
 mod route;
 mod serve;
 mod status;
 
+pub(crate) use badmail::badmail;
 pub(crate) use directory::{config, directory};
 pub(crate) use mailbox::mailbox;
 pub(crate) use message::message;
 pub(crate) use organization::{apply, diff, export};
 pub(crate) use queue::{hold_link, hold_server, queue};
 pub(crate) use quickstart::quickstart;
+pub(crate) use report::report;
 pub(crate) use route::{recipient, route};
 pub(crate) use serve::{check, init, serve};
 pub(crate) use status::status;

@@ -42,6 +42,7 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     match &cli.command {
         Command::Init { dir } => command::init(dir),
         Command::Check { files } => command::check(files),
+        Command::Report(report) => command::report(report),
         Command::Serve { config } => server_runtime()?.block_on(command::serve(config)),
         Command::Quickstart(options) => server_runtime()?.block_on(command::quickstart(options)),
         asking => {
@@ -68,6 +69,7 @@ async fn ask(command: &Command) -> Result<(), Box<dyn Error>> {
         Command::Queue(queue) => command::queue(queue).await?,
         Command::Link(link) => command::hold_link(link).await?,
         Command::Server(server) => command::hold_server(server).await?,
+        Command::Badmail(badmail) => command::badmail(badmail).await?,
         Command::Message(message) => command::message(message).await?,
         Command::Route(route) => command::route(route).await?,
         Command::Recipient(recipient) => command::recipient(recipient).await?,
@@ -75,6 +77,7 @@ async fn ask(command: &Command) -> Result<(), Box<dyn Error>> {
         Command::Quickstart(_)
         | Command::Init { .. }
         | Command::Check { .. }
+        | Command::Report(_)
         | Command::Serve { .. } => {}
     }
     Ok(())

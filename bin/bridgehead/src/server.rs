@@ -5,6 +5,7 @@ mod in_force;
 pub(crate) mod logging;
 pub(crate) mod stop;
 
+use bridgehead_badmail::Badmail;
 use bridgehead_config::ServerFile;
 use bridgehead_delivery::Delivery;
 use bridgehead_directory::Directory;
@@ -70,7 +71,13 @@ impl Server {
             bridgehead_delivery::Settings::for_host(hostname),
             store.clone(),
         );
-        let transport = Transport::new(queue.clone(), delivery.clone(), track.clone());
+        let badmail = Badmail::open(&data.join("badmail"), Arc::new(RealDisk))?;
+        let transport = Transport::new(
+            queue.clone(),
+            delivery.clone(),
+            badmail.clone(),
+            track.clone(),
+        );
         let tls = Tls::new(data.join("certificates"));
         let listener = Listener::new(queue.inlet(), directory.clone(), tls, track);
         let (said, in_force) = watch::channel(InForce::default());
@@ -83,6 +90,7 @@ impl Server {
             directory: directory.clone(),
             queue: queue.clone(),
             delivery,
+            badmail: badmail.clone(),
             transport: transport.clone(),
             listener: listener.clone(),
             wiring: Arc::clone(&wiring),
@@ -92,6 +100,7 @@ impl Server {
         let rooms = Rooms {
             queue,
             store,
+            badmail,
             directory,
             tracker,
             explain: wiring,

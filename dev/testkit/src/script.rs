@@ -339,6 +339,13 @@ impl Talk {
         }
     }
 
+    /// Ends the connection with a reset: whatever is on its way is lost.
+    pub fn reset(&mut self) {
+        if let Wire::Clear(stream) = std::mem::replace(&mut self.wire, Wire::Gone) {
+            let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+
     /// Up to and with this end.
     fn until(&mut self, end: &[u8]) -> io::Result<Vec<u8>> {
         let mut searched = 0;

@@ -1,9 +1,13 @@
 //! What is handed over: one message for the recipients that share a next hop.
 
 use bridgehead_mail::{
-    Addressee, BodyKind, Content, DeliverBy, DsnText, MessageId, Ret, ReversePath, Timestamp,
+    Addressee, BodyKind, Content, DeliverBy, DsnText, Failure, MessageId, Ret, ReversePath,
+    StatusCode, Timestamp,
 };
+use std::fmt::Display;
 use std::sync::Arc;
+
+const WINDOW: usize = 64 * 1024;
 
 /// A message on its way out of the queue.
 #[derive(Clone)]
@@ -39,5 +43,40 @@ impl Handover {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.content.size().saturating_add(self.prefix.len() as u64)
+    }
+
+    /// A piece of the content; it is never empty.
+    pub(crate) fn read<'a>(&self, at: u64, window: &'a mut [u8]) -> Result<&'a [u8], Failure> {
+        let failed = |why: &dyn Display| {
+            let text = "The queued content can't be read";
+            Failure::new(StatusCode::transient(3, 0), text).because(&why)
+        };
+        match self.content.read_at(at, window) {
+            Ok(0) => Err(failed(&"it ends too early")),
+            Ok(count) => Ok(window.get(..count).unwrap_or_default()),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    /// Whether there is no octet above 127. What can't be read counts as if there were one.
+    pub(crate) fn is_ascii(&self) -> bool {
+        let mut window = vec![0; WINDOW];
+        let mut at = 0;
+        while at < self.content.size() {
+            match self.read(at, &mut window) {
+                Ok(piece) if piece.is_ascii() => at += piece.len() as u64,
+                _ => return false,
+            }
+        }
+        self.prefix.is_ascii()
+    }
+
+    /// Whether the content ends without a line end.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        let size = self.content.size();
+        let mut end = [0; 2];
+        let read = self.content.read_at(size.saturating_sub(2), &mut end);
+        // What can't be read is found out when all of it is.
+        size > 0 && read.is_ok() && end != *b"\r\n"
     }
 }

@@ -27,6 +27,7 @@ pub(crate) fn policy(
         max_hold: server
             .max_hold
             .map(|most| u32::try_from(most.as_secs()).unwrap_or(u32::MAX)),
+        priority_from_header: server.priority_from_header,
         max_message_size: server.max_message_size,
         max_recipients: server.max_recipients,
         max_header_size: server.max_header_size,

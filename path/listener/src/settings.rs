@@ -97,6 +97,8 @@ pub struct VirtualServer {
     pub binarymime: bool,
     /// How long a client may have a message held (FUTURERELEASE); none to not offer it. Default: 7 days for submission, else none.
     pub max_hold: Option<Duration>,
+    /// Let the header say how urgent a message is (Priority, Importance, X-Priority), where the client didn't. Default: no.
+    pub priority_from_header: bool,
     /// Octets of content of one message. Default: 50 MiB.
     pub max_message_size: u64,
     /// Recipients of one message; RFC 5321 §4.5.3.1.8 asks for 100 at least. Default: 1,000.
@@ -158,6 +160,7 @@ impl VirtualServer {
             greeting_delay: Duration::ZERO,
             binarymime: false,
             max_hold: submission.then_some(Duration::from_secs(7 * 86_400)),
+            priority_from_header: false,
             max_message_size: 50 << 20,
             max_recipients: 1_000,
             max_header_size: 1 << 20,

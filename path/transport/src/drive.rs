@@ -2,18 +2,22 @@
 //!
 //! It stands still until it is told by what to decide.
 
+mod aside;
 mod courier;
 
 use crate::plan::{Plan, Taken, plan};
-use crate::report::{Notice, Reports, Subject, Told, compose};
+use crate::report::{Notice, Reports, Subject, Told, compose, is_from_nobody};
 use crate::settle::{Facts, Settled, settle};
 use crate::{Settings, World};
 use crate::{journal, list};
 use arc_swap::ArcSwap;
+use aside::Aside;
+use bridgehead_badmail::{Bad, Badmail};
 use bridgehead_categorizer::Snapshot;
 use bridgehead_delivery::Delivery;
 use bridgehead_mail::{
-    Addressee, Event, EventKind, Failure, MessageId, Outcome, StatusCode, Timestamp, Track,
+    Addressee, Event, EventKind, Failure, MessageId, Outcome, Recipient, StatusCode, Timestamp,
+    Track,
 };
 use bridgehead_queue::{Assignment, Lease, PartLease, Queue, Settlement};
 use courier::{LinkState, close_all};
@@ -32,6 +36,8 @@ const TAKEN_AT_ONCE: usize = 64;
 /// The dispatcher looks around at least so often, and at most so often for timers.
 const ROUND_MAX: Duration = Duration::from_secs(1);
 const ROUND_MIN: Duration = Duration::from_millis(20);
+/// Until what failed, and couldn't be told or kept, is tried again.
+const UNTOLD_WAIT: Duration = Duration::from_secs(60);
 
 /// The corridor. Cheap to copy.
 #[derive(Clone)]
@@ -46,6 +52,7 @@ pub struct Transport {
 struct Rooms {
     queue: Queue,
     delivery: Delivery,
+    badmail: Badmail,
     track: Arc<dyn Track>,
 }
 
@@ -56,6 +63,7 @@ struct Shared {
     world: ArcSwap<World>,
     links: Mutex<HashMap<u32, LinkState>>,
     couriers: AtomicUsize,
+    aside: Aside,
     stopping: AtomicBool,
     wake: Notify,
 }
@@ -65,11 +73,12 @@ impl Transport {
     /// before the first one is applied. A server that knows no connectors yet would otherwise refuse the mail that
     /// it finds in its queue.
     #[must_use]
-    pub fn new(queue: Queue, delivery: Delivery, track: Arc<dyn Track>) -> Self {
+    pub fn new(queue: Queue, delivery: Delivery, badmail: Badmail, track: Arc<dyn Track>) -> Self {
         Self {
             rooms: Rooms {
                 queue,
                 delivery,
+                badmail,
                 track,
             },
             shared: Arc::default(),
@@ -83,7 +92,12 @@ impl Transport {
         let mut begins = false;
         let shared = self.shared.get_or_init(|| {
             begins = true;
-            Arc::new(Shared::new(self.rooms.clone(), Arc::clone(&world)))
+            let (aside, waiting) = Aside::new();
+            let shared = Shared::new(self.rooms.clone(), Arc::clone(&world), aside);
+            let shared = Arc::new(shared);
+            let badmail = self.rooms.badmail.clone();
+            tokio::spawn(aside::keep(Arc::downgrade(&shared), badmail, waiting));
+            shared
         });
         if begins {
             tokio::spawn(dispatch(Arc::clone(shared)));
@@ -174,7 +188,7 @@ async fn dispatch(shared: Arc<Shared>) {
 }
 
 impl Shared {
-    fn new(rooms: Rooms, world: Arc<World>) -> Self {
+    fn new(rooms: Rooms, world: Arc<World>, aside: Aside) -> Self {
         Self {
             queue: rooms.queue,
             delivery: rooms.delivery,
@@ -182,6 +196,7 @@ impl Shared {
             world: ArcSwap::new(world),
             links: Mutex::default(),
             couriers: AtomicUsize::new(0),
+            aside,
             stopping: AtomicBool::new(false),
             wake: Notify::new(),
         }
@@ -200,7 +215,7 @@ impl Shared {
     }
 
     /// Categorizes and routes one message; a panic on the way is the message's, not the server's.
-    fn assign_or_survive(&self, lease: Lease) -> bool {
+    fn assign_or_survive(self: &Arc<Self>, lease: Lease) -> bool {
         let id = lease.id();
         let assigned = catch_unwind(AssertUnwindSafe(|| self.assign(lease)));
         assigned.unwrap_or_else(|panic| {
@@ -222,7 +237,7 @@ impl Shared {
     }
 
     /// Categorizes and routes one message. Returns whether it could be done.
-    fn assign(&self, lease: Lease) -> bool {
+    fn assign(self: &Arc<Self>, lease: Lease) -> bool {
         let world = self.world.load();
         let at = now();
         let id = lease.id();
@@ -231,9 +246,11 @@ impl Shared {
             notices,
             journals,
             lists,
+            bad,
             mut events,
             expires,
             delay_notice,
+            ..
         } = plan(&taken(&lease), &world);
         let subject = Subject {
             id,
@@ -267,6 +284,34 @@ impl Shared {
             expires,
             delay_notice,
         };
+        if bad.is_empty() {
+            return self.assigned(lease, assignment, events, at);
+        }
+        let bad = Bad {
+            id,
+            envelope: Arc::clone(&lease.envelope),
+            content: Arc::clone(&lease.content),
+            failed: bad,
+            at,
+        };
+        self.set_aside(bad, move |shared, kept| {
+            // What can't be kept stays where it is, and is taken again.
+            if let Ok(name) = kept {
+                events.push(EventKind::Badmail { name: name.into() });
+                shared.assigned(lease, assignment, events, at);
+            }
+        });
+        true
+    }
+
+    fn assigned(
+        &self,
+        lease: Lease,
+        assignment: Assignment,
+        events: Vec<EventKind>,
+        at: Timestamp,
+    ) -> bool {
+        let id = lease.id();
         match self.queue.assign(lease, assignment, at) {
             Ok(()) => {
                 self.track(id, events);
@@ -280,8 +325,10 @@ impl Shared {
     }
 
     /// What has expired fails with its last failure; no other attempt is made.
-    fn give_up_expired(&self) {
-        while let Some(lease) = self.queue.take_expired(now()) {
+    fn give_up_expired(self: &Arc<Self>) {
+        while !self.aside.is_busy()
+            && let Some(lease) = self.queue.take_expired(now())
+        {
             let id = lease.id();
             let given_up = catch_unwind(AssertUnwindSafe(|| self.give_up(lease)));
             if let Err(panic) = given_up {
@@ -290,7 +337,7 @@ impl Shared {
         }
     }
 
-    fn give_up(&self, lease: PartLease) {
+    fn give_up(self: &Arc<Self>, lease: PartLease) {
         let last = lease.last_failure.as_deref().cloned();
         let failure = last.unwrap_or_else(|| {
             Failure::new(
@@ -307,7 +354,7 @@ impl Shared {
     }
 
     /// Records what became of a part, with what has to be reported of it.
-    fn settle(&self, lease: PartLease, outcomes: Vec<Outcome>) {
+    fn settle(self: &Arc<Self>, lease: PartLease, outcomes: Vec<Outcome>) {
         let world = self.world.load();
         let at = now();
         let facts = Facts {
@@ -319,12 +366,37 @@ impl Shared {
                 .handling
                 .deliver_by
                 .is_some_and(|by| by.trace),
+            nobody: is_from_nobody(&lease.envelope),
             attempts: lease.attempts,
         };
         let retry = &world.settings.retry;
         let jitter = rand::random();
         let mut settled = settle(facts, retry, &lease.addressees, outcomes, jitter, at);
-        let reports = self.reports(&lease, &mut settled, &world.settings, at);
+        if settled.bad.is_empty() {
+            return self.settled(lease, settled, &world.settings, at);
+        }
+        let bad = Bad {
+            id: lease.id(),
+            envelope: Arc::clone(&lease.envelope),
+            content: Arc::clone(&lease.content),
+            failed: std::mem::take(&mut settled.bad),
+            at,
+        };
+        let failed = bad.failed.clone();
+        let settings = Arc::clone(&world.settings);
+        self.set_aside(bad, move |shared, kept| {
+            match kept {
+                Ok(name) => settled
+                    .events
+                    .push(EventKind::Badmail { name: name.into() }),
+                Err(_) => keep_failed(&mut settled, &lease.addressees, &failed, at),
+            }
+            shared.settled(lease, settled, &settings, at);
+        });
+    }
+
+    fn settled(&self, lease: PartLease, mut settled: Settled, settings: &Settings, at: Timestamp) {
+        let reports = self.reports(&lease, &mut settled, settings, at);
         let id = lease.id();
         let mut events = settled.events;
         events.extend(reports.events);
@@ -361,11 +433,8 @@ impl Shared {
             Ok(reports) => reports,
             Err(error) => {
                 tracing::error!(id = %lease.id(), %error, "a report can't be stored");
-                keep_failed(
-                    settled,
-                    &lease.addressees,
-                    at.after(Duration::from_secs(60)),
-                );
+                let failed = told_as_failed(&settled.notices);
+                keep_failed(settled, &lease.addressees, &failed, at);
                 Reports::default()
             }
         }
@@ -389,19 +458,26 @@ fn in_words(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or_else(|| "nothing is known of it".to_owned())
 }
 
-/// Turns failures that can't be told into another try.
-fn keep_failed(settled: &mut Settled, addressees: &[Addressee], until: Timestamp) {
+/// Who is told as failed, and why.
+fn told_as_failed(notices: &[Notice]) -> Vec<(Recipient, Failure)> {
+    let failed = notices.iter().filter_map(|notice| match &notice.told {
+        Told::Failed(failure) => Some((notice.recipient.clone(), failure.clone())),
+        _ => None,
+    });
+    failed.collect()
+}
+
+/// Turns failures that nobody would know of into another try.
+fn keep_failed(
+    settled: &mut Settled,
+    addressees: &[Addressee],
+    failed: &[(Recipient, Failure)],
+    at: Timestamp,
+) {
+    let until = at.after(UNTOLD_WAIT);
     for (addressee, settlement) in addressees.iter().zip(&mut settled.settlements) {
-        let told = settled
-            .notices
-            .iter()
-            .find_map(|notice: &Notice| match &notice.told {
-                Told::Failed(failure) if notice.recipient.address == addressee.address => {
-                    Some(failure)
-                }
-                _ => None,
-            });
-        if let Some(failure) = told {
+        let his = |(recipient, _): &&(Recipient, Failure)| recipient.address == addressee.address;
+        if let Some((_, failure)) = failed.iter().find(his) {
             let failure = failure.clone();
             *settlement = Settlement::Deferred { until, failure };
         }

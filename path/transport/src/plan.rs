@@ -2,7 +2,7 @@
 //! routing.
 
 use crate::World;
-use crate::report::{Notice, Told};
+use crate::report::{Notice, Told, is_from_nobody};
 use crate::settings::Retry;
 use bridgehead_categorizer::{Categorized, Journal, ListCopy, categorize, journals};
 use bridgehead_mail::{
@@ -26,6 +26,10 @@ pub(crate) struct Plan {
     pub(crate) lists: Vec<ListCopy>,
     /// What an archive is to be told.
     pub(crate) journals: Vec<Journal>,
+    /// Who failed where nobody can be told.
+    pub(crate) bad: Vec<(Recipient, Failure)>,
+    /// Whether that is so.
+    nobody: bool,
     /// What tracking is told.
     pub(crate) events: Vec<EventKind>,
     /// When what is left is given up.
@@ -49,6 +53,7 @@ pub(crate) struct Taken<'a> {
 pub(crate) fn plan(taken: &Taken<'_>, world: &World) -> Plan {
     let (envelope, size) = (taken.envelope, taken.size);
     let mut plan = Plan::with_times(envelope, &world.settings.retry, taken.priority);
+    plan.nobody = is_from_nobody(envelope);
     let addressees = match taken.work {
         Work::Route(addressees) => addressees.clone(),
         Work::Categorize => {
@@ -68,6 +73,8 @@ pub(crate) fn plan(taken: &Taken<'_>, world: &World) -> Plan {
             found
         }
         Work::Return(recipients, why) => {
+            // What an operator deleted isn't kept elsewhere.
+            plan.nobody &= *why == Returned::Expired;
             for recipient in recipients {
                 plan.fail(recipient.clone(), returned(*why));
             }
@@ -224,6 +231,9 @@ impl Plan {
             recipient: recipient.address.clone(),
             failure: failure.clone(),
         });
+        if self.nobody {
+            self.bad.push((recipient.clone(), failure.clone()));
+        }
         if recipient.notify.wants_failure() {
             self.notices.push(Notice {
                 recipient,

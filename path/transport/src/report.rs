@@ -4,11 +4,12 @@
 //! report; one report tells of all recipients of one kind; a report is stored with what it tells of or not at all.
 
 use crate::settings::Settings;
+use bridgehead_categorizer::LIST;
 use bridgehead_mail::{
     Addressee, BodyKind, Content, Envelope, EventKind, Failure, MessageId, Notify, Origin,
     Recipient, RemoteReply, Ret, ReversePath, Timestamp,
 };
-use bridgehead_mime::{Action, Report, Reported, Returned, read_headers};
+use bridgehead_mime::{Action, Headers, Report, Reported, Returned, read_headers};
 use bridgehead_queue::{Inlet, Refused};
 use std::io;
 use std::sync::Arc;
@@ -83,6 +84,12 @@ const fn kind(told: &Told) -> &'static str {
     }
 }
 
+/// Whether a failure would be told to nobody, so that the message is badmail. A group whose failures are to be told to nobody
+/// has its will.
+pub(crate) fn is_from_nobody(envelope: &Envelope) -> bool {
+    envelope.reverse_path == ReversePath::Null && &*envelope.origin.virtual_server != LIST
+}
+
 /// Makes the reports for all notices about one message.
 pub(crate) fn compose(
     subject: &Subject<'_>,
@@ -96,8 +103,16 @@ pub(crate) fn compose(
     let Some(sender) = subject.envelope.reverse_path.address() else {
         return Ok(made);
     };
+    if notices.is_empty() {
+        return Ok(made);
+    }
+    let headers = read_headers(&**subject.content)?;
+    let language = settings.texts.choose(&headers, &settings.report_language);
+    let automatic = is_automatic(&headers);
     for action in KINDS {
-        let of_kind = notices.iter().filter(|notice| kind(&notice.told) == action);
+        let of_kind = notices.iter().filter(|notice| {
+            kind(&notice.told) == action && !(automatic && is_mere_courtesy(notice))
+        });
         let recipients: Vec<Reported> = of_kind.map(reported).collect();
         if recipients.is_empty() {
             continue;
@@ -113,7 +128,8 @@ pub(crate) fn compose(
             accepted: subject.envelope.accepted,
             envid: subject.envelope.envid.as_ref(),
             recipients: &recipients,
-            returned: returned(subject, action, settings)?,
+            returned: returned(subject, action, settings, &headers),
+            language,
         };
         report.write(|piece| draft.write(piece).map_err(ReportError::from))?;
         made.events.push(EventKind::Reported {
@@ -140,17 +156,37 @@ fn reported(notice: &Notice) -> Reported {
     }
 }
 
-/// RFC 3461 §4.3: RET concerns failures; everything else comes back as headers. So does what is too large.
+/// Whether a program sent it to many or by itself: it says so (RFC 3834 §5), or it came over a list (RFC 2919 §3; `Precedence`
+/// is older than any RFC). Nobody waits for it.
+fn is_automatic(headers: &Headers) -> bool {
+    let first = |name: &str| headers.first(name).unwrap_or_default().to_ascii_lowercase();
+    let submitted = first("Auto-Submitted");
+    let submitted = submitted.split(';').next().unwrap_or_default().trim();
+    let precedence = first("Precedence");
+    !matches!(submitted, "" | "no")
+        || matches!(precedence.as_str(), "bulk" | "junk" | "list")
+        || headers.first("List-Id").is_some()
+}
+
+/// A delay that nobody asked to be told of.
+fn is_mere_courtesy(notice: &Notice) -> bool {
+    matches!(notice.told, Told::Delayed(..)) && notice.recipient.notify == Notify::Unsaid
+}
+
+/// RFC 3461 §4.3: RET concerns failures; everything else comes back as headers. So does what is too large, and what a
+/// server without BINARYMIME couldn't pass on (RFC 3030 §3).
 fn returned<'a>(
     subject: &Subject<'a>,
     action: &str,
     settings: &Settings,
-) -> Result<Returned<'a>, io::Error> {
+    headers: &Headers,
+) -> Returned<'a> {
     let small = subject.content.size() <= settings.return_full_octets_max;
-    if action == "failed" && subject.envelope.ret == Some(Ret::Full) && small {
-        return Ok(Returned::Full(&**subject.content));
+    let has_lines = subject.envelope.body != BodyKind::BinaryMime;
+    if action == "failed" && subject.envelope.ret == Some(Ret::Full) && small && has_lines {
+        return Returned::Full(&**subject.content);
     }
-    Ok(Returned::Headers(read_headers(&**subject.content)?))
+    Returned::Headers(headers.clone())
 }
 
 /// The envelope of a report: from nobody, and nobody is told of its fate (RFC 3461 §6.2).
@@ -169,5 +205,38 @@ pub(crate) fn envelope(to: bridgehead_mail::Address, smtputf8: bool, now: Timest
         envid: None,
         origin: Origin::of_room("(report)"),
         accepted: now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bridgehead_mail::{Address, Domain};
+
+    fn comes_back_whole(body: BodyKind, content: &[u8]) -> bool {
+        let sender = Address::parse("a@example.test").unwrap();
+        let envelope = Envelope {
+            reverse_path: ReversePath::Address(sender.clone()),
+            body,
+            ret: Some(Ret::Full),
+            ..envelope(sender, false, Timestamp::EPOCH)
+        };
+        let content: Arc<dyn Content> = Arc::new(content.to_vec());
+        let subject = Subject {
+            id: MessageId::from_u128(1),
+            envelope: &envelope,
+            content: &content,
+        };
+        let settings = Settings::for_host(Domain::parse("mail.example.test").unwrap());
+        let returned = returned(&subject, "failed", &settings, &Headers::default());
+        matches!(returned, Returned::Full(_))
+    }
+
+    #[test]
+    fn binary_content_comes_back_as_its_header() {
+        assert!(comes_back_whole(BodyKind::EightBitMime, b"small"));
+        assert!(!comes_back_whole(BodyKind::BinaryMime, b"small"));
+        let large = vec![b'x'; 2 * 1024 * 1024];
+        assert!(!comes_back_whole(BodyKind::SevenBit, &large));
     }
 }

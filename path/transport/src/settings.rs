@@ -1,6 +1,9 @@
 //! What the operator may set of the corridor. Plain and checked; the config room fills it.
 
+pub use bridgehead_mime::{TEXT_OCTETS_MAX, TextFault, Texts};
+
 use bridgehead_mail::{Domain, Priority};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// When and how often delivery is tried again.
@@ -109,6 +112,10 @@ pub struct Settings {
     /// The most octets of a failed message that come back with RET=FULL; a larger one comes back as
     /// headers. Default: 1 MiB.
     pub return_full_octets_max: u64,
+    /// The texts of reports. Default: those that are built in.
+    pub texts: Arc<Texts>,
+    /// The language of reports about messages that don't say which their sender reads. Default: English.
+    pub report_language: Box<str>,
 }
 
 impl Settings {
@@ -123,6 +130,8 @@ impl Settings {
             messages_per_further_connection: 5,
             idle_connection: Duration::from_secs(5),
             return_full_octets_max: 1024 * 1024,
+            texts: Arc::new(Texts::built_in()),
+            report_language: "en".into(),
         }
     }
 }

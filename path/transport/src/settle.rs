@@ -5,7 +5,8 @@
 use crate::report::{Notice, Told};
 use crate::settings::Retry;
 use bridgehead_mail::{
-    Addressee, EventKind, Failure, Notify, Outcome, RemoteReply, StatusClass, StatusCode, Timestamp,
+    Addressee, EventKind, Failure, Notify, Outcome, Recipient, RemoteReply, StatusClass,
+    StatusCode, Timestamp,
 };
 use bridgehead_queue::Settlement;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub(crate) struct Facts {
     pub(crate) delay_reported: bool,
     /// Whether the sender wants to be told of each relay (RFC 2852).
     pub(crate) trace: bool,
+    /// Whether nobody can be told of a failure, so that it is badmail.
+    pub(crate) nobody: bool,
     /// Attempts before this one.
     pub(crate) attempts: u32,
 }
@@ -32,6 +35,8 @@ pub(crate) struct Settled {
     pub(crate) settlements: Vec<Settlement>,
     /// What the sender is to be told.
     pub(crate) notices: Vec<Notice>,
+    /// Who failed where nobody can be told.
+    pub(crate) bad: Vec<(Recipient, Failure)>,
     /// What tracking is told.
     pub(crate) events: Vec<EventKind>,
     /// Whether one of the notices tells of the delay.
@@ -55,10 +60,13 @@ pub(crate) fn settle(
     for (addressee, outcome) in addressees.iter().zip(outcomes.into_iter().chain(missing)) {
         match outcome {
             Outcome::Delivered { mailbox } => settled.delivered(addressee, mailbox),
-            Outcome::Relayed { reply, dsn } => settled.relayed(addressee, reply, dsn, facts.trace),
-            Outcome::Failed(failure) => settled.failed(addressee, failure),
+            Outcome::Relayed { reply, dsn, over } => {
+                settled.told_of_relay(addressee, &reply, dsn, facts.trace);
+                settled.relayed(addressee, reply, over);
+            }
+            Outcome::Failed(failure) => settled.failed(addressee, failure, facts.nobody),
             Outcome::Deferred(failure) if now >= facts.expires => {
-                settled.failed(addressee, expired(failure));
+                settled.failed(addressee, expired(failure), facts.nobody);
             }
             Outcome::Deferred(failure) => settled.deferred(addressee, failure, until, facts, now),
         }
@@ -78,21 +86,34 @@ impl Settled {
         self.settlements.push(Settlement::Done);
     }
 
-    fn relayed(&mut self, addressee: &Addressee, reply: RemoteReply, dsn: bool, trace: bool) {
+    fn told_of_relay(
+        &mut self,
+        addressee: &Addressee,
+        reply: &RemoteReply,
+        dsn: bool,
+        trace: bool,
+    ) {
         // RFC 3461 §5.2.2: where the next hop can't report success, we say that it was relayed.
         let traced = trace && addressee.notify != Notify::Never;
         if traced || (!dsn && addressee.notify.wants_success()) {
             let told = Told::Relayed(reply.clone());
             self.notices.push(Notice::new(addressee, told));
         }
+    }
+
+    fn relayed(&mut self, addressee: &Addressee, reply: RemoteReply, over: Box<str>) {
         self.events.push(EventKind::Relayed {
             recipient: addressee.address.clone(),
             reply,
+            over,
         });
         self.settlements.push(Settlement::Done);
     }
 
-    fn failed(&mut self, addressee: &Addressee, failure: Failure) {
+    fn failed(&mut self, addressee: &Addressee, failure: Failure, nobody: bool) {
+        if nobody {
+            self.bad.push((addressee.into(), failure.clone()));
+        }
         if addressee.notify.wants_failure() {
             let told = Told::Failed(failure.clone());
             self.notices.push(Notice::new(addressee, told));
@@ -165,6 +186,7 @@ mod tests {
             delay_notice: at(500),
             delay_reported: false,
             trace: false,
+            nobody: false,
             attempts: 0,
         }
     }
@@ -192,7 +214,8 @@ mod tests {
             code: 250,
             text: "ok".into(),
         };
-        Outcome::Relayed { reply, dsn }
+        let over = Box::default();
+        Outcome::Relayed { reply, dsn, over }
     }
 
     fn one(facts: Facts, notify: Notify, outcome: Outcome, now: u64) -> Settled {
@@ -264,6 +287,18 @@ mod tests {
         assert_eq!(count(traced, Notify::Unsaid), 1);
         assert_eq!(count(traced, Notify::Never), 0);
         assert_eq!(count(facts(), Notify::Unsaid), 0);
+    }
+
+    #[test]
+    fn where_nobody_can_be_told_a_failure_is_badmail_whatever_was_wished() {
+        let nobody = Facts {
+            nobody: true,
+            ..facts()
+        };
+        assert_eq!(one(nobody, Notify::Never, gone(), 1).bad.len(), 1);
+        assert_eq!(one(nobody, Notify::Never, busy(), 1000).bad.len(), 1);
+        assert!(one(nobody, Notify::Never, busy(), 1).bad.is_empty());
+        assert!(one(facts(), Notify::Never, gone(), 1).bad.is_empty());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Checks files before anybody relies on them: server files, organisation files, and that they fit each other.
 
+use crate::room::DIRECTORY;
 use crate::server_file::unreadable;
 use crate::{ServerFile, settings};
 use bridgehead_directory::{
@@ -77,6 +78,44 @@ fn is_organisation(text: &str) -> bool {
     keys.any(|key| reference().iter().any(|(kind, ..)| key == kind))
 }
 
+/// What of an organisation can't be in force on a server, though no object shows it: texts of reports with faults. Nothing
+/// where the organisation itself has faults: they are the directory's to tell.
+#[must_use]
+pub fn check_report_texts(text: &str, file: &str, server: &str, data: &Path) -> Vec<Fault> {
+    if !text.contains("report-") {
+        return Vec::new();
+    }
+    match parse_organisation(text, file) {
+        Ok((organisation, _)) => {
+            let snapshot = Snapshot::build(1, organisation);
+            let made = settings(&snapshot, server, data);
+            let faults = made.map(|made| made.faults).unwrap_or_default();
+            let placed = faults.into_iter().map(|fault| placed(fault, file));
+            placed.collect()
+        }
+        Err(_) => Vec::new(),
+    }
+}
+
+fn faults_of(snapshot: &Snapshot, server: &str, data: &Path, file: &str) -> Vec<Fault> {
+    let faults = match settings(snapshot, server, data) {
+        Ok(made) => made.faults,
+        Err(faults) => faults,
+    };
+    faults
+        .into_iter()
+        .map(|fault| placed(fault, file))
+        .collect()
+}
+
+/// A fault that is of no file is of this one.
+fn placed(mut fault: Fault, file: &str) -> Fault {
+    if fault.file == DIRECTORY {
+        file.clone_into(&mut fault.file);
+    }
+    fault
+}
+
 /// Whether settings can be made for each server, and each server file has its server.
 fn fits(
     file: &str,
@@ -86,11 +125,13 @@ fn fits(
 ) {
     let snapshot = Snapshot::build(1, organisation);
     for server in &snapshot.configuration().servers {
-        let made = settings(&snapshot, server.name.as_str(), Path::new(""));
-        for mut fault in made.err().unwrap_or_default() {
-            file.clone_into(&mut fault.file);
-            checked.faults.push(fault);
-        }
+        let name = server.name.folded();
+        let mut files = servers.iter().map(|(_, server)| server);
+        let own = files.find(|own| own.name.folded() == name);
+        let data = own.map_or(Path::new(""), |own| &own.data);
+        checked
+            .faults
+            .extend(faults_of(&snapshot, &name, data, file));
     }
     for (server_file, server) in servers {
         let name = server.name.folded();

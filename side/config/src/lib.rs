@@ -8,12 +8,14 @@
 mod check;
 mod init;
 mod ldap;
+mod report_texts;
 mod room;
 mod server_file;
 
 pub use bridgehead_directory::Fault;
-pub use check::{Checked, check, check_texts};
+pub use check::{Checked, check, check_report_texts, check_texts};
 pub use init::{Example, init_organization_file, init_server_file};
 pub use ldap::{LdapFile, LdapServer, LdapTable};
+pub use report_texts::read_report_texts;
 pub use room::{RoomSettings, settings};
 pub use server_file::{DirectoryKind, LogFormat, LogLevel, ServerFile};

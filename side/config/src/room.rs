@@ -3,6 +3,8 @@
 //! Guards: what isn't written gets the default of its room, or the one that the reference names. Faults found here
 //! are those no single object shows.
 
+use crate::report_texts::read_report_texts;
+use bridgehead_badmail::settings as badmail;
 use bridgehead_delivery::settings as delivery;
 use bridgehead_directory::{
     BareLineEnds, Connector, ConnectorTls, EightBit, Fault, Name, Pattern, Role, Server, Snapshot,
@@ -17,11 +19,14 @@ use bridgehead_queue::settings as queue;
 use bridgehead_routing::settings as routing;
 use bridgehead_transport::settings as transport;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Received fields after which a message counts as looping, if the server object doesn't say.
 const HOPS_MAX: u32 = 30;
 /// Sessions at once from one client, if the virtual server doesn't say.
 const CLIENT_SESSIONS_MAX: usize = 50;
+/// The file of faults that are of no file.
+pub(crate) const DIRECTORY: &str = "directory";
 /// RFC 5321 §4.5.4.2.
 const SMTP: u16 = 25;
 
@@ -40,9 +45,14 @@ pub struct RoomSettings {
     pub queue: queue::Limits,
     /// The folder of the queue; that of the server file if none.
     pub queue_folder: Option<PathBuf>,
+    /// How much badmail is kept.
+    pub badmail: badmail::Settings,
+    /// What is wrong, and what holds in its place is in force.
+    pub faults: Vec<Fault>,
 }
 
-/// What each room is to do on the server of this name. Relative paths of certificates start at `data`.
+/// What each room is to do on the server of this name. Relative paths start at `data`; where that is empty, the texts of
+/// reports in a relative folder aren't looked at.
 ///
 /// # Errors
 /// What keeps the server from doing anything, with the object and key; the file and line are not known here.
@@ -80,21 +90,24 @@ pub fn settings(
             .map(|ours| virtual_server(ours, server, data, binarymime))
             .collect(),
     };
+    let (transport, faults) = corridor(snapshot, server, hostname.clone(), data);
     Ok(RoomSettings {
-        delivery: handover(hostname.clone(), &listener, &connectors),
+        delivery: handover(hostname, &listener, &connectors),
         listener,
         routing: routing::Settings {
             connectors: connectors.into_iter().filter_map(route).collect(),
         },
         queue: limits(server),
         queue_folder: server.queue_folder.as_ref().map(|folder| data.join(folder)),
-        transport: corridor(snapshot, server, hostname),
+        transport,
+        badmail: bad(server),
+        faults,
     })
 }
 
 fn fault(key: &str, reason: String) -> Fault {
     Fault {
-        file: "directory".to_owned(),
+        file: DIRECTORY.to_owned(),
         line: 0,
         key: key.to_owned(),
         reason,
@@ -157,6 +170,9 @@ fn virtual_server(
             .max_message_size
             .map_or(base.max_message_size, |size| size.0),
         max_recipients: written.max_recipients.map_or(base.max_recipients, count),
+        priority_from_header: written
+            .priority_from_header
+            .unwrap_or(base.priority_from_header),
         max_header_size: written
             .max_header_size
             .map_or(base.max_header_size, |size| size.0),
@@ -333,7 +349,23 @@ fn patience(server: &Server, base: transport::ByPriority) -> transport::ByPriori
     }
 }
 
-fn corridor(snapshot: &Snapshot, server: &Server, hostname: Domain) -> transport::Settings {
+fn bad(server: &Server) -> badmail::Settings {
+    let base = badmail::Settings::default();
+    badmail::Settings {
+        octets_max: server
+            .badmail_max_size
+            .map_or(base.octets_max, |size| size.0),
+        messages_max: server.badmail_max_messages.map_or(base.messages_max, count),
+    }
+}
+
+/// The corridor's settings, and what is wrong with the texts of reports.
+fn corridor(
+    snapshot: &Snapshot,
+    server: &Server,
+    hostname: Domain,
+    data: &Path,
+) -> (transport::Settings, Vec<Fault>) {
     let base = transport::Settings::for_host(hostname);
     let schedule = server.retry_schedule.iter().map(|wait| wait.duration());
     let schedule: Vec<_> = schedule.collect();
@@ -344,9 +376,45 @@ fn corridor(snapshot: &Snapshot, server: &Server, hostname: Domain) -> transport
         },
         patience: patience(server, base.retry.patience),
     };
-    transport::Settings {
+    let (texts, mut faults) = report_texts(server, data, &base.texts);
+    let organization = snapshot.configuration().organization.as_ref();
+    let language = server.report_language.as_ref();
+    let language =
+        language.or_else(|| organization.and_then(|whole| whole.report_language.as_ref()));
+    let language: Box<str> = language.map_or(base.report_language, |one| one.as_str().into());
+    match &texts {
+        Some(texts) if texts.find(&language).is_none() => {
+            let known: Vec<&str> = texts.tags().collect();
+            let known = known.join(", ");
+            let reason = format!("there are no texts in \"{language}\"; there are in {known}");
+            let key = format!("server {}: report-language", server.name);
+            faults.push(fault(&key, reason));
+        }
+        _ => {}
+    }
+    let settings = transport::Settings {
         report_domain: default_domain(snapshot, server).unwrap_or(base.report_domain),
         retry,
+        report_language: language,
+        texts: texts.unwrap_or(base.texts),
         ..base
+    };
+    (settings, faults)
+}
+
+/// The texts of reports, and what is wrong with them; none where it isn't known in which folder they are, because a file is
+/// looked at away from its server.
+fn report_texts(
+    server: &Server,
+    data: &Path,
+    built_in: &Arc<transport::Texts>,
+) -> (Option<Arc<transport::Texts>>, Vec<Fault>) {
+    match &server.report_templates {
+        None => (Some(Arc::clone(built_in)), Vec::new()),
+        Some(folder) if folder.is_relative() && data.as_os_str().is_empty() => (None, Vec::new()),
+        Some(folder) => {
+            let (texts, faults) = read_report_texts(&data.join(folder));
+            (Some(Arc::new(texts)), faults)
+        }
     }
 }

@@ -151,3 +151,74 @@ fn every_key_of_the_ldap_table_is_documented() {
         assert!(page.contains(&format!("`{}`", key.name)), "{}", key.name);
     }
 }
+
+/// Writes a text of reports into the data directory of a server, and gives the faults that a check of both files tells.
+fn with_text(file: &str, text: &[u8]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data/texts").join(file);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, text).unwrap();
+    let server = folder.path().join("server.toml");
+    std::fs::write(&server, "name = \"mail1\"\ndata = \"data\"\n").unwrap();
+    let organization = folder.path().join("org.toml");
+    let objects = init_organization_file(&Example::on_loopback(name("mail1")));
+    let objects = objects.replacen("[[server]]", "[[server]]\nreport-templates = \"texts\"", 1);
+    std::fs::write(&organization, &objects).unwrap();
+    // Away from the server nobody knows where the folder is.
+    assert_eq!(check(std::slice::from_ref(&organization)).faults, []);
+    let checked = check(&[server, organization]);
+    let start = folder.path().join("data/texts/").display().to_string();
+    let faults = checked.faults.iter().map(ToString::to_string);
+    faults.map(|fault| fault.replace(&start, "")).collect()
+}
+
+#[test]
+fn texts_of_reports_are_checked_with_file_line_and_key() {
+    assert_eq!(
+        with_text("de/failure.txt", b"Subject: x\n\n{recipients}\n"),
+        [""; 0]
+    );
+    assert_eq!(with_text("de/README", b"notes"), [""; 0]);
+    assert_eq!(with_text("de/.failure.txt", b"an editor's"), [""; 0]);
+    for (file, text, told) in [
+        (
+            "de/failure.txt",
+            &b"Subject: x\n\n{recipients}\n{nme}\n"[..],
+            "de/failure.txt:4: {nme}: unknown name",
+        ),
+        (
+            "de/delay.txt",
+            b"Subject: x\n\nlate\n",
+            "de/delay.txt: {recipients}: is missing",
+        ),
+        ("de/delay.txt", b"", "de/delay.txt:1: Subject: is missing"),
+        (
+            "de/bounce.txt",
+            b"x",
+            "de/bounce.txt: unknown file; failure.txt, ",
+        ),
+        (
+            "de/failure.txt",
+            b"Subject: \xff\n\n{recipients}\n",
+            "de/failure.txt: can't be read: it isn't UTF-8",
+        ),
+        (
+            "de/failure.txt",
+            &[b'x'; 70_000],
+            "de/failure.txt: it has more than 64 KiB",
+        ),
+        (
+            "de/words.txt",
+            b"1.1 = x\nsaid = {host}\n",
+            "de/words.txt:2: said: {reply} is missing in it",
+        ),
+        (
+            "d_e/failure.txt",
+            b"x",
+            "d_e/failure.txt: \"d_e\" is no language tag",
+        ),
+    ] {
+        let faults = with_text(file, text);
+        assert!(faults[0].starts_with(told), "{file}: {faults:?}");
+    }
+}

@@ -333,3 +333,56 @@ fn the_limits_of_the_queue_are_those_of_the_server() {
     };
     assert_eq!(rooms.queue, expected);
 }
+
+#[test]
+fn reports_badmail_and_priorities_are_as_the_objects_say() {
+    let rooms = of(MAIL1, "mail1");
+    assert_eq!(rooms.badmail, bridgehead_badmail::Settings::default());
+    assert_eq!(&*rooms.transport.report_language, "en");
+    assert!(rooms.faults.is_empty());
+    let from_header = |rooms: &RoomSettings| {
+        let servers = rooms.listener.virtual_servers.iter();
+        servers
+            .map(|one| one.priority_from_header)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(from_header(&rooms), [false, false]);
+    let lines = "name = \"mail1\"\nbadmail-max-size = \"1 MiB\"\nbadmail-max-messages = 5\n\
+                 report-language = \"FR\"";
+    let objects = MAIL1.replacen("name = \"mail1\"", lines, 1).replace(
+        "name = \"submission\"",
+        "name = \"submission\"\npriority-from-header = true",
+    );
+    let rooms = of(&objects, "mail1");
+    assert_eq!(
+        (rooms.badmail.octets_max, rooms.badmail.messages_max),
+        (1 << 20, 5)
+    );
+    assert_eq!(&*rooms.transport.report_language, "fr");
+    assert_eq!(from_header(&rooms), [false, true]);
+}
+
+#[test]
+fn the_language_of_reports_is_the_servers_or_the_organisations() {
+    let head = HEAD.replace("[organization]", "[organization]\nreport-language = \"es\"");
+    let of = |objects: &str| {
+        let (organisation, _) =
+            parse_organisation(&format!("{head}{objects}"), "org.toml").unwrap();
+        settings(
+            &Snapshot::build(1, organisation),
+            "mail1",
+            Path::new("/data"),
+        )
+        .unwrap()
+    };
+    assert_eq!(&*of(MAIL1).transport.report_language, "es");
+    let own = "name = \"mail1\"\nreport-language = \"xx\"";
+    let rooms = of(&MAIL1.replacen("name = \"mail1\"", own, 1));
+    let told: Vec<String> = rooms.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "directory: server mail1: report-language: there are no texts in \"xx\"; there are in en, de, es, fr, nl"
+        ]
+    );
+}

@@ -21,6 +21,7 @@ mod filter;
 mod follower;
 mod found;
 mod key;
+mod language;
 mod lookup;
 mod metabase;
 mod objects;
@@ -51,6 +52,7 @@ pub use filter::{Attribute, Attributes, Filter};
 pub use follower::{FollowError, Follower};
 pub use found::Found;
 pub use key::{Key, Presence, Schema};
+pub use language::Language;
 pub use objects::{
     AcceptedDomain, AddressPolicy, Administrator, Connector, Contact, DynamicGroup, Group,
     JournalRule, Mailbox, Organization, RoutingGroup, Server, VirtualServer,

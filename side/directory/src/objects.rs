@@ -6,8 +6,8 @@
 use crate::object;
 use crate::{
     AddressSpace, AddressTemplate, BareLineEnds, ConnectorTls, DomainKind, EightBit, Filter,
-    Member, Name, NameServer, NextHopKind, Password, ReportTo, Role, Secret, Size, SmartHost, Wait,
-    Words,
+    Language, Member, Name, NameServer, NextHopKind, Password, ReportTo, Role, Secret, Size,
+    SmartHost, Wait, Words,
 };
 use bridgehead_mail::{Address, Domain, IpNetwork};
 use std::net::SocketAddr;
@@ -23,6 +23,9 @@ object! {
         postmaster: required Address = "postmaster", "";
         /// Whether `name+anything@` reaches `name@` where nobody has that very address (RFC 5233).
         plus_addressing: optional bool = "plus-addressing", "true";
+        /// The language of delivery reports about messages that don't say which language their sender reads
+        /// (Accept-Language, Content-Language). Built in are `en`, `de`, `fr`, `nl` and `es`.
+        report_language: optional Language = "report-language", "en";
     }
 }
 
@@ -71,6 +74,15 @@ object! {
         expire_after_low: optional Wait = "expire-after-low", "`expire-after`", 1..=2592000;
         /// The same as `delay-notice-after` for mail of low priority.
         delay_notice_after_low: optional Wait = "delay-notice-after-low", "1d, or `delay-notice-after` if that was set", 1..=2592000;
+        /// The language of delivery reports from this server.
+        report_language: optional Language = "report-language", "the organisation's";
+        /// A folder with texts of delivery reports in the place of the built-in ones: `LANGUAGE/failure.txt`, `delay.txt`,
+        /// `delivered.txt`, `relayed.txt`, `expanded.txt` and `words.txt`. Relative paths start at the data directory.
+        report_templates: optional PathBuf = "report-templates", "none";
+        /// Octets of badmail: what failed and has no sender who could be told. The oldest go when there are more.
+        badmail_max_size: optional Size = "badmail-max-size", "256 MiB", 1048576..=1099511627776;
+        /// Messages of badmail.
+        badmail_max_messages: optional u32 = "badmail-max-messages", "10000", 1..=1000000;
         /// With so many messages in the queue, mail is refused with `452 4.3.2`; from 80 % of it on, replies are delayed.
         max_queued_messages: optional u32 = "max-queued-messages", "5000000", 1..=4294967295;
         /// With so much resident memory, mail is refused with `452 4.3.2`; from 80 % of it on, replies are delayed.
@@ -120,6 +132,9 @@ object! {
         max_sessions: optional u32 = "max-sessions", "1000", 1..=100000;
         /// Sessions at once from one client address (one /64 in IPv6).
         max_sessions_per_client: optional u32 = "max-sessions-per-client", "50", 1..=100000;
+        /// Without MT-PRIORITY, the header says how urgent a message is: Priority, Importance, X-Priority or X-MSMail-Priority.
+        /// Who may not ask for more than normal by MT-PRIORITY can't do it so either.
+        priority_from_header: optional bool = "priority-from-header", "false";
         /// Octets of the header of one message.
         max_header_size: optional Size = "max-header-size", "1 MiB", 1024..=67108864;
         /// How long to wait for the next command (RFC 5321 §4.5.3.2.7).

@@ -4,6 +4,7 @@
 //! Times are milliseconds since the Unix epoch in UTC, sizes are octets, identities are texts. A field that may be unknown
 //! is an `Option` and left out when it is. Deliberately absent: behaviour, and any other room's types.
 
+mod badmail;
 mod directory;
 mod message;
 mod organization;
@@ -11,6 +12,7 @@ mod queue;
 mod recipient;
 mod status;
 
+pub use badmail::{BadmailDeleted, BadmailDeletion, BadmailDetail, BadmailList, BadmailSummary};
 pub use directory::{
     ChangeDetail, Difference, DirectoryStatus, FollowedDirectory, History, HistoryItem,
     RejectedObject, RollbackRequest, SharedOrganization,
@@ -18,9 +20,8 @@ pub use directory::{
 pub use message::{MessageDetail, MessageEnvelope, PartDetail, Trace, TraceStep, Why};
 pub use organization::{ApplyRequest, ApplyResult, EndTrial, Export, Fault, TrialEnded};
 pub use queue::{
-    AdoptAnswer, AdoptRequest, CarriedEnvelope, CarriedRecipient, ControlRequest, Controlled,
-    FindRequest, Found, FoundMessage, Held, HoldAnswer, HoldRequest, Imported, MessageOrder,
-    QueueGroup, QueueList, Selection,
+    AdoptAnswer, AdoptRequest, ControlRequest, Controlled, FindRequest, Found, FoundMessage, Held,
+    HoldAnswer, HoldRequest, Imported, MessageOrder, QueueGroup, QueueList, Selection,
 };
 pub use recipient::{
     Candidate, ExplainStep, MailboxList, MailboxMessage, MailboxMessages, MailboxSummary,

@@ -81,7 +81,10 @@ pub struct Why {
     pub causes: Vec<String>,
     /// What happens next, and when.
     pub next: Vec<String>,
-    /// Every attempt and every decision, in order of time.
+    /// Attempts and decisions before those that are told of; `message trace` has them.
+    #[serde(default)]
+    pub earlier: u64,
+    /// The last attempts and decisions, in order of time.
     pub attempts: Vec<TraceStep>,
 }
 

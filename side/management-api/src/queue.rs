@@ -276,46 +276,6 @@ pub struct HoldAnswer {
     pub known: bool,
 }
 
-/// The envelope of a message that is carried as a file: `X-Envelope` in its first lines.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-pub struct CarriedEnvelope {
-    /// Its id in the queue that it came from.
-    pub id: String,
-    /// The reverse-path; empty for the null reverse-path.
-    pub from: String,
-    /// The recipients that were left.
-    pub recipients: Vec<CarriedRecipient>,
-    /// `7BIT`, `8BITMIME` or `BINARYMIME`.
-    pub body: String,
-    /// Whether SMTPUTF8 was asked for.
-    pub smtputf8: bool,
-    /// `FULL` or `HDRS`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ret: Option<String>,
-    /// The sender's own name for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub envid: Option<String>,
-    /// MT-PRIORITY.
-    pub level: i8,
-    /// When it was accepted first.
-    pub accepted: u64,
-}
-
-/// One recipient of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-pub struct CarriedRecipient {
-    /// The address.
-    pub address: String,
-    /// As in `NOTIFY=`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub notify: Option<String>,
-    /// As in `ORCPT=`, decoded.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub orcpt: Option<String>,
-}
-
 /// What an import made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::State;
 use bridgehead_directory::{Change, Fault as DirectoryFault, Wish};
 use bridgehead_management_api::{ApplyRequest, ApplyResult, EndTrial, Export, Fault, TrialEnded};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an answer waits for a change to come into force on this server.
@@ -27,7 +28,12 @@ pub(crate) async fn apply(
     let directory = rooms.directory.clone();
     let now = rooms.explain.now();
     let dry_run = request.dry_run;
+    let explain = Arc::clone(&rooms.explain);
     let applied = blocking(move || {
+        let faults = explain.faults_here(&request.text, &request.file);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
         directory.apply(&Wish {
             text: &request.text,
             file: &request.file,

@@ -5,6 +5,7 @@
 //! refuse: what isn't there, and files with faults. Deliberately absent: any state of its own.
 
 mod adopting;
+mod badmail;
 mod carrying;
 mod changes;
 mod controls;
@@ -21,7 +22,8 @@ mod why;
 pub use drive::serve;
 pub use error::StartError;
 
-use bridgehead_directory::Directory;
+use bridgehead_badmail::Badmail;
+use bridgehead_directory::{Directory, Fault};
 use bridgehead_mail::{Address, Timestamp};
 use bridgehead_management_api::{RecipientExplanation, RouteExplanation, Status};
 use bridgehead_queue::Queue;
@@ -50,6 +52,8 @@ pub trait Explain: Send + Sync {
     fn recipient(&self, address: &Address, from: &From) -> RecipientExplanation;
     /// Whether there is a connector of this name here.
     fn knows_connector(&self, name: &str) -> bool;
+    /// What of an organisation file can't be in force on this server.
+    fn faults_here(&self, text: &str, file: &str) -> Vec<Fault>;
     /// Whether all recipients are known.
     fn directory_is_complete(&self) -> bool;
     /// The server as a whole.
@@ -76,6 +80,8 @@ pub struct Rooms {
     pub queue: Queue,
     /// The store.
     pub store: Store,
+    /// What failed and has nobody who could be told.
+    pub badmail: Badmail,
     /// The directory.
     pub directory: Directory,
     /// The message-tracking log.

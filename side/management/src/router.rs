@@ -2,7 +2,8 @@
 
 use crate::drive::{READ_PATIENCE, await_read};
 use crate::{
-    From, Rooms, adopting, carrying, changes, controls, directory, mailboxes, messages, queue,
+    From, Rooms, adopting, badmail, carrying, changes, controls, directory, mailboxes, messages,
+    queue,
 };
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
@@ -34,6 +35,9 @@ pub(crate) fn router(rooms: Rooms) -> Router {
         .route("/queue/import", post(carrying::import))
         .route("/messages/{id}/trace", get(messages::trace))
         .route("/messages/{id}/why", get(messages::why))
+        .route("/badmail", get(badmail::list))
+        .route("/badmail/{name}", get(badmail::show))
+        .route("/badmail/delete", post(badmail::delete))
         .route("/routes/explain", get(route))
         .route("/recipients/explain", get(recipient))
         .route("/mailboxes", get(mailboxes::list))

@@ -16,7 +16,7 @@ pub(crate) struct Facts {
 }
 
 /// Steps of a trace that say what was tried or decided.
-const TELLING: [&str; 7] = [
+const TELLING: [&str; 8] = [
     "accepted",
     "deferred",
     "failed",
@@ -24,15 +24,22 @@ const TELLING: [&str; 7] = [
     "delivered",
     "controlled",
     "reported",
+    "badmail",
 ];
+
+/// Attempts and decisions that are told of; of earlier ones how many there are.
+const STEPS_MAX: usize = 100;
 
 /// Why a message is where it is; none if it isn't in the queue.
 pub(crate) fn why(summary: Option<&Summary>, steps: &[TraceStep], facts: &Facts) -> Why {
-    let telling = steps
-        .iter()
-        .filter(|step| TELLING.contains(&step.step.as_str()));
+    let telling = steps.iter();
+    let telling: Vec<&TraceStep> = telling
+        .filter(|step| TELLING.contains(&step.step.as_str()))
+        .collect();
+    let earlier = telling.len().saturating_sub(STEPS_MAX);
     let mut why = Why {
-        attempts: telling.cloned().collect(),
+        earlier: earlier as u64,
+        attempts: telling.into_iter().skip(earlier).cloned().collect(),
         ..Why::default()
     };
     let Some(summary) = summary else {
@@ -198,5 +205,35 @@ fn in_words(wait: Duration) -> String {
         120..=7199 => format!("{} min", seconds / 60),
         7200..=172_799 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(number: u64, step: &str) -> TraceStep {
+        TraceStep {
+            at: number,
+            step: step.to_owned(),
+            text: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_last_attempts_are_told_and_the_others_counted() {
+        let facts = Facts {
+            steering: Steering::default(),
+            refusing: None,
+            directory_complete: true,
+            now: Timestamp::EPOCH,
+        };
+        let deferred = |number| step(number, "deferred");
+        let mut steps: Vec<TraceStep> = (0..150).map(deferred).collect();
+        steps.insert(0, step(0, "categorized"));
+        let told = why(None, &steps, &facts);
+        assert_eq!((told.earlier, told.attempts.len()), (50, 100));
+        assert_eq!(told.attempts[0].at, 50);
+        assert_eq!(why(None, &steps[..20], &facts).earlier, 0);
     }
 }

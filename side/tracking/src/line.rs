@@ -1,6 +1,6 @@
 //! A tracking event as one line of JSON, for people and programs alike.
 
-use bridgehead_mail::{Address, Event, EventKind, LinkName};
+use bridgehead_mail::{Address, Event, EventKind, LinkName, RemoteReply};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
@@ -106,10 +106,11 @@ fn words(kind: &EventKind) -> (&'static str, Option<&Address>, String) {
             Some(recipient),
             format!("{recipient} into mailbox {mailbox}"),
         ),
-        EventKind::Relayed { recipient, reply } => {
-            let text = format!("{recipient} to {}, which said: {reply}", reply.host);
-            ("relayed", Some(recipient), text)
-        }
+        EventKind::Relayed {
+            recipient,
+            reply,
+            over,
+        } => ("relayed", Some(recipient), relayed(recipient, reply, over)),
         EventKind::Deferred {
             recipient,
             failure,
@@ -126,8 +127,20 @@ fn words(kind: &EventKind) -> (&'static str, Option<&Address>, String) {
             None,
             format!("as {action}, in message {report}"),
         ),
+        EventKind::Badmail { name } => {
+            let text = format!("there is nobody to tell: kept as {name}");
+            ("badmail", None, text)
+        }
         EventKind::Controlled { action, by } => ("controlled", None, format!("{action} by {by}")),
         EventKind::Done => ("done", None, "nothing is left to do".to_owned()),
+    }
+}
+
+fn relayed(recipient: &Address, reply: &RemoteReply, over: &str) -> String {
+    let text = format!("{recipient} to {}, which said: {reply}", reply.host);
+    match over {
+        "" => text,
+        over => format!("{text} ({over})"),
     }
 }
 

@@ -10,6 +10,7 @@
 )]
 
 mod aborted;
+mod badmail;
 mod configuring;
 mod controls;
 mod corpus;

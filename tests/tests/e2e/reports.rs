@@ -1,9 +1,9 @@
 //! Delivery status notifications (RFC 3461, 3464), read by Python's parser.
 
-use crate::{client, message, send};
+use crate::{client, id_in, message, send};
 use bridgehead_testkit::sink::{ALL_EXTENSIONS, Moment, Sink};
 use bridgehead_tests::organization::Organization;
-use bridgehead_tests::{Server, tools, wait};
+use bridgehead_tests::{Server, binary, tools, wait};
 use serde_json::Value;
 use std::process::Command;
 
@@ -20,7 +20,8 @@ status = list(parts[1].iter_parts()) if parts[1].is_multipart() else parts[1].ge
 fields = [dict((k.lower(), str(v)) for k, v in one.items()) for one in status]
 print(json.dumps({
     "from": str(m["From"]), "to": str(m["To"]), "return-path": str(m["Return-Path"]),
-    "auto-submitted": str(m["Auto-Submitted"]),
+    "auto-submitted": str(m["Auto-Submitted"]), "subject": str(m["Subject"]),
+    "language": str(parts[0]["Content-Language"]), "text": parts[0].get_content(),
     "types": [part.get_content_type() for part in parts],
     "message": fields[0], "recipients": fields[1:],
     "returned": parts[2].as_string() if len(parts) > 2 else None,
@@ -212,6 +213,38 @@ fn where_reports_end_the_sender_is_told_that_it_was_relayed() {
 }
 
 #[test]
+fn of_a_group_the_sender_hears_that_it_was_expanded_and_who_failed() {
+    let sink = refusing(ALL_EXTENSIONS);
+    let group = "[[group]]\nname = \"staff\"\naddresses = [\"staff@example.test\"]\n\
+                 members = [\"alice\", \"bad@example.net\"]\n";
+    let organization = Organization::new()
+        .with(group)
+        .smart_host("out", "*", sink.address());
+    let server = Server::start(&organization);
+    let mut client = client(server.inbound());
+    client.command("MAIL FROM:<bob@example.test>").unwrap();
+    client
+        .command("RCPT TO:<staff@example.test> NOTIFY=SUCCESS,FAILURE")
+        .unwrap();
+    assert_eq!(client.data(&message("group")).unwrap().code, 250);
+    server.await_empty_queue();
+    let reports = server.mailbox("bob", 2);
+    let told = reports.iter().map(|report| {
+        let report = take_apart(report);
+        let one = report["recipients"][0].clone();
+        let whom = one["final-recipient"].as_str().unwrap().to_owned();
+        (one["action"].as_str().unwrap().to_owned(), whom)
+    });
+    let mut told: Vec<(String, String)> = told.collect();
+    told.sort();
+    // RFC 3461 §5.2.7.3: success ends at the group; what fails behind it is told.
+    assert_eq!(told[0].0, "expanded");
+    assert!(told[0].1.ends_with("staff@example.test"), "{told:?}");
+    assert_eq!(told[1].0, "failed");
+    assert!(told[1].1.ends_with("bad@example.net"), "{told:?}");
+}
+
+#[test]
 fn nobody_is_told_about_mail_from_nobody() {
     let sink = refusing(ALL_EXTENSIONS);
     let server = Server::start(&Organization::new().smart_host("out", "*", sink.address()));
@@ -220,4 +253,141 @@ fn nobody_is_told_about_mail_from_nobody() {
     assert!(server.uids("alice").is_empty());
     assert!(server.uids("bob").is_empty());
     assert_eq!(sink.count(), 0);
+}
+
+fn report_about(server: &Server, header: &str) -> Value {
+    let before = server.uids("bob").len();
+    let content = [header.as_bytes(), &message("language")].concat();
+    send(
+        server.inbound(),
+        "bob@example.test",
+        &["bad@example.net"],
+        &content,
+    );
+    take_apart(&server.mailbox("bob", before + 1)[before])
+}
+
+#[test]
+fn a_report_is_in_the_language_that_its_reader_has() {
+    let sink = refusing(ALL_EXTENSIONS);
+    let organization = Organization::new()
+        .server("report-language = \"nl\"")
+        .smart_host("out", "*", sink.address());
+    let server = Server::start(&organization);
+    for (header, language, subject) in [
+        ("", "nl", "Uw bericht kon niet worden bezorgd"),
+        (
+            "Accept-Language: de-CH, en;q=0.5\r\n",
+            "de",
+            "Ihre Nachricht konnte nicht zugestellt werden",
+        ),
+        (
+            "Content-Language: fr\r\n",
+            "fr",
+            "Votre message n'a pas pu \u{ea}tre remis",
+        ),
+        (
+            "Content-Language: xx\r\n",
+            "nl",
+            "Uw bericht kon niet worden bezorgd",
+        ),
+    ] {
+        let report = report_about(&server, header);
+        assert_eq!(report["language"], language, "{report:#}");
+        assert_eq!(report["subject"], subject);
+        let text = report["text"].as_str().unwrap();
+        assert!(text.contains("550 5.1.1 no such user"), "{text}");
+        assert_eq!(report["recipients"][0]["status"], "5.1.1");
+    }
+}
+
+#[test]
+fn operators_have_texts_of_their_own_and_a_broken_one_loses_no_report() {
+    let sink = refusing(ALL_EXTENSIONS);
+    let organization = Organization::new()
+        .server("report-templates = \"texts\"\nreport-language = \"pl\"")
+        .smart_host("out", "*", sink.address());
+    let mut server = Server::prepare(binary::bridgehead(), "");
+    let polish = server.data().join("texts/pl");
+    std::fs::create_dir_all(&polish).unwrap();
+    let file = polish.join("failure.txt");
+    let text = "Subject: Nie dor\u{119}czono\n\n{recipients}\nSerwer: {server}\n";
+    std::fs::write(&file, text).unwrap();
+    server.run(&[]);
+    server.apply(&organization);
+    let report = report_about(&server, "");
+    assert_eq!(report["subject"], "Nie dor\u{119}czono", "{report:#}");
+    let body = report["text"].as_str().unwrap();
+    assert!(
+        body.contains("<bad@example.net>") && body.contains("Serwer: mail1"),
+        "{body}"
+    );
+    // Broken: the apply is refused, with file, line and key.
+    std::fs::write(&file, "Subject: x\n\n{recipents}\n").unwrap();
+    let org = server.folder().join("org.toml");
+    let refused = server.command(&["apply", "-f", org.to_str().unwrap()]);
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&refused.stdout),
+        String::from_utf8_lossy(&refused.stderr)
+    );
+    assert!(!refused.status.success(), "{said}");
+    assert!(
+        said.contains("texts/pl/failure.txt:3: {recipents}: unknown name"),
+        "{said}"
+    );
+    // Broken at a start: it is said, and the reader gets another text.
+    server.stop();
+    server.run(&[]);
+    server.learn_addresses();
+    let report = report_about(&server, "");
+    assert_eq!(
+        report["subject"], "Your message could not be delivered",
+        "{report:#}"
+    );
+    assert!(server.log().contains("failure.txt:3"), "{}", server.log());
+}
+
+#[test]
+fn why_tells_of_each_attempt_with_the_words_and_the_connection() {
+    let script = |moment: Moment<'_>| match moment {
+        Moment::Rcpt(path) if path.starts_with("<late") => Some("450 4.2.0 come back".to_owned()),
+        _ => None,
+    };
+    let sink = Sink::start_with(ALL_EXTENSIONS, Box::new(script)).unwrap();
+    let organization = Organization::new()
+        .server("retry-schedule = [\"1s\"]")
+        .smart_host("out", "*", sink.address());
+    let server = Server::start(&organization);
+    let reply = send(
+        server.inbound(),
+        "bob@example.test",
+        &["late@example.net", "good@example.net"],
+        &message("why"),
+    );
+    let id = id_in(&reply);
+    let attempts = wait::until("two attempts", || {
+        let why = server.ask(&["message", "why", &id]);
+        let attempts = why["attempts"].as_array().unwrap().clone();
+        let deferred = attempts.iter().filter(|one| one["step"] == "deferred");
+        (deferred.count() >= 2).then_some(attempts)
+    });
+    let host = format!("[127.0.0.1]:{}", sink.address().port());
+    let said = |step: &str| {
+        let one = attempts.iter().find(|one| one["step"] == step).unwrap();
+        one["text"].as_str().unwrap().to_owned()
+    };
+    let deferred = said("deferred");
+    for words in [
+        &host,
+        "said: 450 4.2.0 come back",
+        "(in the clear: the other server offers no TLS)",
+    ] {
+        assert!(deferred.contains(words), "{deferred}");
+    }
+    let relayed = said("relayed");
+    assert!(
+        relayed.contains(&host) && relayed.contains("in the clear"),
+        "{relayed}"
+    );
 }

@@ -55,6 +55,20 @@ impl Failure {
         self
     }
 
+    /// The same with more for the operator, behind the cause if there is one; as much of it as is worth keeping with a
+    /// million messages.
+    #[must_use]
+    pub fn noting(mut self, more: &str) -> Self {
+        const OCTETS_MAX: usize = 2_000;
+        let mut cause = match self.cause.take() {
+            Some(cause) => format!("{cause}; {more}"),
+            None => more.to_owned(),
+        };
+        cause.truncate(cause.floor_char_boundary(OCTETS_MAX));
+        self.cause = Some(cause.into());
+        self
+    }
+
     /// The same with the words of the other server.
     #[must_use]
     pub fn said(mut self, reply: RemoteReply) -> Self {
@@ -108,6 +122,8 @@ pub enum Outcome {
         /// Whether it took the wishes for reports over (DSN, RFC 3461 §5.2.1); if not, a wanted success
         /// is reported here as relayed.
         dsn: bool,
+        /// How the connection was secured, for the operator: empty where nobody noted it.
+        over: Box<str>,
     },
     /// It will not work.
     Failed(Failure),
@@ -127,6 +143,19 @@ pub struct Attempt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_noted_stands_behind_the_cause_and_is_bounded() {
+        let failure = Failure::new(StatusCode::transient(4, 1), "no answer").noting("in the clear");
+        assert_eq!(failure.to_string(), "4.4.1 no answer (in the clear)");
+        let failure = failure.noting("and more");
+        assert_eq!(
+            failure.to_string(),
+            "4.4.1 no answer (in the clear; and more)"
+        );
+        let long = failure.noting(&"\u{e9}".repeat(2_000));
+        assert!(long.cause.is_some_and(|cause| cause.len() <= 2_000));
+    }
 
     #[test]
     fn the_class_decides_and_the_operator_reads_everything() {

@@ -67,6 +67,8 @@ pub enum EventKind {
         recipient: Address,
         /// What it said.
         reply: RemoteReply,
+        /// How the connection was secured; empty where nobody noted it.
+        over: Box<str>,
     },
     /// Did not work this time.
     Deferred {
@@ -90,6 +92,11 @@ pub enum EventKind {
         report: MessageId,
         /// What it says: `failed`, `delayed`, `delivered`, `relayed` or `expanded`.
         action: &'static str,
+    },
+    /// It failed, nobody can be told, and it is kept as badmail.
+    Badmail {
+        /// Its name there.
+        name: Box<str>,
     },
     /// An operator did something.
     Controlled {

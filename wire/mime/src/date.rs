@@ -10,6 +10,13 @@ pub fn date_time(at: Timestamp) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }
 
+/// `2026-11-23 14:11 UTC`, which is read the same in every language.
+pub(crate) fn plain_time(at: Timestamp) -> String {
+    let millis = i64::try_from(at.as_millis()).unwrap_or(0);
+    let at = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,13 +3,25 @@
 //!
 //! Guards: texts from outside (replies, addresses) can't add a line or a field.
 
+mod encoded;
+mod phrase;
+mod template;
+mod texts;
+mod words;
+
+pub use template::{Kind, TextFault};
+pub use texts::{Language, TEXT_OCTETS_MAX, Texts};
+
+use crate::date::plain_time;
 use crate::date_time;
 use crate::headers::Headers;
 use bridgehead_mail::{
     Address, Content, Domain, DsnText, Failure, MessageId, Recipient, RemoteReply, StatusCode,
     Timestamp,
 };
+use phrase::one_line;
 use std::io;
+use words::Words;
 
 const WINDOW: usize = 64 * 1024;
 
@@ -67,6 +79,8 @@ pub struct Report<'a> {
     pub recipients: &'a [Reported],
     /// What comes back.
     pub returned: Returned<'a>,
+    /// The language of the part for people.
+    pub language: &'a Language,
 }
 
 impl Report<'_> {
@@ -83,19 +97,49 @@ impl Report<'_> {
         text.push_str(&self.explanation(&boundary));
         text.push_str(&self.status(&boundary));
         write(text.as_bytes())?;
+        let eight_bit = self.returns_eight_bit();
         match &self.returned {
             Returned::Headers(headers) => {
-                let kind = self.kind("text/rfc822-headers", "message/global-headers");
-                write(part(&boundary, kind, !headers.octets.is_ascii()).as_bytes())?;
+                let kind = self.by_type("text/rfc822-headers", "message/global-headers");
+                write(part(&boundary, kind, encoding(eight_bit)).as_bytes())?;
                 write(&headers.octets)?;
             }
             Returned::Full(content) => {
-                let kind = self.kind("message/rfc822", "message/global");
-                write(part(&boundary, kind, true).as_bytes())?;
+                let kind = self.by_type("message/rfc822", "message/global");
+                write(part(&boundary, kind, encoding(eight_bit)).as_bytes())?;
                 copy(*content, &mut write)?;
             }
         }
         write(format!("\r\n--{boundary}--\r\n").as_bytes())
+    }
+
+    /// The text for people alone: subject, and body.
+    #[must_use]
+    pub fn text(&self) -> (String, String) {
+        let accepted = plain_time(self.accepted);
+        let (id, server) = (self.about.to_string(), self.server.to_string());
+        let sender = self.to.to_string();
+        let values = [
+            ("server", server.as_str()),
+            ("id", id.as_str()),
+            ("sender", sender.as_str()),
+            ("accepted", accepted.as_str()),
+        ];
+        let recipients = self.recipients.iter();
+        let recipients: Vec<String> = recipients.map(|one| explain(one, self.language)).collect();
+        let template = self.language.template(self.kind());
+        let body = template.body(&values, &recipients.join("\r\n"));
+        (template.subject(&values), body)
+    }
+
+    fn kind(&self) -> Kind {
+        match self.recipients.first().map(|one| &one.action) {
+            Some(Action::Delayed(..)) => Kind::Delay,
+            Some(Action::Delivered) => Kind::Delivered,
+            Some(Action::Relayed(_)) => Kind::Relayed,
+            Some(Action::Expanded) => Kind::Expanded,
+            Some(Action::Failed(_)) | None => Kind::Failure,
+        }
     }
 
     /// Whether the types of RFC 6533 are needed.
@@ -107,7 +151,14 @@ impl Report<'_> {
                 .any(Address::needs_smtputf8)
     }
 
-    fn kind<'a>(&self, ascii: &'a str, international: &'a str) -> &'a str {
+    fn returns_eight_bit(&self) -> bool {
+        match &self.returned {
+            Returned::Headers(headers) => !headers.octets.is_ascii(),
+            Returned::Full(_) => true,
+        }
+    }
+
+    fn by_type<'a>(&self, ascii: &'a str, international: &'a str) -> &'a str {
         if self.is_international() {
             international
         } else {
@@ -116,14 +167,10 @@ impl Report<'_> {
     }
 
     fn head(&self, boundary: &str) -> String {
-        let subject = match self.recipients.first().map(|one| &one.action) {
-            Some(Action::Delayed(..)) => "Your message is delayed",
-            Some(Action::Delivered) => "Your message was delivered",
-            Some(Action::Relayed(_)) => "Your message was passed on",
-            Some(Action::Expanded) => "Your message was passed to a group",
-            Some(Action::Failed(_)) | None => "Your message could not be delivered",
-        };
-        let report_type = self.kind("delivery-status", "global-delivery-status");
+        let (subject, _) = self.text();
+        let report_type = self.by_type("delivery-status", "global-delivery-status");
+        // RFC 2045 §6.4: the whole is declared as what the most demanding of its parts is.
+        let encoding = encoding(self.returns_eight_bit() || self.is_international());
         // RFC 3834 §5: so that nobody answers it automatically.
         format!(
             "From: Mail Delivery System <postmaster@{from}>\r\n\
@@ -135,59 +182,36 @@ impl Report<'_> {
              MIME-Version: 1.0\r\n\
              Content-Type: multipart/report; report-type={report_type};\r\n\
              \tboundary=\"{boundary}\"\r\n\
+             Content-Transfer-Encoding: {encoding}\r\n\
              \r\n\
              This is a delivery report in MIME format.\r\n",
             from = self.from_domain,
             to = self.to,
+            subject = encoded::header(&subject),
             date = date_time(self.at),
             id = self.id,
             server = self.server,
         )
     }
 
+    /// The part for people (RFC 6522 §3), in their language.
     fn explanation(&self, boundary: &str) -> String {
-        let mut text = part(boundary, "text/plain; charset=utf-8", true);
-        text.push_str(&format!(
-            "This is the mail system at {}.\r\n\r\n{}\r\n\r\n",
-            self.server,
-            self.opening()
-        ));
-        for one in self.recipients {
-            text.push_str(&explain(one));
-        }
-        text.push_str(&format!(
-            "Message {} in the log of {}.\r\n",
-            self.about, self.server
-        ));
-        text
-    }
-
-    fn opening(&self) -> &'static str {
-        match self.recipients.first().map(|one| &one.action) {
-            Some(Action::Delayed(..)) => {
-                "Your message could not be delivered yet to the recipients below. It is kept and\r\n\
-                 tried again; you need not send it again."
-            }
-            Some(Action::Delivered) => "Your message was delivered to the recipients below.",
-            Some(Action::Relayed(_)) => {
-                "Your message was passed on for the recipients below, to servers that don't report\r\n\
-                 delivery. You may hear no more of it."
-            }
-            Some(Action::Expanded) => {
-                "Your message was accepted for the groups below and goes to their members."
-            }
-            Some(Action::Failed(_)) | None => {
-                "Your message could not be delivered to the recipients below, and is not tried\r\n\
-                 again. The others, if there were any, are not affected."
-            }
+        let (_, body) = self.text();
+        let kind = format!(
+            "text/plain; charset=utf-8\r\nContent-Language: {}",
+            self.language.tag()
+        );
+        match body.is_ascii() {
+            true => part(boundary, &kind, "7bit") + &body,
+            false => part(boundary, &kind, "quoted-printable") + &encoded::quoted_printable(&body),
         }
     }
 
     /// The machine-readable part (RFC 3464 §2.1): the message's fields, then a block for each recipient.
     fn status(&self, boundary: &str) -> String {
-        let kind = self.kind("message/delivery-status", "message/global-delivery-status");
+        let kind = self.by_type("message/delivery-status", "message/global-delivery-status");
         let mut fields = Fields {
-            text: part(boundary, kind, self.is_international()),
+            text: part(boundary, kind, encoding(self.is_international())),
             international: self.is_international(),
         };
         if let Some(envid) = self.envid {
@@ -232,9 +256,12 @@ fn ascii(text: &str) -> String {
     plain
 }
 
+const fn encoding(eight_bit: bool) -> &'static str {
+    if eight_bit { "8bit" } else { "7bit" }
+}
+
 /// The start of a body part.
-fn part(boundary: &str, kind: &str, eight_bit: bool) -> String {
-    let encoding = if eight_bit { "8bit" } else { "7bit" };
+fn part(boundary: &str, kind: &str, encoding: &str) -> String {
     format!(
         "\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
     )
@@ -256,32 +283,47 @@ fn copy<E: From<io::Error>>(
     }
 }
 
-/// What happened to one recipient, for people.
-fn explain(one: &Reported) -> String {
+/// What happened to one recipient, for people: what it means, the other server's words, and ours.
+fn explain(one: &Reported, language: &Language) -> String {
+    const INDENT: &str = "    ";
+    let words = &language.words;
     let mut text = format!("  <{}>\r\n", one.recipient.address);
-    let mut say = |line: &str| text.push_str(&format!("    {}\r\n", one_line(line)));
-    match &one.action {
-        Action::Failed(failure) => {
-            say(&failure.text);
-            quote(failure, &mut say);
-        }
-        Action::Delayed(failure, until) => {
-            say(&failure.text);
-            quote(failure, &mut say);
-            say(&format!("It is tried until {}.", date_time(*until)));
-        }
-        Action::Delivered => say("delivered to the mailbox"),
-        Action::Relayed(reply) => say(&format!("passed on to {}, which said: {reply}", reply.host)),
-        Action::Expanded => say("passed to the members of the group"),
+    if let Action::Failed(failure) | Action::Delayed(failure, _) = &one.action {
+        text.push_str(&encoded::wrapped(words.meaning(failure.status), INDENT));
     }
-    text.push_str("\r\n");
+    let lines = match &one.action {
+        Action::Failed(failure) => why(failure, words),
+        Action::Delayed(failure, until) => {
+            let mut lines = why(failure, words);
+            lines.push(words.say("until", &[("until", &plain_time(*until))]));
+            lines
+        }
+        Action::Delivered => vec![words.say("delivered", &[])],
+        Action::Relayed(reply) => vec![quoted("relayed", reply, words)],
+        Action::Expanded => vec![words.say("expanded", &[])],
+    };
+    for line in lines {
+        text.push_str(&format!("{INDENT}{line}\r\n"));
+    }
     text
 }
 
-fn quote(failure: &Failure, say: &mut impl FnMut(&str)) {
-    if let Some(remote) = &failure.remote {
-        say(&format!("The server {} said: {remote}", remote.host));
-    }
+/// The other server's words, and ours.
+fn why(failure: &Failure, words: &Words) -> Vec<String> {
+    let said = failure.remote.as_ref();
+    let mut lines: Vec<String> = said
+        .map(|said| quoted("said", said, words))
+        .into_iter()
+        .collect();
+    let status = failure.status.to_string();
+    let values = [("status", status.as_str()), ("text", &failure.text)];
+    lines.push(words.say("details", &values));
+    lines
+}
+
+fn quoted(key: &str, said: &RemoteReply, words: &Words) -> String {
+    let reply = said.to_string();
+    words.say(key, &[("host", &said.host), ("reply", &reply)])
 }
 
 /// The fields of one recipient (RFC 3464 §2.3).
@@ -322,12 +364,4 @@ fn block(fields: &mut Fields, one: &Reported, at: Timestamp) {
     if let Action::Delayed(_, until) = &one.action {
         fields.say("Will-Retry-Until", &date_time(*until));
     }
-}
-
-/// A text from anywhere as part of one line of bounded length (RFC 5322 §2.1.1).
-fn one_line(text: &str) -> String {
-    const OCTETS_MAX: usize = 900;
-    let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
-    let text = text.get(..text.floor_char_boundary(OCTETS_MAX));
-    text.unwrap_or_default().chars().map(plain).collect()
 }

@@ -6,7 +6,7 @@ use bridgehead_mail::{
     Address, Domain, DsnText, Failure, MessageId, Notify, Orcpt, Recipient, RemoteReply,
     StatusCode, Timestamp,
 };
-use bridgehead_mime::{Action, Headers, Report, Reported, Returned};
+use bridgehead_mime::{Action, Headers, Report, Reported, Returned, Texts};
 use mail_parser::{MessageParser, MimeHeaders};
 use std::io;
 
@@ -31,6 +31,11 @@ fn failed(address: &str, words: &str) -> Reported {
 }
 
 fn written(recipients: &[Reported], returned: Returned<'_>) -> Vec<u8> {
+    in_language("en", recipients, returned)
+}
+
+fn in_language(tag: &str, recipients: &[Reported], returned: Returned<'_>) -> Vec<u8> {
+    let texts = Texts::built_in();
     let server = Domain::parse("mail1.example.test").unwrap();
     let report = Report {
         id: MessageId::from_u128(1),
@@ -43,6 +48,7 @@ fn written(recipients: &[Reported], returned: Returned<'_>) -> Vec<u8> {
         envid: Some(&DsnText::new("QQ314159").unwrap()),
         recipients,
         returned,
+        language: texts.find(tag).unwrap(),
     };
     let mut octets = Vec::new();
     let add = |piece: &[u8]| {
@@ -113,9 +119,11 @@ fn the_other_servers_words_are_ascii_and_short_where_they_must_be() {
         status.is_ascii() && status.contains("d\\x{E9}sol\\x{E9} \\x{3042}"),
         "{status}"
     );
+    let text = part_text(&octets, 1);
+    assert!(text.contains("d\u{e9}sol\u{e9} \u{3042}"), "{text}");
+    // All of it is: every server can take it.
     let text = String::from_utf8(octets).unwrap();
-    assert!(text.contains("d\u{e9}sol\u{e9} \u{3042}"));
-    assert!(text.lines().all(|line| line.len() <= 998));
+    assert!(text.is_ascii() && text.lines().all(|line| line.len() <= 998));
 }
 
 #[test]
@@ -137,4 +145,94 @@ fn an_international_address_has_its_own_types() {
     let text = String::from_utf8(octets).unwrap();
     assert!(text.contains("report-type=global-delivery-status"));
     assert!(text.contains("Final-Recipient: utf-8; jörg@example.net"));
+}
+
+#[test]
+fn the_part_for_people_is_in_their_language() {
+    for (tag, subject, meaning) in [
+        (
+            "en",
+            "Your message could not be delivered",
+            "There is no mailbox",
+        ),
+        ("de", "Ihre Nachricht konnte nicht", "gibt es kein Postfach"),
+        (
+            "fr",
+            "Votre message n'a pas pu",
+            "Aucune bo\u{ee}te aux lettres",
+        ),
+        ("nl", "Uw bericht kon niet", "Er is geen postvak"),
+        (
+            "es",
+            "No se pudo entregar su mensaje",
+            "No hay ning\u{fa}n buz\u{f3}n",
+        ),
+    ] {
+        let octets = in_language(
+            tag,
+            &[failed("bob@example.net", "5.1.1 who?")],
+            Returned::Headers(Headers::default()),
+        );
+        assert!(octets.is_ascii(), "{tag}");
+        let message = MessageParser::new().parse(&octets).unwrap();
+        assert!(message.subject().unwrap().starts_with(subject), "{tag}");
+        let text = part_text(&octets, 1);
+        assert!(text.contains(meaning), "{text}");
+        assert!(text.contains("550 5.1.1 who?") && text.contains("mail1.example.test"));
+        assert!(!text.contains(['{', '}']), "{text}");
+        // Machines read the same in every language.
+        assert!(part_text(&octets, 2).contains("Status: 5.1.1\r\n"));
+    }
+}
+
+#[test]
+fn every_kind_says_what_became_of_the_recipient() {
+    let recipient = failed("bob@example.net", "no").recipient;
+    let reply = RemoteReply {
+        host: "mx.example.net [192.0.2.1]:25".into(),
+        code: 250,
+        text: "kept".into(),
+    };
+    let late = Failure::new(StatusCode::transient(4, 1), "No answer");
+    let until = Timestamp::from_millis(1_795_543_000_000);
+    for (action, word, text) in [
+        (
+            Action::Delayed(late, until),
+            "delayed",
+            "tried until 2026-11-24 17:56 UTC",
+        ),
+        (Action::Delivered, "delivered", "Delivered to the mailbox."),
+        (Action::Relayed(reply), "relayed", "which said: 250 kept"),
+        (Action::Expanded, "expanded", "members of the group"),
+    ] {
+        let one = Reported {
+            recipient: recipient.clone(),
+            action,
+        };
+        let octets = written(&[one], Returned::Headers(Headers::default()));
+        assert!(
+            part_text(&octets, 1).contains(text),
+            "{}",
+            part_text(&octets, 1)
+        );
+        assert!(part_text(&octets, 2).contains(&format!("Action: {word}\r\n")));
+    }
+}
+
+#[test]
+fn the_whole_is_declared_as_its_most_demanding_part() {
+    let headers = Headers {
+        octets: b"Subject: \xe9\r\n".to_vec(),
+        cut: false,
+    };
+    let octets = written(
+        &[failed("bob@example.net", "no")],
+        Returned::Headers(headers),
+    );
+    let head = octets
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .unwrap();
+    let head = std::str::from_utf8(&octets[..head]).unwrap();
+    assert!(head.contains("Content-Transfer-Encoding: 8bit"), "{head}");
 }

@@ -70,6 +70,8 @@ pub struct Mail {
     pub envid: Option<DsnText>,
     /// `MT-PRIORITY=`, `HOLDFOR=`, `HOLDUNTIL=` and `BY=` (RFC 6710, RFC 4865 §3, RFC 2852).
     pub handling: Handling,
+    /// Whether MT-PRIORITY was said, be it 0.
+    pub level_said: bool,
     /// Whether there was any parameter: only after EHLO are they offered.
     pub extended: bool,
     /// Whether the line has octets beyond ASCII.

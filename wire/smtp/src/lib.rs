@@ -11,3 +11,4 @@ pub mod data;
 pub mod header;
 pub mod reply;
 pub mod server;
+pub mod urgency;

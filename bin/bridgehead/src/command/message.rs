@@ -42,7 +42,12 @@ async fn why(id: &str, to: &Admin) -> Result<(), AdminError> {
         lines.extend(said.iter().map(|said| format!("{heading:<10} {said}")));
     }
     if !why.attempts.is_empty() {
-        lines.push("what was tried and decided:".to_owned());
+        lines.push(match why.earlier {
+            0 => "what was tried and decided:".to_owned(),
+            more => {
+                format!("what was tried and decided (`message trace` has {more} earlier steps):")
+            }
+        });
         lines.push(steps_text(&why.attempts));
     }
     print(&lines.join("\n"))

@@ -2,8 +2,8 @@
 
 use super::now;
 use bridgehead_categorizer::{Explained, Sender, explain};
-use bridgehead_config::ServerFile;
-use bridgehead_directory::{Directory, Found, Name, Resolution};
+use bridgehead_config::{ServerFile, check_report_texts};
+use bridgehead_directory::{Directory, Fault, Found, Name, Resolution};
 use bridgehead_listener::Listener;
 use bridgehead_mail::{Address, Addressee, Destination, NextHop, Timestamp};
 use bridgehead_management::{Explain, From, InForce};
@@ -13,12 +13,14 @@ use bridgehead_management_api::{
 };
 use bridgehead_queue::Queue;
 use bridgehead_routing::Table;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
 
 /// The rooms as far as questions about several of them go.
 pub(super) struct Wiring {
     server: String,
+    data: PathBuf,
     started: Timestamp,
     directory: Directory,
     queue: Queue,
@@ -37,6 +39,7 @@ impl Wiring {
     ) -> Arc<Self> {
         Arc::new(Self {
             server: file.name.to_string(),
+            data: file.data.clone(),
             started: now(),
             directory: directory.clone(),
             queue: queue.clone(),
@@ -74,6 +77,10 @@ impl Wiring {
 impl Explain for Wiring {
     fn knows_connector(&self, name: &str) -> bool {
         self.routing().knows(name)
+    }
+
+    fn faults_here(&self, text: &str, file: &str) -> Vec<Fault> {
+        check_report_texts(text, file, &self.server, &self.data)
     }
 
     fn directory_is_complete(&self) -> bool {

@@ -3,6 +3,7 @@
 //! Guards: what is wrong with a version is said, and the last good settings stay.
 
 use super::explain::Wiring;
+use bridgehead_badmail::Badmail;
 use bridgehead_config::RoomSettings;
 use bridgehead_delivery::Delivery;
 use bridgehead_directory::{Directory, Snapshot};
@@ -25,6 +26,7 @@ pub(super) struct Follower {
     pub(super) directory: Directory,
     pub(super) queue: Queue,
     pub(super) delivery: Delivery,
+    pub(super) badmail: Badmail,
     pub(super) transport: Transport,
     pub(super) listener: Listener,
     pub(super) wiring: Arc<Wiring>,
@@ -80,6 +82,8 @@ impl Follower {
             transport,
             queue,
             queue_folder,
+            badmail,
+            faults,
         } = match settings {
             Ok(settings) => settings,
             Err(faults) => return faults.iter().map(ToString::to_string).collect(),
@@ -88,12 +92,14 @@ impl Follower {
         self.wiring.set_routing(Arc::clone(&routing));
         self.queue.apply(queue);
         self.delivery.apply(delivery);
+        self.badmail.apply(badmail);
         self.transport.apply(World {
             snapshot,
             routing,
             settings: Arc::new(transport),
         });
-        let mut faults: Vec<String> = self.turn_queue_to(queue_folder).await.into_iter().collect();
+        let mut faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        faults.extend(self.turn_queue_to(queue_folder).await);
         if let Err(error) = self.listener.apply(listener).await {
             faults.push(crate::chain(&error));
         }

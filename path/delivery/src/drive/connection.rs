@@ -26,6 +26,8 @@ pub(super) struct Connection {
     stream: Option<Stream>,
     /// `name [address]:port`.
     label: Box<str>,
+    /// How it is secured, and which hosts were tried before it: for the operator.
+    over: String,
     pub(super) offered: Extensions,
     connector: Arc<ConnectorSettings>,
     unread: Vec<u8>,
@@ -53,6 +55,7 @@ impl Connection {
         Self {
             stream: Some(Stream::Clear(stream)),
             label,
+            over: String::new(),
             offered: Extensions::default(),
             connector,
             unread: Vec::new(),
@@ -81,6 +84,16 @@ impl Connection {
     /// `name [address]:port`.
     pub(super) fn label(&self) -> &str {
         &self.label
+    }
+
+    /// How it is secured, in words.
+    pub(super) fn secured(&mut self, how: &str) {
+        how.clone_into(&mut self.over);
+    }
+
+    /// Hosts were tried before it.
+    pub(super) fn came_after(&mut self, others: &str) {
+        self.over.push_str(&format!("; {others}"));
     }
 
     /// Takes the socket for a handshake; none if octets stand before it.
@@ -116,9 +129,30 @@ impl Connection {
         for addressees in addressees.chunks(most) {
             let mut some = self.transaction(handover, addressees).await;
             self.offer_again(handover, addressees, &mut some).await;
-            outcomes.extend(some);
+            outcomes.extend(some.into_iter().map(|one| self.noted(one)));
         }
         outcomes
+    }
+
+    /// An outcome with what the operator wants to know of the connection.
+    fn noted(&self, outcome: Outcome) -> Outcome {
+        let note = |failure: Failure| {
+            let says_where = failure.remote.is_some() || failure.text.contains(&*self.label);
+            match says_where {
+                true => failure.noting(&self.over),
+                false => failure.noting(&format!("{}, {}", self.label, self.over)),
+            }
+        };
+        match outcome {
+            Outcome::Relayed { reply, dsn, .. } => Outcome::Relayed {
+                reply,
+                dsn,
+                over: self.over.as_str().into(),
+            },
+            Outcome::Failed(failure) => Outcome::Failed(note(failure)),
+            Outcome::Deferred(failure) => Outcome::Deferred(note(failure)),
+            delivered @ Outcome::Delivered { .. } => delivered,
+        }
     }
 
     /// RFC 5321 §4.5.3.1.10: those who were too many for one transaction get another, as long as each takes some of them.
@@ -162,7 +196,7 @@ impl Connection {
             level: handover.level,
             deliver_by: handover.deliver_by,
             size: handover.size(),
-            unfinished: self.offered.chunking && is_unfinished(handover),
+            unfinished: self.offered.chunking && handover.is_unfinished(),
         };
         let (mut transaction, next) =
             Transaction::start(&order, &self.offered, eight_bit, &self.label);
@@ -195,7 +229,7 @@ impl Connection {
         let refused = self.connector.eight_bit == EightBit::Fail && !self.offered.eight_bit_mime;
         let eight = handover.body == BodyKind::EightBitMime && refused;
         let international = handover.smtputf8 && !self.offered.smtputf8;
-        if (eight || international) && is_ascii(handover) {
+        if (eight || international) && handover.is_ascii() {
             let body = match handover.body {
                 BodyKind::EightBitMime => BodyKind::SevenBit,
                 other => other,
@@ -220,7 +254,8 @@ impl Connection {
         }
         loop {
             let mut patience = self.connector.command_timeout;
-            if !matches!(next, Next::Read | Next::Done(_)) && !self.unread.is_empty() {
+            // What is said before content, or in the middle of it, may be a refusal of it.
+            if matches!(next, Next::Send(_)) && !self.unread.is_empty() {
                 return Err(out_of_step(&self.label));
             }
             let sent = match next {
@@ -286,6 +321,31 @@ impl Connection {
         }
     }
 
+    /// As long as the content hasn't ended there is nothing to answer: a 250 is not about it. A refusal may come early, and is
+    /// found among the last words.
+    async fn nothing_said(&mut self) -> Result<(), Failure> {
+        let Some(stream) = &mut self.stream else {
+            return Err(lost(&self.label, &"it was closed"));
+        };
+        let mut octets = [0; READ_OCTETS];
+        let said = tokio::select! {
+            biased;
+            read = stream.read(&mut octets) => Some(read),
+            () = std::future::ready(()) => None,
+        };
+        match said {
+            None if self.unread.is_empty() => Ok(()),
+            None => Err(out_of_step(&self.label)),
+            Some(Ok(0)) => Err(lost(&self.label, &"the other side closed it")),
+            Some(Ok(count)) => {
+                let octets = octets.get(..count).unwrap_or_default();
+                self.unread.extend_from_slice(octets);
+                Err(out_of_step(&self.label))
+            }
+            Some(Err(error)) => Err(lost(&self.label, &error)),
+        }
+    }
+
     /// The content after DATA, in windows; small content leaves in one write.
     async fn content(&mut self, handover: &Handover) -> Result<(), Failure> {
         let mut out = std::mem::take(&mut self.out);
@@ -297,15 +357,17 @@ impl Connection {
         let mut window = vec![0; window.max(1)];
         let mut at = 0;
         while at < size {
-            let piece = read(handover, at, &mut window)?;
+            let piece = handover.read(at, &mut window)?;
             at += piece.len() as u64;
             encoder.encode(piece, &mut out);
             if out.len() >= WINDOW && at < size {
+                self.nothing_said().await?;
                 self.write(&out).await?;
                 out.clear();
             }
         }
         encoder.finish(&mut out);
+        self.nothing_said().await?;
         self.write(&out).await?;
         // A small buffer is kept for the next message; a large one isn't.
         if out.capacity() <= 4 * WINDOW {
@@ -316,11 +378,13 @@ impl Connection {
 
     /// The content as it is, after BDAT.
     async fn raw(&mut self, head: &[u8], handover: &Handover) -> Result<(), Failure> {
+        self.nothing_said().await?;
         self.write(&[head, &handover.prefix].concat()).await?;
         let mut window = vec![0; WINDOW];
         let mut at = 0;
         while at < handover.content.size() {
-            let count = read(handover, at, &mut window)?.len();
+            let count = handover.read(at, &mut window)?.len();
+            self.nothing_said().await?;
             self.write(window.get(..count).unwrap_or_default()).await?;
             at += count as u64;
         }
@@ -398,40 +462,6 @@ impl Connection {
             }
         }
     }
-}
-
-fn read<'a>(handover: &Handover, at: u64, window: &'a mut [u8]) -> Result<&'a [u8], Failure> {
-    let failed = |why: &dyn Display| {
-        let text = "The queued content can't be read";
-        Failure::new(StatusCode::transient(3, 0), text).because(&why)
-    };
-    match handover.content.read_at(at, window) {
-        Ok(0) => Err(failed(&"it ends too early")),
-        Ok(count) => Ok(window.get(..count).unwrap_or_default()),
-        Err(error) => Err(failed(&error)),
-    }
-}
-
-/// Whether there is no octet above 127. What can't be read counts as if there were one.
-fn is_ascii(handover: &Handover) -> bool {
-    let mut window = vec![0; WINDOW];
-    let mut at = 0;
-    while at < handover.content.size() {
-        match read(handover, at, &mut window) {
-            Ok(piece) if piece.is_ascii() => at += piece.len() as u64,
-            _ => return false,
-        }
-    }
-    handover.prefix.is_ascii()
-}
-
-/// Whether the content ends without a line end.
-fn is_unfinished(handover: &Handover) -> bool {
-    let size = handover.content.size();
-    let mut end = [0; 2];
-    let read = handover.content.read_at(size.saturating_sub(2), &mut end);
-    // What can't be read is found out when all of it is.
-    size > 0 && read.is_ok() && end != *b"\r\n"
 }
 
 /// The status of a connection that was lost.

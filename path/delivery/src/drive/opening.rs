@@ -54,20 +54,6 @@ impl From<Failure> for Refusal {
     }
 }
 
-impl From<Refusal> for NotOpened {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Failure(failure) => Self::Failure(failure),
-            Refusal::ThisServer => Self::ThisServer,
-            Refusal::Handshake(why) => {
-                let text = "No encrypted connection to the next server could be made";
-                let failure = Failure::new(StatusCode::transient(7, 5), text);
-                Self::Failure(failure.because(&why))
-            }
-        }
-    }
-}
-
 impl Opening<'_> {
     /// Opens a connection, encrypted if the settings and the server want it.
     pub(super) async fn open(&self) -> Result<Connection, NotOpened> {
@@ -75,9 +61,26 @@ impl Opening<'_> {
             // RFC 7435 §3: opportunistic encryption gives way; on a new connection, since nobody knows what became of the old.
             Err(Refusal::Handshake(why)) if self.connector.tls == Tls::Opportunistic => {
                 tracing::info!(host = %self.host, %why, "TLS failed; opportunistic, so in the clear");
-                Ok(self.open_with(Tls::Never).await?)
+                let opened = self.open_with(Tls::Never).await;
+                let mut connection = opened.map_err(|refusal| self.not_opened(refusal))?;
+                connection.secured(&format!("in the clear, because TLS failed: {why}"));
+                Ok(connection)
             }
-            other => Ok(other?),
+            other => other.map_err(|refusal| self.not_opened(refusal)),
+        }
+    }
+
+    /// No other try follows.
+    fn not_opened(&self, refusal: Refusal) -> NotOpened {
+        match refusal {
+            Refusal::Failure(failure) => NotOpened::Failure(failure),
+            Refusal::ThisServer => NotOpened::ThisServer,
+            Refusal::Handshake(why) => {
+                let label = label(self.host, self.address);
+                let text = format!("No encrypted connection to {label} could be made");
+                let failure = Failure::new(StatusCode::transient(7, 5), &text);
+                NotOpened::Failure(failure.because(&why))
+            }
         }
     }
 
@@ -130,6 +133,10 @@ impl Opening<'_> {
             return Err(turned_away(connection, &greeting));
         }
         self.hello(connection).await?;
+        connection.secured(match (tls, connection.offered.starttls) {
+            (Tls::Never, _) => "in the clear, as its connector says",
+            _ => "in the clear: the other server offers no TLS",
+        });
         if tls != Tls::Never && connection.offered.starttls {
             self.encrypt(connection, tls).await?;
             // RFC 3207 §4.2: what was offered in the clear is forgotten. A server that drops the connection here has found
@@ -198,13 +205,15 @@ impl Opening<'_> {
             None => ServerName::try_from(self.host.as_str().to_owned())
                 .map_err(|error| Refusal::Handshake(error.to_string()))?,
         };
-        let handshake = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+        let handshake = TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream);
         let encrypted = timeout(patience, handshake)
             .await
             .map_err(|_| refused("no answer in time"))?
             .map_err(|error| Refusal::Handshake(error.to_string()))?;
         let (_, session) = encrypted.get_ref();
-        tracing::debug!(host = %connection.label(), version = ?session.protocol_version(), cipher = ?session.negotiated_cipher_suite(), "encrypted");
+        let facts = self.tls.facts(session, &name);
+        tracing::debug!(host = %connection.label(), %facts, "encrypted");
+        connection.secured(&facts);
         connection.set_stream(Stream::Tls(Box::new(encrypted)));
         Ok(())
     }

@@ -35,7 +35,13 @@ pub(super) struct Route {
     is_mx: bool,
     /// Why those before couldn't be used: the last temporary reason counts, and only without one a permanent one.
     last: Option<Failure>,
+    /// What was wrong with the first of those before, for the operator.
+    before: Vec<String>,
 }
+
+/// Hosts that are told of one by one, and octets for each.
+const BEFORE_MAX: usize = 5;
+const BEFORE_OCTETS_MAX: usize = 300;
 
 impl Route {
     /// The hosts of a next hop.
@@ -54,6 +60,7 @@ impl Route {
             tried: Vec::new(),
             is_mx: matches!(hop, NextHop::Mx { .. }),
             last: None,
+            before: Vec::new(),
         })
     }
 
@@ -71,16 +78,44 @@ impl Route {
                 is_mx: self.is_mx,
             };
             match timeout(self.share(deadline), opening.open()).await {
-                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Ok(mut connection)) => {
+                    if let Some(others) = self.others(None) {
+                        connection.came_after(&others);
+                    }
+                    return Ok(connection);
+                }
                 Ok(Err(NotOpened::ThisServer)) => self.looped(),
                 Ok(Err(NotOpened::Failure(failure))) => self.failed(&host.name, failure),
                 Err(_) => self.failed(&host.name, out_of_time()),
             }
         }
-        Err(self.last.clone().unwrap_or_else(|| {
+        let last = self.last.clone().unwrap_or_else(|| {
             let text = "There is no host to connect to";
             Failure::new(StatusCode::transient(4, 4), text)
-        }))
+        });
+        // What it says itself isn't said twice.
+        Err(match self.others(Some(&last)) {
+            Some(others) => last.noting(&others),
+            None => last,
+        })
+    }
+
+    /// A host was given up after it had taken the connection.
+    pub(super) fn note(&mut self, failure: &Failure) {
+        if self.before.len() < BEFORE_MAX {
+            self.before.push(short(failure));
+        }
+    }
+
+    /// What was wrong with the first hosts that were tried, but for this.
+    fn others(&self, said: Option<&Failure>) -> Option<String> {
+        let said = said.map(short);
+        let others = self
+            .before
+            .iter()
+            .filter(|other| Some(*other) != said.as_ref());
+        let others: Vec<&str> = others.map(String::as_str).collect();
+        (!others.is_empty()).then(|| format!("tried before: {}", others.join("; ")))
     }
 
     /// The next address that wasn't tried, as long as there is time.
@@ -127,6 +162,7 @@ impl Route {
         if !self.is_mx {
             failure.status = failure.status.with_class(StatusClass::Transient);
         }
+        self.note(&failure);
         let temporary = self.last.as_ref().is_some_and(|last| !last.is_permanent());
         if !(temporary && failure.is_permanent()) {
             self.last = Some(failure);
@@ -160,6 +196,13 @@ impl Reach<'_> {
             }
         }
     }
+}
+
+/// A failure for the operator, cut where it gets long.
+fn short(failure: &Failure) -> String {
+    let mut text = failure.to_string();
+    text.truncate(text.floor_char_boundary(BEFORE_OCTETS_MAX));
+    text
 }
 
 fn out_of_time() -> Failure {

@@ -73,7 +73,13 @@ impl Remote {
                 .map(|(outcome, addressee)| (outcome, addressee.clone()))
                 .unzip();
             let over = left.is_empty() || Instant::now() >= deadline;
-            if over || !self.connection.is_for_elsewhere() || !self.next_host().await {
+            if over || !self.connection.is_for_elsewhere() {
+                break;
+            }
+            if let Some(Outcome::Deferred(failure)) = places.first() {
+                self.route.note(failure);
+            }
+            if !self.next_host().await {
                 break;
             }
             let more = self.connection.deliver(handover, &left, deadline).await;

@@ -7,6 +7,7 @@ mod content;
 mod exchangers;
 mod extensions;
 mod hosts;
+mod misbehaving;
 mod recipients;
 mod replies;
 mod reuse;

@@ -278,6 +278,7 @@ impl Transaction {
             Outcome::Relayed {
                 reply: self.said(reply),
                 dsn: self.dsn,
+                over: Box::default(),
             }
         } else {
             self.refused(reply)

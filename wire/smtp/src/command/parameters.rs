@@ -19,6 +19,7 @@ pub(super) fn mail(rest: &str) -> Result<Mail, Refusal> {
         ret: None,
         envid: None,
         handling: Handling::default(),
+        level_said: false,
         extended: false,
         international: !rest.is_ascii(),
     };
@@ -66,7 +67,9 @@ fn mail_parameter(mail: &mut Mail, key: &str, value: Option<&str>) -> Result<u16
         let known = value.filter(|text| *text == "<>" || xtext(text).is_some());
         return known.map(|_| 1 << 5).ok_or(BAD);
     }
-    wish(&mut mail.handling, key, value)
+    let bit = wish(&mut mail.handling, key, value)?;
+    mail.level_said |= is("MT-PRIORITY");
+    Ok(bit)
 }
 
 /// Takes a wish for the handling of the message.

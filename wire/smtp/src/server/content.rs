@@ -207,7 +207,8 @@ impl<P: Proof> Session<P> {
         match incoming.fault() {
             Some(refusal) => self.refuse(refusal),
             None => {
-                let envelope = Box::new(self.envelope(incoming.addressed));
+                let level = incoming.level();
+                let envelope = Box::new(self.envelope(incoming.addressed, level));
                 self.state = State::Asked(Question::Commit(Some(envelope)));
             }
         }
@@ -226,11 +227,16 @@ impl<P: Proof> Session<P> {
         }
     }
 
-    fn envelope(&self, addressed: Addressed) -> Envelope {
+    /// `level` is what the header says of its urgency, where that counts.
+    fn envelope(&self, addressed: Addressed, level: Option<i8>) -> Envelope {
         let (mail, recipients) = addressed.into_parts();
+        let wished = Handling {
+            level: level.unwrap_or(mail.handling.level),
+            ..mail.handling
+        };
         let hello = self.hello.as_ref();
         Envelope {
-            handling: self.trusted_handling(mail.handling),
+            handling: self.trusted_handling(wished),
             reverse_path: mail.reverse_path,
             recipients,
             body: mail.body,

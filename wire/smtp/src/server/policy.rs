@@ -26,6 +26,8 @@ pub struct Policy {
     pub refuse_early_talk: bool,
     /// Offer FUTURERELEASE up to so many seconds ahead; none to not offer it (RFC 4865 §3: it is for submission only).
     pub max_hold: Option<u32>,
+    /// Let the header say how urgent a message is, where the client didn't (MT-PRIORITY).
+    pub priority_from_header: bool,
     /// Octets of content.
     pub max_message_size: u64,
     /// Recipients of one message.
@@ -69,6 +71,7 @@ impl Policy {
             normalise_line_ends: false,
             refuse_early_talk: true,
             max_hold: None,
+            priority_from_header: false,
             max_message_size: 50 << 20,
             max_recipients: 1_000,
             max_header_size: 1 << 20,

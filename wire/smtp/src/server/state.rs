@@ -5,6 +5,7 @@ use super::policy::Policy;
 use crate::command::Mail;
 use crate::data::{Decoder, Rules};
 use crate::header::HeaderWatch;
+use crate::urgency::UrgencyWatch;
 use bridgehead_mail::{BodyKind, Envelope, Recipient, Refusal};
 use std::time::Instant;
 
@@ -163,6 +164,8 @@ pub(super) struct Incoming {
     pub(super) started: Instant,
     decoder: Decoder,
     header: HeaderWatch,
+    /// Only where the header may say how urgent it is, and the client didn't.
+    urgency: Option<Box<UrgencyWatch>>,
     size: u64,
     fault: Option<Refusal>,
 }
@@ -179,7 +182,9 @@ pub(super) struct Piece<'a> {
 
 impl Incoming {
     pub(super) fn new(addressed: Addressed, now: Instant, dots: bool, policy: &Policy) -> Self {
+        let asked = policy.priority_from_header && !addressed.mail().level_said;
         Self {
+            urgency: asked.then(Box::default),
             addressed,
             started: now,
             decoder: Decoder::new(Rules {
@@ -199,6 +204,11 @@ impl Incoming {
 
     pub(super) const fn size(&self) -> u64 {
         self.size
+    }
+
+    /// How urgent the header says it is, where it is asked.
+    pub(super) fn level(&self) -> Option<i8> {
+        self.urgency.as_ref().and_then(|urgency| urgency.level())
     }
 
     /// The first fault stays.
@@ -243,6 +253,9 @@ impl Incoming {
     fn judge<'a>(&mut self, text: &'a [u8], policy: &Policy) -> &'a [u8] {
         self.size = self.size.saturating_add(text.len() as u64);
         self.header.watch(text);
+        if let Some(urgency) = &mut self.urgency {
+            urgency.watch(text);
+        }
         if self.size > policy.max_message_size {
             self.fail(Refusal::TooLarge);
         }
