@@ -9,6 +9,7 @@
 //! `drive.rs` is free of threads and clocks, so that a simulation can drive it step by step.
 
 mod check;
+mod clock;
 mod codec;
 mod commit;
 mod compact;
@@ -54,4 +55,5 @@ pub use queue::{Queue, ReadyLink};
 pub use record::{ContentRecord, FRAME_OCTETS_MAX, Frame, Record, parse as parse_frame};
 pub use recovery::Recovery;
 pub use scan::{Gap, Kept, Scan, scan as scan_segment};
+pub use schedule::Closed;
 pub use settings::Settings;

@@ -111,6 +111,7 @@ fn standing_on(disk: Arc<dyn Disk>, port: u16, expire_after: Duration) -> (Corri
             cost: 1,
         }],
         next_hop: ConnectorHop::SmartHosts([host].into()),
+        apart: Vec::new(),
     };
     let routing = bridgehead_routing::Settings {
         connectors: vec![connector],

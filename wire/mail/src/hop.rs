@@ -43,6 +43,25 @@ pub enum NextHop {
 }
 
 impl NextHop {
+    /// The connector whose settings hold; none for the store.
+    #[must_use]
+    pub fn connector(&self) -> Option<&str> {
+        match self {
+            Self::Local => None,
+            Self::SmartHosts { connector, .. } | Self::Mx { connector, .. } => Some(connector),
+        }
+    }
+
+    /// The one final domain of all its mail, where it has only one.
+    #[must_use]
+    pub const fn domain(&self) -> Option<&Domain> {
+        match self {
+            Self::Local => None,
+            Self::SmartHosts { apart, .. } => apart.as_ref(),
+            Self::Mx { domain, .. } => Some(domain),
+        }
+    }
+
     /// The name of the link that all mail for this next hop shares. The connector is part of it, so that
     /// mail under different settings never shares a connection.
     #[must_use]

@@ -7,6 +7,7 @@ mod content;
 mod exchangers;
 mod extensions;
 mod hosts;
+mod pace;
 mod recipients;
 mod replies;
 mod reuse;
