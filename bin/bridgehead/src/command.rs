@@ -2,6 +2,7 @@
 //! text for people or as JSON for programs.
 
 mod directory;
+mod link;
 mod mailbox;
 mod message;
 mod organization;
@@ -12,10 +13,11 @@ mod serve;
 mod status;
 
 pub(crate) use directory::{config, directory};
+pub(crate) use link::link;
 pub(crate) use mailbox::mailbox;
 pub(crate) use message::message;
 pub(crate) use organization::{apply, diff, export};
-pub(crate) use queue::{hold_link, hold_server, queue};
+pub(crate) use queue::{hold_server, queue};
 pub(crate) use quickstart::quickstart;
 pub(crate) use route::{recipient, route};
 pub(crate) use serve::{check, init, serve};

@@ -77,7 +77,7 @@ impl Server {
             data: data.clone(),
             directory: directory.clone(),
             queue: queue.clone(),
-            delivery,
+            delivery: delivery.clone(),
             transport: transport.clone(),
             listener: listener.clone(),
             wiring: Arc::clone(&wiring),
@@ -86,6 +86,7 @@ impl Server {
         let follower = follower.start().await;
         let rooms = Rooms {
             queue,
+            delivery,
             store,
             directory,
             tracker,

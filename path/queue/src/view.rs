@@ -3,8 +3,8 @@
 use crate::Queue;
 use crate::control::{Control, Decision};
 use crate::entry::{Entry, Part, PartState, Stage};
-use crate::schedule::Link;
 pub use crate::schedule::Closed;
+use crate::schedule::Link;
 use crate::shared::{Snapshot, all_but};
 use crate::state::State;
 use bridgehead_mail::{

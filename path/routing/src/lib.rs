@@ -77,7 +77,10 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        assert_eq!(apart("x@a.limited.example"), Some("a.limited.example".to_owned()));
+        assert_eq!(
+            apart("x@a.limited.example"),
+            Some("a.limited.example".to_owned())
+        );
         assert_eq!(apart("x@limited.example"), None);
         assert_eq!(apart("x@unlimited.example"), None);
     }

@@ -5,8 +5,8 @@
 
 use bridgehead_delivery::settings as delivery;
 use bridgehead_directory::{
-    BareLineEnds, Connector, ConnectorTls, DomainLimit, EightBit, Fault, Name, Pattern, Role, Server, Snapshot,
-    VirtualServer, Wait,
+    BareLineEnds, Connector, ConnectorTls, DomainLimit, EightBit, Fault, Name, Pattern, Role,
+    Server, Snapshot, VirtualServer, Wait,
 };
 use bridgehead_listener::settings::{
     self as listener, BareLineEnds as ListenerLineEnds, CertificateFiles, Role as ListenerRole,

@@ -252,7 +252,10 @@ fn a_smart_hosts_address_has_the_connectors_bound_and_limited_domains_wait_apart
         ("next-hop = \"mx\"\n", 20),
         ("next-hop = \"mx\"\nmax-connections = 30\n", 30),
         ("smart-hosts = [\"relay.example.net\"]\n", 10),
-        ("smart-hosts = [\"relay.example.net\"]\nmax-connections = 3\n", 3),
+        (
+            "smart-hosts = [\"relay.example.net\"]\nmax-connections = 3\n",
+            3,
+        ),
     ] {
         let rooms = rooms(way);
         let connector = &rooms.delivery.connectors["c"];

@@ -5,6 +5,7 @@
 //! is an `Option` and left out when it is. Deliberately absent: behaviour, and any other room's types.
 
 mod directory;
+mod link;
 mod message;
 mod organization;
 mod queue;
@@ -15,6 +16,7 @@ pub use directory::{
     ChangeDetail, Difference, DirectoryStatus, FollowedDirectory, History, HistoryItem,
     RejectedObject, RollbackRequest, SharedOrganization,
 };
+pub use link::{Link, LinkList, Pace, Slowed};
 pub use message::{MessageDetail, MessageEnvelope, PartDetail, Trace, TraceStep, Why};
 pub use organization::{ApplyRequest, ApplyResult, EndTrial, Export, Fault, TrialEnded};
 pub use queue::{

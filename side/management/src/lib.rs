@@ -10,6 +10,7 @@ mod controls;
 mod directory;
 mod drive;
 mod error;
+mod links;
 mod mailboxes;
 mod messages;
 mod queue;
@@ -20,6 +21,7 @@ mod why;
 pub use drive::serve;
 pub use error::StartError;
 
+use bridgehead_delivery::Delivery;
 use bridgehead_directory::Directory;
 use bridgehead_mail::{Address, Timestamp};
 use bridgehead_management_api::{RecipientExplanation, RouteExplanation, Status};
@@ -73,6 +75,8 @@ pub struct From {
 pub struct Rooms {
     /// The queue.
     pub queue: Queue,
+    /// The pace of links.
+    pub delivery: Delivery,
     /// The store.
     pub store: Store,
     /// The directory.

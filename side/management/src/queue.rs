@@ -61,6 +61,7 @@ fn group(group: Group) -> QueueGroup {
         next_try: group.next_try.map(|at| at.as_millis()),
         last_error: group.last_failure.map(|failure| failure.to_string()),
         frozen: group.frozen.as_ref().map(held),
+        closed: group.closed.map(|closed| closed.why.to_string()),
     }
 }
 

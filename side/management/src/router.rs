@@ -1,6 +1,8 @@
 //! Which request goes where, and how no is said.
 
-use crate::{From, Rooms, carrying, changes, controls, directory, mailboxes, messages, queue};
+use crate::{
+    From, Rooms, carrying, changes, controls, directory, links, mailboxes, messages, queue,
+};
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -19,6 +21,7 @@ const BODY_OCTETS_MAX: usize = 64 * 1024 * 1024;
 pub(crate) fn router(rooms: Rooms) -> Router {
     let paths = Router::new()
         .route("/status", get(status))
+        .route("/links", get(links::list))
         .route("/queue", get(queue::list))
         .route("/queue/find", post(controls::find))
         .route("/queue/control", post(controls::control))

@@ -199,7 +199,10 @@ mod tests {
     }
 
     fn hours(texts: &[&str]) -> Vec<Hours> {
-        texts.iter().map(|text| Hours::parse(text).unwrap()).collect()
+        texts
+            .iter()
+            .map(|text| Hours::parse(text).unwrap())
+            .collect()
     }
 
     fn at(text: &str) -> Timestamp {
@@ -302,7 +305,10 @@ mod tests {
         let zone = zone();
         let inside = hours(&["Sun 02:15-02:45"]);
         let asked = |text| opening(&inside, &zone, at(text));
-        assert_eq!(asked("2026-03-29T00:00:00Z"), closed("2026-03-29T01:15:00Z"));
+        assert_eq!(
+            asked("2026-03-29T00:00:00Z"),
+            closed("2026-03-29T01:15:00Z")
+        );
         assert_eq!(asked("2026-03-29T01:15:00Z"), open("2026-03-29T01:45:00Z"));
         // Over the change: an hour less.
         let over = hours(&["Sat 22:00-06:00"]);
@@ -320,9 +326,15 @@ mod tests {
         let zone = zone();
         let inside = hours(&["Sun 02:15-02:45"]);
         let asked = |text| opening(&inside, &zone, at(text));
-        assert_eq!(asked("2026-10-25T00:00:00Z"), closed("2026-10-25T00:15:00Z"));
+        assert_eq!(
+            asked("2026-10-25T00:00:00Z"),
+            closed("2026-10-25T00:15:00Z")
+        );
         assert_eq!(asked("2026-10-25T00:15:00Z"), open("2026-10-25T01:45:00Z"));
-        assert_eq!(asked("2026-10-25T01:45:00Z"), closed("2026-11-01T01:15:00Z"));
+        assert_eq!(
+            asked("2026-10-25T01:45:00Z"),
+            closed("2026-11-01T01:15:00Z")
+        );
         // Over the change: an hour more.
         let over = hours(&["Sat 22:00-06:00"]);
         let begin = at("2026-10-24T20:00:00Z");

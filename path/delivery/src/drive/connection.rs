@@ -7,9 +7,7 @@ use super::stream::Stream;
 use crate::handover::Handover;
 use crate::pace::{Slowed, asks_to_slow_down};
 use crate::settings::ConnectorSettings;
-use bridgehead_mail::{
-    Addressee, BodyKind, Failure, Outcome, RemoteReply, StatusCode, Timestamp,
-};
+use bridgehead_mail::{Addressee, BodyKind, Failure, Outcome, RemoteReply, StatusCode, Timestamp};
 use bridgehead_smtp::client::{Answering, EightBit, Encoder, Extensions, Next, Order, Transaction};
 use bridgehead_smtp::reply::{ReplyReader, ServerReply};
 use std::fmt::Display;

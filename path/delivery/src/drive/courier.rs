@@ -184,7 +184,10 @@ impl Courier {
     /// What the last message says of the link.
     fn handed(&mut self, outcomes: Vec<Outcome>, began: Moment) -> Handed {
         let slowed = self.carrier.as_mut().and_then(Carrier::take_slowed);
-        let broken = self.carrier.as_ref().is_none_or(|carrier| !carrier.is_open());
+        let broken = self
+            .carrier
+            .as_ref()
+            .is_none_or(|carrier| !carrier.is_open());
         let decided = |outcome: &Outcome| !matches!(outcome, Outcome::Deferred(_));
         let answered = outcomes.iter().any(decided);
         let failure = outcomes.iter().find_map(|outcome| match outcome {
@@ -254,6 +257,8 @@ impl Handed {
 
 /// The settings of the connector of a next hop.
 pub(super) fn connector(settings: &Settings, hop: &NextHop) -> Arc<ConnectorSettings> {
-    let found = hop.connector().and_then(|name| settings.connectors.get(name));
+    let found = hop
+        .connector()
+        .and_then(|name| settings.connectors.get(name));
     found.cloned().unwrap_or_default()
 }

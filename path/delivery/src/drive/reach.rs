@@ -9,9 +9,11 @@ use super::opening::{NotOpened, Opening};
 use super::pace::{NotConnected, Pace, Place};
 use super::tls::ClientTls;
 use crate::exchangers::{ADDRESSES_TRIED_MAX, loops_back, order};
-use crate::settings::{ConnectorSettings, Settings};
 use crate::pace::Slowed;
-use bridgehead_mail::{Domain, Failure, Host, LinkName, NextHop, StatusClass, StatusCode, Timestamp};
+use crate::settings::{ConnectorSettings, Settings};
+use bridgehead_mail::{
+    Domain, Failure, Host, LinkName, NextHop, StatusClass, StatusCode, Timestamp,
+};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;

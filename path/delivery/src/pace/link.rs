@@ -301,7 +301,10 @@ mod tests {
         link.couriers = 1;
         assert_eq!(link.worked(at(200)), (true, true));
         assert_eq!(link.failures, 0);
-        assert_eq!(link.failed(0, at(300), at(301)), After::Hold { failures: 1 });
+        assert_eq!(
+            link.failed(0, at(300), at(301)),
+            After::Hold { failures: 1 }
+        );
     }
 
     #[test]
@@ -354,7 +357,9 @@ mod tests {
             ..most()
         };
         links.bound(&names[0], most(), at(0));
-        links.bound(&names[1], most(), at(0)).failed(0, at(0), at(0));
+        links
+            .bound(&names[1], most(), at(0))
+            .failed(0, at(0), at(0));
         let _ = links.bound(&names[2], hourly, at(0)).take_message(at(0));
         links.bound(&names[3], most(), at(0)).couriers = 1;
         links.forget_old(at(20 * 60));

@@ -13,8 +13,8 @@ mod window;
 pub(crate) use addresses::Addresses;
 pub use link::After;
 pub(crate) use link::{Link, Links, Most};
-pub(crate) use slow::asks_to_slow_down;
 pub use slow::Slowed;
+pub(crate) use slow::asks_to_slow_down;
 
 use std::time::Duration;
 

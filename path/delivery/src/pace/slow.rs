@@ -170,8 +170,14 @@ mod tests {
         for (step, line) in [
             (MAIL, "250 ok"),
             (FIRST, "550 5.7.1 too many of you"),
-            (FIRST, "450 4.2.0 <b@example.net>: Recipient address rejected: Greylisted"),
-            (FIRST, "451 4.7.1 Greylisting in action, please come back later"),
+            (
+                FIRST,
+                "450 4.2.0 <b@example.net>: Recipient address rejected: Greylisted",
+            ),
+            (
+                FIRST,
+                "451 4.7.1 Greylisting in action, please come back later",
+            ),
             (FIRST, "450 4.7.1 try again later"),
             (CONTENT, "451 4.7.1 Try again later"),
             (MAIL, "421 greylisted, come back in 300 seconds"),

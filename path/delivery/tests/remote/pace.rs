@@ -7,8 +7,8 @@ use bridgehead_delivery::{After, Courier, Handed, NotConnected};
 use bridgehead_mail::{Domain, NextHop, Rate};
 use bridgehead_testkit::script::{Peer, Talk};
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 fn courier(room: &Room, hop: &NextHop) -> Courier {
@@ -68,7 +68,10 @@ async fn one_connection_too_many_makes_the_window_smaller_and_fails_nothing_else
     let seen = pace(&room, &hop);
     assert_eq!((seen.couriers, seen.connections, seen.failures), (3, 2, 0));
     let slowed = seen.slowed.unwrap();
-    assert_eq!((slowed.said.code, slowed.means), (421, "it ends the connection"));
+    assert_eq!(
+        (slowed.said.code, slowed.means),
+        (421, "it ends the connection")
+    );
     drop((first, second, third));
     assert_eq!(pace(&room, &hop).couriers, 0);
 }
@@ -172,7 +175,8 @@ async fn domains_of_one_host_share_the_bound_of_its_address() {
     let room = Room::with(|connector| connector.connections_per_address = 1);
     let peer = room.good_peer(1);
     for domain in ["a.example", "b.example", "c.example"] {
-        room.dns.mx(domain, &[(10, "mx.example"), (20, "backup.example")]);
+        room.dns
+            .mx(domain, &[(10, "mx.example"), (20, "backup.example")]);
     }
     room.dns.a("mx.example", loopback(1));
     let backup = room.good_peer(2);
@@ -186,7 +190,10 @@ async fn domains_of_one_host_share_the_bound_of_its_address() {
     assert_eq!(pace(&room, &b).failures, 0);
     drop(second);
     // Nothing new begins, and nobody asks in a circle.
-    let paused = room.delivery.couriers_at_most(&b, &b.link(), 0).unwrap_err();
+    let paused = room
+        .delivery
+        .couriers_at_most(&b, &b.link(), 0)
+        .unwrap_err();
     assert!(paused.wait > Duration::from_secs(5));
     assert!(room.delivery.take_called().is_empty());
     // An idle connection makes room for who waits.
@@ -296,9 +303,8 @@ async fn the_bound_is_never_passed_and_new_settings_hold_at_once() {
         }
     }
     assert_eq!(peer.connections(), 3);
-    let mut settings = bridgehead_delivery::Settings::for_host(
-        Domain::parse("mail.example.test").unwrap(),
-    );
+    let mut settings =
+        bridgehead_delivery::Settings::for_host(Domain::parse("mail.example.test").unwrap());
     let connector = bridgehead_delivery::settings::ConnectorSettings {
         message_rate: Rate::parse("1/h"),
         ..Default::default()

@@ -133,11 +133,12 @@ impl Shared {
         let mut old = Vec::new();
         let mut links = self.links.lock();
         for link in links.values_mut() {
-            let (stale, fresh) = std::mem::take(&mut link.idle)
-                .into_iter()
-                .partition(|(carrier, left)| {
-                    left.elapsed() >= patience || carrier.is_wanted_by_others()
-                });
+            let (stale, fresh) =
+                std::mem::take(&mut link.idle)
+                    .into_iter()
+                    .partition(|(carrier, left)| {
+                        left.elapsed() >= patience || carrier.is_wanted_by_others()
+                    });
             link.idle = fresh;
             old.extend::<Vec<_>>(stale);
         }
