@@ -1,6 +1,6 @@
 //! What happens when the clock of the machine is set back: waits that were counted from the old time don't get longer.
 //!
-//! Guards: a retry comes as late as it was meant to, whatever the clock shows. What a sender asked for and when a message is
+//! Guards: a retry comes as late as it was meant to, whatever the clock shows, give or take the time between two looks at it. What a sender asked for and when a message is
 //! given up are times of day, and stay.
 
 use crate::entry::{Entry, PartState, Stage};
