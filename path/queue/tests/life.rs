@@ -9,8 +9,8 @@ use bridgehead_mail::{
 };
 use bridgehead_queue::settings::Limits;
 use bridgehead_queue::{
-    Assignment, Closed, Committed, Decision, Effect, Order, Part, PartLease, Queue, Refused, Settings,
-    Settlement, Work,
+    Assignment, Closed, Committed, Decision, Effect, Order, Part, PartLease, Queue, Refused,
+    Settings, Settlement, Work,
 };
 use std::future::Future;
 use std::pin::pin;
@@ -469,7 +469,11 @@ fn a_clock_that_is_set_back_makes_no_wait_longer() {
     let dir = tempfile::tempdir().unwrap();
     let queue = open(dir.path());
     let tried = accept(&queue, b"x", &["bob@example.net"]).unwrap().id();
-    assign_until(&queue, vec![part("example.net", &["bob@example.net"])], 90_000);
+    assign_until(
+        &queue,
+        vec![part("example.net", &["bob@example.net"])],
+        90_000,
+    );
     let lease = next(&queue, at(2 * HOUR)).unwrap();
     let later = Settlement::Deferred {
         until: at(2 * HOUR + 60),
@@ -477,7 +481,11 @@ fn a_clock_that_is_set_back_makes_no_wait_longer() {
     };
     queue.settle(lease, vec![later], Vec::new(), false).unwrap();
     accept(&queue, b"y", &["carol@example.org"]).unwrap();
-    assign_until(&queue, vec![part("example.org", &["carol@example.org"])], 90_000);
+    assign_until(
+        &queue,
+        vec![part("example.org", &["carol@example.org"])],
+        90_000,
+    );
     let other = mx("example.org").link();
     queue.hold_link(&other, at(2 * HOUR + 120), &busy());
 

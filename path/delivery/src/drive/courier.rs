@@ -173,7 +173,7 @@ impl Courier {
                 handed.failure = Some(failure.clone());
                 handed.after = self.tell(|link, now| {
                     link.slowed = slowed.or(link.slowed.take());
-                    Some(link.failed(link.connected, began, now))
+                    Some(link.failed(false, began, now))
                 });
             }
             _ => {}
@@ -199,8 +199,7 @@ impl Courier {
             handed.failure = failure;
             handed.after = self.tell(|link, now| {
                 link.slowed = Some(slowed);
-                let others = link.connected.saturating_sub(1);
-                Some(link.failed(others, began, now))
+                Some(link.failed(true, began, now))
             });
             self.drop_carrier();
             return handed;

@@ -1,7 +1,7 @@
 //! The pace of each link: its window, its rates, and how often it failed in a row.
 //!
-//! Guards: a failure of the network and a "too many" of the other side count by the same rule. What fails while others go on was
-//! one too many, and only makes the window smaller; what fails alone is the link's failure.
+//! Guards: a failure of the network and a "too many" of the other side count by the same rule. What fails while others are under way
+//! was one too many, and only makes the window smaller; what fails alone is the link's failure.
 
 use super::bucket::Bucket;
 use super::window::Window;
@@ -34,9 +34,9 @@ pub(crate) struct Most {
 /// What follows from a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
-    /// Fewer connections at once; others go on, or the news is old.
+    /// Fewer connections at once; others are under way.
     Fewer,
-    /// So many failures in a row, and nobody else gets through: all mail of the link waits.
+    /// So many failures in a row, and nobody else is under way: all mail of the link waits.
     Hold {
         /// The first is 1.
         failures: u32,
@@ -55,7 +55,8 @@ pub(crate) struct Link {
     /// Those of them that have a connection.
     pub(crate) connected: usize,
     pub(crate) failures: u32,
-    failed: Option<Moment>,
+    /// Some failed, and nobody has got through since: those who are under way decide.
+    doubtful: bool,
     /// No other connection before this, and why.
     pub(crate) resting: Option<(Moment, Box<str>)>,
     pub(crate) slowed: Option<Slowed>,
@@ -79,7 +80,7 @@ impl Links {
             couriers: 0,
             connected: 0,
             failures: 0,
-            failed: None,
+            doubtful: false,
             resting: None,
             slowed: None,
             touched: now,
@@ -162,7 +163,10 @@ impl Link {
             let why = format!("its limit of {rate} messages is used up");
             return Err(paused(&why, due, now));
         }
-        let most = self.most_now();
+        let most = match self.doubtful {
+            true => self.most_now().min(self.couriers.max(1)),
+            false => self.most_now(),
+        };
         let Some((until, why)) = self.resting.clone().filter(|(until, _)| *until > now) else {
             return Ok(most);
         };
@@ -216,6 +220,7 @@ impl Link {
     /// A message arrived, or was refused for what it is. Returns whether there is room for another courier now, and whether
     /// that ends failures.
     pub(crate) fn worked(&mut self, now: Moment) -> (bool, bool) {
+        self.doubtful = false;
         let recovered = std::mem::take(&mut self.failures) > 0;
         let grew = self.window.worked(self.couriers, now);
         (grew || recovered, recovered)
@@ -227,18 +232,16 @@ impl Link {
         self.window.failed(self.couriers, others, began, now);
     }
 
-    /// A connection couldn't be made, or the other side said that it is too much. `others` counts those who are connected, without
-    /// the one that failed; `began` is when that one began.
-    pub(crate) fn failed(&mut self, others: usize, began: Moment, now: Moment) -> After {
-        let old = self.failed.is_some_and(|at| at > began);
-        self.window.failed(self.couriers, others > 0, began, now);
-        if old {
+    /// A courier couldn't make a connection, or the other side said that it is too much; `connected` says whether that courier had
+    /// a connection, and `began` when it began.
+    pub(crate) fn failed(&mut self, connected: bool, began: Moment, now: Moment) -> After {
+        let through = self.connected.saturating_sub(usize::from(connected));
+        self.window.failed(self.couriers, through > 0, began, now);
+        if self.couriers > 1 {
+            self.doubtful = through == 0;
             return After::Fewer;
         }
-        self.failed = Some(now);
-        if others > 0 {
-            return After::Fewer;
-        }
+        self.doubtful = false;
         self.failures = self.failures.saturating_add(1);
         After::Hold {
             failures: self.failures,
@@ -283,7 +286,7 @@ mod tests {
         link.connected = 2;
         assert_eq!(link.worked(at(1)), (true, false));
         link.couriers = 3;
-        assert_eq!(link.failed(2, at(1), at(2)), After::Fewer);
+        assert_eq!(link.failed(false, at(1), at(2)), After::Fewer);
         assert_eq!(link.couriers_at_most(0, at(2)), Ok(1));
         assert_eq!(link.failures, 0);
     }
@@ -292,19 +295,55 @@ mod tests {
     fn a_failure_alone_holds_the_link_and_counts_until_something_arrives() {
         let mut links = Links::default();
         let link = links.bound(&name(), most(), at(0));
-        link.couriers = 2;
-        assert_eq!(link.failed(0, at(1), at(2)), After::Hold { failures: 1 });
-        // Another that had begun before that learnt nothing new.
-        assert_eq!(link.failed(0, at(1), at(3)), After::Fewer);
-        assert_eq!(link.failed(0, at(63), at(64)), After::Hold { failures: 2 });
-        assert_eq!(link.couriers_at_most(0, at(64)), Ok(1));
         link.couriers = 1;
+        for failures in 1..4 {
+            let now = at(u64::from(failures) * 60);
+            assert_eq!(link.failed(false, now, now), After::Hold { failures });
+        }
+        assert_eq!(link.couriers_at_most(0, at(200)), Ok(1));
+        link.connected = 1;
         assert_eq!(link.worked(at(200)), (true, true));
         assert_eq!(link.failures, 0);
         assert_eq!(
-            link.failed(0, at(300), at(301)),
+            link.failed(true, at(300), at(301)),
             After::Hold { failures: 1 }
         );
+    }
+
+    #[test]
+    fn of_several_that_fail_together_the_last_one_holds_and_no_other_begins() {
+        let mut links = Links::default();
+        let four = Most { first: 4, ..most() };
+        let link = links.bound(&name(), four, at(0));
+        for couriers in [4, 3, 2] {
+            link.couriers = couriers;
+            assert_eq!(link.failed(false, at(0), at(1)), After::Fewer);
+            link.couriers -= 1;
+            assert_eq!(link.couriers_at_most(0, at(1)), Ok(link.couriers.min(2)));
+        }
+        assert_eq!(
+            link.failed(false, at(0), at(1)),
+            After::Hold { failures: 1 }
+        );
+        // Once it works, it is soon where it was.
+        link.connected = 1;
+        for _ in 0..3 {
+            link.worked(at(60));
+            link.couriers = link.couriers_at_most(0, at(60)).unwrap();
+        }
+        assert_eq!(link.couriers, 4);
+    }
+
+    #[test]
+    fn who_gets_through_ends_the_doubt() {
+        let mut links = Links::default();
+        let link = links.bound(&name(), most(), at(0));
+        link.couriers = 2;
+        assert_eq!(link.failed(false, at(0), at(1)), After::Fewer);
+        link.couriers = 1;
+        link.connected = 1;
+        assert_eq!(link.worked(at(2)), (true, false));
+        assert_eq!(link.couriers_at_most(0, at(2)), Ok(2));
     }
 
     #[test]
@@ -359,7 +398,7 @@ mod tests {
         links.bound(&names[0], most(), at(0));
         links
             .bound(&names[1], most(), at(0))
-            .failed(0, at(0), at(0));
+            .failed(false, at(0), at(0));
         let _ = links.bound(&names[2], hourly, at(0)).take_message(at(0));
         links.bound(&names[3], most(), at(0)).couriers = 1;
         links.forget_old(at(20 * 60));
