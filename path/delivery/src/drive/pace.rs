@@ -10,6 +10,8 @@ use tokio::sync::Notify;
 
 /// Who waits for a place at an address asks again after this time, also if nobody has called.
 const ASKS_AGAIN: Duration = Duration::from_secs(10);
+/// How often it is looked for what nobody needs any more.
+const FORGETS_EACH: Duration = Duration::from_secs(30);
 
 /// The pace of all destinations.
 pub(super) struct Pace {
@@ -18,6 +20,7 @@ pub(super) struct Pace {
     pub(super) addresses: Mutex<Addresses>,
     /// Somebody who waited for an address may come.
     pub(super) called: Notify,
+    forgot: Mutex<Moment>,
 }
 
 impl Pace {
@@ -27,6 +30,7 @@ impl Pace {
             links: Mutex::default(),
             addresses: Mutex::default(),
             called: Notify::new(),
+            forgot: Mutex::default(),
         }
     }
 
@@ -60,9 +64,15 @@ impl Pace {
         called
     }
 
-    /// Forgets what nobody needs any more.
+    /// Forgets what nobody needs any more, every now and then.
     pub(super) fn forget_old(&self) {
         let now = self.now();
+        let mut forgot = self.forgot.lock();
+        if now < forgot.saturating_add(FORGETS_EACH) {
+            return;
+        }
+        *forgot = now;
+        drop(forgot);
         self.links.lock().forget_old(now);
         self.addresses.lock().forget_old(now);
     }
