@@ -9,7 +9,9 @@ use bridgehead_mail::{
     Notify, Origin, Outcome, Protocol, Recipient, ReversePath, StatusCode, Timestamp,
 };
 use bridgehead_queue::{Assignment, Part, PartLease, Queue, Settings};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 const MINUTE: u64 = 60;
@@ -59,20 +61,32 @@ fn envelope(accepted: Timestamp) -> Envelope {
     }
 }
 
+fn poll<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
+    let mut context = Context::from_waker(Waker::noop());
+    match future.poll(&mut context) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
 fn unreachable() -> Failure {
     Failure::new(StatusCode::transient(4, 1), "no answer")
 }
 
 impl World {
-    async fn new() -> Self {
+    fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings::for_directory(folder.path().join("queue"));
         settings.limits.free_space_floor = 0;
         let begin = Timestamp::from_millis(BEGIN * 1000);
-        let (queue, _) = Queue::open(settings, Arc::new(RealDisk), begin).unwrap();
+        let (queue, _) =
+            Queue::open_without_committer(settings, Arc::new(RealDisk), begin).unwrap();
         let mut draft = queue.inlet().begin(begin, None).unwrap();
         draft.write(b"Subject: x\r\n\r\n").unwrap();
-        draft.commit(envelope(begin)).await.unwrap();
+        let mut commit = pin!(draft.commit(envelope(begin)));
+        assert!(poll(commit.as_mut()).is_none());
+        queue.commit_now();
+        assert!(poll(commit).unwrap().is_ok());
         let lease = queue.take().unwrap();
         let addressee = Addressee {
             address: Address::parse("bob@example.net").unwrap(),
@@ -184,9 +198,9 @@ fn expected(count: usize) -> Vec<u64> {
     waits.take(count).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn five_days_of_retries_follow_the_schedule_and_then_it_is_given_up() {
-    let mut world = World::new().await;
+#[test]
+fn five_days_of_retries_follow_the_schedule_and_then_it_is_given_up() {
+    let mut world = World::new();
     let end = world.live(u64::MAX);
     assert_eq!(end, 5 * DAY, "whatever the clocks of the zone do");
     let gaps = world.gaps();
@@ -197,11 +211,11 @@ async fn five_days_of_retries_follow_the_schedule_and_then_it_is_given_up() {
     world.queue.close();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_clock_set_back_by_an_hour_delays_no_retry_and_gives_nothing_up_early() {
+#[test]
+fn a_clock_set_back_by_an_hour_delays_no_retry_and_gives_nothing_up_early() {
     // Within the first minutes, and in the middle of a long wait.
     for set_back_at in [90, 30 * MINUTE, DAY + HOUR] {
-        let mut world = World::new().await;
+        let mut world = World::new();
         let end = world.live(set_back_at);
         let gaps = world.gaps();
         for (gap, expected) in gaps.iter().zip(expected(gaps.len())) {
