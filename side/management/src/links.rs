@@ -2,7 +2,7 @@
 
 use crate::Rooms;
 use crate::drive::blocking;
-use crate::queue::held;
+use crate::queue::{closed as in_words, held};
 use crate::router::No;
 use axum::Json;
 use axum::extract::State;
@@ -62,7 +62,7 @@ fn add(link: &mut Link, group: &Group) {
         say(link, format!("it is frozen by {}", decision.by));
     }
     if let Some(closed) = &group.closed {
-        say(link, closed.why.to_string());
+        say(link, in_words(closed));
     }
     if let Some(failure) = &group.last_failure {
         say(link, failure.to_string());
@@ -110,8 +110,8 @@ mod tests {
             next_try: Some(Timestamp::from_millis(next)),
             closed: Some(Closed {
                 until: Timestamp::from_millis(next),
-                why: "it is outside its schedule".into(),
-                by_schedule: true,
+                why: "its limit is used up".into(),
+                by_schedule: false,
             }),
             ..Group::default()
         };
@@ -124,7 +124,7 @@ mod tests {
             rates: Vec::new(),
             limit: None,
             failures: 0,
-            resting: Some("it is outside its schedule".into()),
+            resting: Some("its limit is used up".into()),
             slowed: None,
         };
         let nowhere = Group {
@@ -144,7 +144,7 @@ mod tests {
             (a.count, a.phases["deferred"], a.next_try),
             (4, 4, Some(60))
         );
-        assert_eq!(a.waits, ["it is outside its schedule"]);
+        assert_eq!(a.waits, ["its limit is used up"]);
         assert_eq!(
             (z.count, z.pace.as_ref().map(|pace| pace.bound)),
             (0, Some(10))

@@ -1,5 +1,6 @@
 //! Why a message is where it is, in sentences. Pure.
 
+use crate::queue::closed as shut;
 use bridgehead_mail::{Phase, Timestamp};
 use bridgehead_management_api::{TraceStep, Why};
 use bridgehead_queue::view::{PartPicture, Summary};
@@ -165,7 +166,7 @@ fn of_part(part: &PartPicture, summary: &Summary, facts: &Facts, why: &mut Why) 
     }
     if let Some(closed) = &part.closed {
         why.causes
-            .push(format!("{whom} waits on link {link}: {}", closed.why));
+            .push(format!("{whom} waits on link {link}: {}", shut(closed)));
     }
     if let Some(failure) = &part.last_failure {
         let attempts = part.attempts;

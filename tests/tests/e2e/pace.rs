@@ -223,10 +223,18 @@ fn a_link_outside_its_schedule_waits_and_only_who_says_so_passes_over_it() {
         (found["matched"] == 1).then_some(())
     });
     let said = why(&server, &id);
-    assert!(said.contains("it is outside its schedule"), "{said}");
+    assert!(
+        said.contains("it is outside its schedule until 20"),
+        "{said}"
+    );
     assert!(said.contains("is tried again in"), "{said}");
     let seen = link(&server, "out/");
-    assert_eq!(seen["waits"][0], "it is outside its schedule");
+    let waits = seen["waits"][0].as_str().unwrap();
+    assert!(
+        waits.starts_with("it is outside its schedule until 20"),
+        "{waits}"
+    );
+    assert!(waits.ends_with("T08:00:00Z"), "{waits}");
     assert!(seen["next-try"].as_u64().is_some(), "{seen:#}");
     // A retry is no reason.
     server.ask(&["queue", "retry", "--all"]);
