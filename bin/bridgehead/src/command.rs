@@ -3,6 +3,7 @@
 
 mod badmail;
 mod directory;
+mod link;
 mod mailbox;
 mod message;
 mod organization;
@@ -15,10 +16,11 @@ mod status;
 
 pub(crate) use badmail::badmail;
 pub(crate) use directory::{config, directory};
+pub(crate) use link::link;
 pub(crate) use mailbox::mailbox;
 pub(crate) use message::message;
 pub(crate) use organization::{apply, diff, export};
-pub(crate) use queue::{hold_link, hold_server, queue};
+pub(crate) use queue::{hold_server, queue};
 pub(crate) use quickstart::quickstart;
 pub(crate) use report::report;
 pub(crate) use route::{recipient, route};

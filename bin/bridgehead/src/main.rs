@@ -67,7 +67,7 @@ async fn ask(command: &Command) -> Result<(), Box<dyn Error>> {
         Command::Export { to } => command::export(to).await?,
         Command::Status { to } => command::status(to).await?,
         Command::Queue(queue) => command::queue(queue).await?,
-        Command::Link(link) => command::hold_link(link).await?,
+        Command::Link(link) => command::link(link).await?,
         Command::Server(server) => command::hold_server(server).await?,
         Command::Badmail(badmail) => command::badmail(badmail).await?,
         Command::Message(message) => command::message(message).await?,

@@ -89,7 +89,7 @@ impl Server {
             queue_home: file.queue.clone(),
             directory: directory.clone(),
             queue: queue.clone(),
-            delivery,
+            delivery: delivery.clone(),
             badmail: badmail.clone(),
             transport: transport.clone(),
             listener: listener.clone(),
@@ -99,6 +99,7 @@ impl Server {
         let follower = follower.start().await;
         let rooms = Rooms {
             queue,
+            delivery,
             store,
             badmail,
             directory,

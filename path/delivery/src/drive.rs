@@ -2,23 +2,31 @@
 //! waiting.
 
 mod connection;
+mod courier;
 mod dns;
 mod local;
 mod opening;
+mod pace;
 mod reach;
 mod remote;
 mod stream;
 mod tls;
 
 use crate::handover::Handover;
-use crate::settings::{ConnectorSettings, Settings};
-use bridgehead_mail::{Failure, LinkName, NextHop, Outcome};
+use crate::pace::Slowed;
+use crate::settings::Settings;
+use crate::view::LinkPace;
+use bridgehead_mail::{LinkName, NextHop, Opening, Outcome, Timestamp, opening as hours_at};
 use bridgehead_store::Store;
 use dns::Resolvers;
+use pace::Pace;
 use parking_lot::{Mutex, RwLock};
 use remote::Remote;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+pub use courier::{Courier, Handed};
+pub use pace::NotConnected;
 
 /// Opens ways to next hops. Cheap to copy.
 #[derive(Clone)]
@@ -32,6 +40,7 @@ struct Shared {
     resolvers: Resolvers,
     tls: tls::ClientTls,
     open: Mutex<HashMap<LinkName, usize>>,
+    pace: Arc<Pace>,
 }
 
 impl Delivery {
@@ -45,6 +54,7 @@ impl Delivery {
                 resolvers: Resolvers::default(),
                 tls: tls::ClientTls::new(),
                 open: Mutex::default(),
+                pace: Arc::new(Pace::new()),
             }),
         }
     }
@@ -55,43 +65,54 @@ impl Delivery {
         self.shared.resolvers.forget();
     }
 
-    /// How many connections to a next hop there may be at once.
+    /// Whether a link may be served now by the hours of its connector.
     #[must_use]
-    pub fn connections_max(&self, hop: &NextHop) -> usize {
-        match hop {
-            NextHop::Local => usize::MAX,
-            NextHop::SmartHosts { connector, .. } | NextHop::Mx { connector, .. } => {
-                let settings = self.shared.settings.read();
-                let connector = settings.connectors.get(connector);
-                let most = connector.map(|connector| connector.connections_max);
-                let most = most.unwrap_or(ConnectorSettings::default().connections_max);
-                most.max(1)
-            }
-        }
+    pub fn opening(&self, hop: &NextHop, at: Timestamp) -> Opening {
+        let settings = Arc::clone(&self.shared.settings.read());
+        let connector = courier::connector(&settings, hop);
+        hours_at(&connector.hours, &connector.zone, at)
     }
 
-    /// Open connections by link.
+    /// Waits until somebody may come who waited for a remote address, or may have been called before.
+    pub async fn called(&self) {
+        self.shared.pace.called.notified().await;
+    }
+
+    /// Links that waited for a remote address and may try again.
     #[must_use]
-    pub fn connections(&self) -> Vec<crate::view::LinkConnections> {
-        let open = self.shared.open.lock();
-        let all = open.iter().filter(|(_, count)| **count > 0);
-        all.map(|(link, count)| crate::view::LinkConnections {
-            link: link.clone(),
-            open: *count,
-        })
-        .collect()
+    pub fn take_called(&self) -> Vec<LinkName> {
+        self.shared.pace.take_called()
+    }
+
+    /// Forgets the pace of links that nobody has used for a while.
+    pub fn forget_old(&self) {
+        self.shared.pace.forget_old();
+    }
+
+    /// All links that were served lately, with their pace.
+    #[must_use]
+    pub fn links(&self) -> Vec<LinkPace> {
+        let open = self.shared.open.lock().clone();
+        let now = self.shared.pace.now();
+        let links = self.shared.pace.links.lock();
+        let mut found: Vec<LinkPace> = links
+            .all()
+            .map(|(name, link)| link.picture(name, open.get(name).copied().unwrap_or(0), now))
+            .collect();
+        drop(links);
+        found.sort_unstable_by(|one, other| one.link.cmp(&other.link));
+        found
     }
 
     /// Opens a way to a next hop.
     ///
     /// # Errors
-    /// If none of its hosts can be used: the failure holds for all mail of the link.
-    pub async fn connect(&self, hop: &NextHop) -> Result<Carrier, Failure> {
-        let connector = match hop {
-            NextHop::Local => return Ok(Carrier(Way::Local(self.shared.store.clone()))),
-            NextHop::SmartHosts { connector, .. } | NextHop::Mx { connector, .. } => connector,
-        };
-        let remote = Remote::connect(Arc::clone(&self.shared), connector, hop).await?;
+    /// If none of its hosts can be used, or may be used now.
+    pub async fn connect(&self, hop: &NextHop) -> Result<Carrier, NotConnected> {
+        if *hop == NextHop::Local {
+            return Ok(Carrier(Way::Local(self.shared.store.clone())));
+        }
+        let remote = Remote::connect(Arc::clone(&self.shared), hop).await?;
         Ok(Carrier(Way::Remote(Box::new(remote))))
     }
 }
@@ -129,6 +150,38 @@ impl Carrier {
         match &self.0 {
             Way::Local(_) => false,
             Way::Remote(remote) => remote.was_stale(),
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        match &self.0 {
+            Way::Local(_) => true,
+            Way::Remote(remote) => remote.is_open(),
+        }
+    }
+
+    /// What the other side said in the last message that means "too much".
+    pub(crate) fn take_slowed(&mut self) -> Option<Slowed> {
+        match &mut self.0 {
+            Way::Local(_) => None,
+            Way::Remote(remote) => remote.take_slowed(),
+        }
+    }
+
+    /// Whether others wait for a connection to the same address.
+    #[must_use]
+    pub fn is_wanted_by_others(&self) -> bool {
+        match &self.0 {
+            Way::Local(_) => false,
+            Way::Remote(remote) => remote.is_wanted_by_others(),
+        }
+    }
+
+    /// Whether others wait for its place and it had its turn.
+    pub(crate) fn is_in_the_way(&self) -> bool {
+        match &self.0 {
+            Way::Local(_) => false,
+            Way::Remote(remote) => remote.had_its_turn() && remote.is_wanted_by_others(),
         }
     }
 

@@ -18,12 +18,12 @@ pub(crate) struct Exchanger {
     pub(crate) host: Option<Domain>,
 }
 
-/// The hosts to try, in order. `shuffle` gives a number to sort equals by; `is_self` says whether a host is this server.
+/// The hosts to try, in order, with their preferences. `shuffle` gives a number to sort equals by; `is_self` says whether a host is this server.
 pub(crate) fn order(
     mut found: Vec<Exchanger>,
     mut shuffle: impl FnMut() -> u32,
     is_self: impl Fn(&Domain) -> bool,
-) -> Result<Vec<Domain>, Failure> {
+) -> Result<Vec<(u16, Domain)>, Failure> {
     let nulls = found.iter().filter(|one| one.host.is_none()).count();
     // RFC 7505 §3: a null MX stands alone. Beside others it says nothing.
     if nulls > 0 && nulls == found.len() {
@@ -38,7 +38,8 @@ pub(crate) fn order(
     let better = found
         .into_iter()
         .filter(|one| u32::from(one.preference) < limit);
-    let hosts: Vec<Domain> = better.filter_map(|one| one.host).take(HOSTS_MAX).collect();
+    let named = better.filter_map(|one| Some((one.preference, one.host?)));
+    let hosts: Vec<(u16, Domain)> = named.take(HOSTS_MAX).collect();
     match (hosts.is_empty(), limit) {
         (false, _) => Ok(hosts),
         (true, u32::MAX) => Err(none_usable()),
@@ -76,7 +77,7 @@ mod tests {
         let own = Domain::parse("self.example").unwrap();
         let hosts = order(found, || 0, |host| *host == own);
         hosts
-            .map(|hosts| hosts.iter().map(ToString::to_string).collect())
+            .map(|hosts| hosts.iter().map(|(_, host)| host.to_string()).collect())
             .map_err(|failure| failure.status.to_string())
     }
 

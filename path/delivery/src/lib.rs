@@ -8,9 +8,11 @@
 mod drive;
 mod exchangers;
 mod handover;
+mod pace;
 pub mod settings;
 pub mod view;
 
-pub use drive::{Carrier, Delivery};
+pub use drive::{Carrier, Courier, Delivery, Handed, NotConnected};
 pub use handover::Handover;
+pub use pace::{After, Paused};
 pub use settings::Settings;

@@ -2,10 +2,13 @@
 
 pub use bridgehead_smtp::client::EightBit;
 
-use bridgehead_mail::Domain;
+use crate::pace::Most;
+use bridgehead_mail::{Domain, Hours, Rate};
+use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// All settings of delivery.
@@ -16,7 +19,7 @@ pub struct Settings {
     /// Where this server listens: an MX that leads back here is a loop.
     pub own_addresses: Vec<SocketAddr>,
     /// The connectors by name. One that isn't here has the defaults.
-    pub connectors: HashMap<Box<str>, ConnectorSettings>,
+    pub connectors: HashMap<Box<str>, Arc<ConnectorSettings>>,
 }
 
 impl Settings {
@@ -61,6 +64,55 @@ impl fmt::Debug for Credentials {
     }
 }
 
+/// Which final domains a limit is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Domains {
+    /// `*`: each of them.
+    All,
+    /// `example.net`: this one.
+    One(Domain),
+    /// `*.example.net`: each below it.
+    Below(Domain),
+}
+
+impl Domains {
+    /// How well it fits a domain, the more specific the higher; none if it doesn't.
+    fn fit(&self, domain: &Domain) -> Option<usize> {
+        match self {
+            Self::All => Some(0),
+            Self::One(one) => (one == domain).then_some(usize::MAX),
+            Self::Below(parent) => {
+                let front = domain.as_str().strip_suffix(parent.as_str());
+                let below = front.is_some_and(|front| front.ends_with('.'));
+                below.then(|| parent.as_str().len())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Domains {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("*"),
+            Self::One(domain) => write!(f, "{domain}"),
+            Self::Below(domain) => write!(f, "*.{domain}"),
+        }
+    }
+}
+
+/// Bounds for each domain of a pattern. What it doesn't say holds as for the connector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainLimit {
+    /// Which domains.
+    pub domains: Domains,
+    /// Connections at once.
+    pub connections_max: Option<usize>,
+    /// How often a message.
+    pub message_rate: Option<Rate>,
+    /// How often a new connection.
+    pub connection_rate: Option<Rate>,
+}
+
 /// The settings of one connector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectorSettings {
@@ -85,6 +137,20 @@ pub struct ConnectorSettings {
     pub message_timeout: Duration,
     /// Connections to one next hop at once. Default: 10. Bound: 1 to 1,000.
     pub connections_max: usize,
+    /// Connections to begin with; what works grows, up to the bound. Default: 2. Bound: from 1 up.
+    pub connections_first: usize,
+    /// Connections to one remote address at once, whatever next hops it serves. Default: 20. Bound: from 1 up.
+    pub connections_per_address: usize,
+    /// How often a message is handed over, for each next hop. Default: as often as it goes.
+    pub message_rate: Option<Rate>,
+    /// How often a connection is made, for each next hop. Default: as often as one is needed.
+    pub connection_rate: Option<Rate>,
+    /// Bounds for single final domains; the most specific one holds.
+    pub limits: Vec<DomainLimit>,
+    /// When mail is handed over. Default: always.
+    pub hours: Vec<Hours>,
+    /// The time zone of these hours. Default: UTC.
+    pub zone: TimeZone,
     /// Messages over one connection. Default: 100.
     pub messages_per_connection: usize,
     /// Recipients in one transaction. Default: 100 (RFC 5321 §4.5.3.1.8 has every server take so many).
@@ -108,10 +174,79 @@ impl Default for ConnectorSettings {
             data_timeout: Duration::from_secs(600),
             message_timeout: Duration::from_secs(2 * 60 * 60),
             connections_max: 10,
+            connections_first: 2,
+            connections_per_address: 20,
+            message_rate: None,
+            connection_rate: None,
+            limits: Vec::new(),
+            hours: Vec::new(),
+            zone: TimeZone::UTC,
             messages_per_connection: 100,
             recipients_per_transaction: 100,
             nameservers: Vec::new(),
             dns_timeout: Duration::from_secs(10),
         }
+    }
+}
+
+impl ConnectorSettings {
+    /// The bounds for mail to a final domain, or to many.
+    pub(crate) fn most(&self, domain: Option<&Domain>) -> Most {
+        let fitting = domain.and_then(|domain| {
+            let fits = |limit: &&DomainLimit| limit.domains.fit(domain);
+            let limits = self.limits.iter().filter(|limit| fits(limit).is_some());
+            limits.max_by_key(fits)
+        });
+        let connections = fitting.and_then(|limit| limit.connections_max);
+        Most {
+            first: self.connections_first,
+            connections: connections.unwrap_or(self.connections_max).max(1),
+            messages: fitting
+                .and_then(|limit| limit.message_rate)
+                .or(self.message_rate),
+            new_connections: fitting
+                .and_then(|limit| limit.connection_rate)
+                .or(self.connection_rate),
+            by: fitting.map(|limit| limit.domains.to_string().into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_specific_limit_holds() {
+        let domain = |text| Domain::parse(text).unwrap();
+        let limit = |domains, connections| DomainLimit {
+            domains,
+            connections_max: Some(connections),
+            message_rate: None,
+            connection_rate: None,
+        };
+        let settings = ConnectorSettings {
+            message_rate: Rate::parse("7/s"),
+            limits: vec![
+                limit(Domains::All, 1),
+                limit(Domains::Below(domain("example.net")), 2),
+                limit(Domains::Below(domain("a.example.net")), 3),
+                limit(Domains::One(domain("b.a.example.net")), 4),
+            ],
+            ..ConnectorSettings::default()
+        };
+        for (name, connections) in [
+            ("example.org", 1),
+            ("example.net", 1),
+            ("badexample.net", 1),
+            ("x.example.net", 2),
+            ("x.a.example.net", 3),
+            ("b.a.example.net", 4),
+        ] {
+            let most = settings.most(Some(&domain(name)));
+            assert_eq!(most.connections, connections, "{name}");
+            assert_eq!(most.messages, Rate::parse("7/s"));
+        }
+        assert_eq!(settings.most(None).connections, 10, "of many domains");
     }
 }

@@ -10,6 +10,7 @@
 
 mod adopt;
 mod check;
+mod clock;
 mod codec;
 mod commit;
 mod compact;
@@ -63,5 +64,6 @@ pub use queue::{Queue, ReadyLink};
 pub use record::{ContentRecord, FRAME_OCTETS_MAX, Frame, Record, parse as parse_frame};
 pub use recovery::{Recovery, Unread};
 pub use scan::{Gap, Kept, Scan, scan as scan_segment};
+pub use schedule::Closed;
 pub use settings::Settings;
 pub use small_file::FolderFault;

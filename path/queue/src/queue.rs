@@ -6,6 +6,7 @@ use crate::error::Refused;
 use crate::gather::{Gather, Meaning};
 use crate::lease::{Assignment, Lease, PartLease, Report, Settlement};
 use crate::record::Record;
+use crate::schedule::Closed;
 use crate::shared::{Shared, Snapshot, deferred_record};
 use crate::state::{Over, TakenPart};
 use bridgehead_mail::{Addressee, Failure, LinkName, MessageId, NextHop, StatusCode, Timestamp};
@@ -346,7 +347,41 @@ impl Queue {
         self.shared.changed.notify_one();
     }
 
-    /// When a retry, an expiry or the end of a hold is next; holds that have ended don't count.
+    /// Closes a link for a while though nothing is wrong with it: its mail waits in the phase `deferred`. Returns whether it is
+    /// closed now: an operator may have let it through its schedule.
+    pub fn close_link(&self, number: u32, closed: Closed, now: Timestamp) -> bool {
+        self.shared.state.lock().schedule.close(number, closed, now)
+    }
+
+    /// What closed links of this name may be over.
+    pub fn open_link(&self, link: &LinkName) {
+        let mut state = self.shared.state.lock();
+        for number in state.schedule.named(link) {
+            state.schedule.open(number);
+        }
+        drop(state);
+        self.shared.changed.notify_one();
+    }
+
+    /// What closed links may be over for all of them, also for those that an operator let through.
+    pub fn open_links(&self) {
+        self.shared.state.lock().schedule.open_all();
+        self.shared.changed.notify_one();
+    }
+
+    /// Lets the mail of a link go though its schedule keeps it closed, until its schedule opens it. Returns whether it was closed so.
+    pub fn let_through(&self, link: &LinkName) -> bool {
+        let mut state = self.shared.state.lock();
+        let mut changed = false;
+        for number in state.schedule.named(link) {
+            changed |= state.schedule.let_through(number);
+        }
+        drop(state);
+        self.shared.changed.notify_one();
+        changed
+    }
+
+    /// When a retry, an expiry or the end of a hold or a closing is next; holds that have ended don't count.
     #[must_use]
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         self.shared.state.lock().schedule.next_due(now)

@@ -7,6 +7,7 @@ use hashbrown::{HashMap, HashSet};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// So many times are kept without looking for stale ones.
 const STALE_MAX: usize = 4_096;
@@ -17,7 +18,21 @@ pub(crate) struct Link {
     pub(crate) hop: NextHop,
     ready: Turns,
     held: Option<Held>,
+    closed: Option<Closed>,
+    /// Until then the hours of its schedule don't keep it closed, because an operator said so.
+    let_through: Timestamp,
     frozen: Option<Decision>,
+}
+
+/// A link with which nothing is wrong, and that isn't to be used before a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Until when.
+    pub until: Timestamp,
+    /// Why, in words.
+    pub why: Arc<str>,
+    /// Whether it is so by its schedule, which an operator may pass over.
+    pub by_schedule: bool,
 }
 
 /// A link that isn't to be tried before a time.
@@ -57,6 +72,8 @@ impl Schedule {
             hop: hop.clone(),
             ready: Turns::default(),
             held: None,
+            closed: None,
+            let_through: Timestamp::EPOCH,
             frozen,
         });
         self.by_hop.insert(hop.clone(), number);
@@ -117,7 +134,13 @@ impl Schedule {
     }
 
     /// Links with ready parts that aren't held, with how many.
-    pub(crate) fn ready(&self, now: Timestamp) -> Vec<(u32, usize)> {
+    pub(crate) fn ready(&mut self, now: Timestamp) -> Vec<(u32, usize)> {
+        for number in &self.with_ready {
+            let place = usize::try_from(*number).unwrap_or(usize::MAX);
+            if let Some(link) = self.links.get_mut(place) {
+                link.closed.take_if(|closed| closed.until <= now);
+            }
+        }
         let links = self
             .with_ready
             .iter()
@@ -132,6 +155,55 @@ impl Schedule {
     pub(crate) fn release_all(&mut self) {
         for link in &mut self.links {
             link.held = None;
+        }
+    }
+
+    /// Closes a link for a while. Returns whether it is closed: an operator may have let it through.
+    pub(crate) fn close(&mut self, link: u32, closed: Closed, now: Timestamp) -> bool {
+        let Some(found) = self.link_mut(link) else {
+            return false;
+        };
+        if closed.by_schedule && found.let_through > now {
+            return false;
+        }
+        found.closed = Some(closed);
+        true
+    }
+
+    /// Links that may be open again: somebody looks anew.
+    pub(crate) fn open(&mut self, link: u32) {
+        if let Some(found) = self.link_mut(link) {
+            found.closed = None;
+        }
+    }
+
+    /// The same for all links, also for those that an operator let through.
+    pub(crate) fn open_all(&mut self) {
+        for link in &mut self.links {
+            link.closed = None;
+            link.let_through = Timestamp::EPOCH;
+        }
+    }
+
+    /// A link that its schedule keeps closed is open until its schedule opens it. Returns whether it was closed.
+    pub(crate) fn let_through(&mut self, link: u32) -> bool {
+        let found = self.link_mut(link);
+        let closed = found.filter(|found| found.closed.as_ref().is_some_and(|one| one.by_schedule));
+        let Some(found) = closed else {
+            return false;
+        };
+        let closed = found.closed.take();
+        found.let_through = closed.map_or(Timestamp::EPOCH, |closed| closed.until);
+        true
+    }
+
+    /// All that waits for a time of this server's clock comes so much earlier.
+    pub(crate) fn pull_links(&mut self, by: Duration) {
+        for link in &mut self.links {
+            if let Some(held) = &mut link.held {
+                held.until = held.until.before(by);
+            }
+            link.closed = None;
         }
     }
 
@@ -202,9 +274,7 @@ impl Schedule {
             .iter()
             .filter_map(|number| self.link(*number))
             .filter(|link| link.frozen.is_none())
-            .filter_map(|link| link.held.as_ref())
-            .map(|held| held.until)
-            .filter(|until| *until > now)
+            .filter_map(|link| link.shut_until(now))
             .min();
         [due, expiry, held].into_iter().flatten().min()
     }
@@ -213,7 +283,7 @@ impl Schedule {
 impl Link {
     /// Whether something may be handed over.
     pub(crate) fn is_open(&self, now: Timestamp) -> bool {
-        self.frozen.is_none() && !self.is_held(now)
+        self.frozen.is_none() && self.shut_until(now).is_none()
     }
 
     /// Who holds it, if an operator does.
@@ -221,8 +291,16 @@ impl Link {
         self.frozen.as_ref()
     }
 
-    pub(crate) fn is_held(&self, now: Timestamp) -> bool {
-        self.held.as_ref().is_some_and(|held| held.until > now)
+    /// When its hold and its closing are both over, if they aren't.
+    fn shut_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let held = self.held.as_ref().map(|held| held.until);
+        let closed = self.closed.as_ref().map(|closed| closed.until);
+        held.max(closed).filter(|until| *until > now)
+    }
+
+    /// Why it isn't used, if nothing is wrong with it.
+    pub(crate) const fn closed(&self) -> Option<&Closed> {
+        self.closed.as_ref()
     }
 
     pub(crate) const fn held(&self) -> Option<&Held> {

@@ -70,7 +70,9 @@ pub(crate) struct State {
     /// How long a message may take of which nothing else is known.
     pub(crate) expire_after: Duration,
     /// Messages that were taken and couldn't be read, with when they are looked at again, once that is known.
-    unreadable: BTreeMap<MessageId, Option<Timestamp>>,
+    pub(crate) unreadable: BTreeMap<MessageId, Option<Timestamp>>,
+    /// The latest time that was seen.
+    pub(crate) seen: Timestamp,
 }
 
 /// A message whose processing has ended so many workers is set aside.
@@ -346,6 +348,7 @@ impl State {
 
     /// Moves parts whose retry has come to the ready ones.
     pub(crate) fn promote_due(&mut self, now: Timestamp) {
+        self.follow_clock(now);
         for (message, until) in &mut self.unreadable {
             if until.is_none() {
                 let at = now.after(UNREADABLE_WAIT);

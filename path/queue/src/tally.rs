@@ -15,6 +15,7 @@ struct Tally {
     link: LinkName,
     domain: Arc<str>,
     frozen: Option<crate::Decision>,
+    closed: Option<crate::Closed>,
     held_because: Option<Arc<Failure>>,
     failure: Option<Arc<Failure>>,
     counts: Counts,
@@ -103,6 +104,7 @@ impl Tallies {
             link: link.name.clone(),
             domain: Arc::clone(&part.domain),
             frozen: link.frozen().cloned(),
+            closed: link.closed().cloned(),
             held_because: link.held().map(|held| Arc::clone(&held.failure)),
             failure: None,
             counts: Counts::default(),
@@ -121,6 +123,7 @@ impl Tallies {
             next_try: tally.next_try,
             last_failure: tally.held_because.or(tally.failure),
             frozen: tally.frozen,
+            closed: tally.closed,
             ..tally.counts.group()
         });
         let mut groups: Vec<Group> = groups.collect();

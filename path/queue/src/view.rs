@@ -3,6 +3,7 @@
 use crate::Queue;
 use crate::control::{Control, Decision};
 use crate::entry::{Entry, Part, PartState, Stage};
+pub use crate::schedule::Closed;
 use crate::schedule::Link;
 use crate::shared::{Snapshot, all_but};
 use crate::state::State;
@@ -53,6 +54,8 @@ pub struct Group {
     pub last_failure: Option<Arc<Failure>>,
     /// Who holds the link, if an operator does.
     pub frozen: Option<Decision>,
+    /// Why the link isn't used now though nothing is wrong with it, if so.
+    pub closed: Option<Closed>,
 }
 
 /// What is known of a message without a look at the disk.
@@ -110,6 +113,8 @@ pub struct PartPicture {
     pub last_failure: Option<Arc<Failure>>,
     /// Who holds its link, if an operator does.
     pub frozen: Option<Decision>,
+    /// Why its link isn't used now though nothing is wrong with it, if so.
+    pub closed: Option<Closed>,
 }
 
 impl Queue {
@@ -303,16 +308,19 @@ pub(crate) fn phase_of(entry: &Entry, part: &Part, link: &Link) -> Phase {
         PartState::Retry(_) if part.carried.attempts == 0 => Phase::Deferred,
         PartState::Retry(_) => Phase::Retry,
         PartState::Ready if link.held().is_some() => Phase::Retry,
+        PartState::Ready if link.closed().is_some() => Phase::Deferred,
         _ if link.hop == NextHop::Local => Phase::LocalDelivery,
         _ => Phase::Link,
     }
 }
 
 pub(crate) fn next_try(part: &Part, link: &Link) -> Option<Timestamp> {
-    match (part.state, link.held()) {
-        (PartState::Active, _) => None,
-        (PartState::Retry(at), held) => Some(held.map_or(at, |held| held.until.max(at))),
-        (_, held) => held.map(|held| held.until),
+    let held = link.held().map(|held| held.until);
+    let closed = link.closed().map(|closed| closed.until);
+    match part.state {
+        PartState::Active => None,
+        PartState::Retry(at) => held.max(closed).max(Some(at)),
+        _ => held.max(closed),
     }
 }
 
@@ -336,6 +344,7 @@ fn part_pictures(state: &State, entry: &Entry) -> Vec<(PartPicture, Vec<u32>)> {
             next_try: next_try(part, link),
             last_failure: failure.or_else(|| held.map(|held| Arc::clone(&held.failure))),
             frozen: link.frozen().cloned(),
+            closed: link.closed().cloned(),
         };
         Some((picture, part.numbers.as_slice().to_vec()))
     })

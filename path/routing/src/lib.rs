@@ -32,6 +32,7 @@ mod tests {
                 "internet" => ConnectorHop::Mx,
                 _ => ConnectorHop::SmartHosts([host].into()),
             },
+            apart: vec![Pattern::Below(domain("limited.example"))],
         }
     }
 
@@ -65,6 +66,23 @@ mod tests {
         assert_eq!(chosen("x@deep.partner.example"), "below");
         assert_eq!(chosen("x@xpartner.example"), "internet");
         assert_eq!(chosen("x@[192.0.2.1]"), "internet");
+    }
+
+    #[test]
+    fn a_domain_with_limits_of_its_own_waits_apart_at_a_smart_host() {
+        let apart = |address: &str| {
+            let address = Address::parse(address).unwrap();
+            match table().by("below", &address) {
+                Some(NextHop::SmartHosts { apart, .. }) => apart.map(|domain| domain.to_string()),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(
+            apart("x@a.limited.example"),
+            Some("a.limited.example".to_owned())
+        );
+        assert_eq!(apart("x@limited.example"), None);
+        assert_eq!(apart("x@unlimited.example"), None);
     }
 
     #[test]

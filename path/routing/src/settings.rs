@@ -19,6 +19,8 @@ pub struct Connector {
     pub address_spaces: Vec<AddressSpace>,
     /// Where mail goes over it.
     pub next_hop: ConnectorHop,
+    /// Domains that have limits of their own: at smart hosts their mail waits apart from the rest.
+    pub apart: Vec<Pattern>,
 }
 
 /// Domains that a connector serves.
@@ -39,6 +41,21 @@ pub enum Pattern {
     Domain(Domain),
     /// `*.example.net`: all below it.
     Below(Domain),
+}
+
+impl Pattern {
+    /// Whether a domain is one of these.
+    #[must_use]
+    pub fn covers(&self, domain: &Domain) -> bool {
+        match self {
+            Self::All => true,
+            Self::Domain(one) => one == domain,
+            Self::Below(parent) => {
+                let front = domain.as_str().strip_suffix(parent.as_str());
+                front.is_some_and(|front| front.ends_with('.'))
+            }
+        }
+    }
 }
 
 /// Where mail goes over a connector.

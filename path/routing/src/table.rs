@@ -175,10 +175,16 @@ impl Table {
                 connector: connector.name.clone(),
                 domain: domain.clone(),
             },
-            ConnectorHop::SmartHosts(hosts) => NextHop::SmartHosts {
-                connector: connector.name.clone(),
-                hosts: hosts.clone(),
-            },
+            ConnectorHop::SmartHosts(hosts) => {
+                let mut apart = connector.apart.iter();
+                NextHop::SmartHosts {
+                    connector: connector.name.clone(),
+                    hosts: hosts.clone(),
+                    apart: apart
+                        .any(|pattern| pattern.covers(domain))
+                        .then(|| domain.clone()),
+                }
+            }
         })
     }
 }

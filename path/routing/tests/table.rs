@@ -36,6 +36,7 @@ fn connectors() -> impl Strategy<Value = Vec<Connector>> {
             name: name.to_string().into(),
             address_spaces,
             next_hop: ConnectorHop::Mx,
+            apart: Vec::new(),
         };
         named.map(connector).collect()
     })

@@ -105,6 +105,8 @@ impl Transport {
         }
         shared.world.store(world);
         close_all(shared.take_idle());
+        // Other hours and limits may hold now.
+        shared.queue.open_links();
         let moved = shared.queue.reroute();
         if moved > 0 {
             tracing::info!(messages = moved, "queued mail is routed again");
@@ -168,6 +170,7 @@ async fn dispatch(shared: Arc<Shared>) {
             busy = true;
         }
         shared.give_up_expired();
+        shared.open_called();
         shared.send_couriers();
         if busy {
             tokio::task::yield_now().await;
@@ -182,6 +185,7 @@ async fn dispatch(shared: Arc<Shared>) {
         tokio::select! {
             () = shared.queue.changed() => {}
             () = shared.wake.notified() => {}
+            () = shared.delivery.called() => {}
             () = sleep(due.clamp(ROUND_MIN, ROUND_MAX)) => {}
         }
     }

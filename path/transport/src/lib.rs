@@ -14,6 +14,8 @@ mod plan;
 mod report;
 pub mod settings;
 mod settle;
+#[cfg(test)]
+mod virtual_clock;
 
 pub use drive::Transport;
 pub use settings::Settings;

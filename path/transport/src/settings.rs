@@ -93,6 +93,11 @@ impl Retry {
     }
 }
 
+/// Up to a tenth later, so that what failed together isn't tried together. `jitter` is a number from 0 to 1.
+pub(crate) fn spread(wait: Duration, jitter: f64) -> Duration {
+    wait.saturating_add(wait.mul_f64(jitter.clamp(0.0, 1.0) * 0.1))
+}
+
 /// All settings of the corridor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {

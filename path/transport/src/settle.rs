@@ -3,13 +3,12 @@
 //! Guards: every addressee gets exactly one settlement; what expired is never tried again; a delay is told once.
 
 use crate::report::{Notice, Told};
-use crate::settings::Retry;
+use crate::settings::{Retry, spread};
 use bridgehead_mail::{
     Addressee, EventKind, Failure, Notify, Outcome, Recipient, RemoteReply, StatusClass,
     StatusCode, Timestamp,
 };
 use bridgehead_queue::Settlement;
-use std::time::Duration;
 
 /// What the queue knows of a part that was handed over.
 #[derive(Clone, Copy, Debug)]
@@ -164,11 +163,6 @@ pub(crate) fn expired(last: Failure) -> Failure {
 
 fn no_outcome() -> Failure {
     Failure::new(StatusCode::transient(3, 0), "the attempt had no outcome")
-}
-
-/// Up to a tenth later, so that what failed together isn't tried together.
-fn spread(wait: Duration, jitter: f64) -> Duration {
-    wait.saturating_add(wait.mul_f64(jitter.clamp(0.0, 1.0) * 0.1))
 }
 
 #[cfg(test)]

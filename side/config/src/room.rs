@@ -7,8 +7,8 @@ use crate::report_texts::read_report_texts;
 use bridgehead_badmail::settings as badmail;
 use bridgehead_delivery::settings as delivery;
 use bridgehead_directory::{
-    BareLineEnds, Connector, ConnectorTls, EightBit, Fault, Name, Pattern, Role, Server, Snapshot,
-    VirtualServer, Wait,
+    BareLineEnds, Connector, ConnectorTls, DomainLimit, EightBit, Fault, Name, Pattern, Role,
+    Server, Snapshot, VirtualServer, Wait,
 };
 use bridgehead_listener::settings::{
     self as listener, BareLineEnds as ListenerLineEnds, CertificateFiles, Role as ListenerRole,
@@ -18,6 +18,7 @@ use bridgehead_mail::{Domain, Host};
 use bridgehead_queue::settings as queue;
 use bridgehead_routing::settings as routing;
 use bridgehead_transport::settings as transport;
+use jiff::tz::TimeZone;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -232,16 +233,25 @@ fn route(connector: &Connector) -> Option<routing::Connector> {
         name: connector.name.as_str().into(),
         address_spaces: spaces
             .map(|space| routing::AddressSpace {
-                pattern: match &space.pattern {
-                    Pattern::Any => routing::Pattern::All,
-                    Pattern::Domain(domain) => routing::Pattern::Domain(domain.clone()),
-                    Pattern::Below(domain) => routing::Pattern::Below(domain.clone()),
-                },
+                pattern: pattern(&space.pattern),
                 cost: space.cost,
             })
             .collect(),
         next_hop,
+        apart: connector
+            .limits
+            .iter()
+            .map(|limit| pattern(&limit.domain))
+            .collect(),
     })
+}
+
+fn pattern(written: &Pattern) -> routing::Pattern {
+    match written {
+        Pattern::Any => routing::Pattern::All,
+        Pattern::Domain(domain) => routing::Pattern::Domain(domain.clone()),
+        Pattern::Below(domain) => routing::Pattern::Below(domain.clone()),
+    }
 }
 
 fn handover(
@@ -253,7 +263,7 @@ fn handover(
     let own = virtual_servers.flat_map(|server| server.listen.iter().copied());
     let each = connectors.iter().map(|connector| {
         let name = connector.name.as_str().into();
-        (name, connection(connector))
+        (name, Arc::new(connection(connector)))
     });
     delivery::Settings {
         hostname,
@@ -275,6 +285,11 @@ fn connection(written: &Connector) -> delivery::ConnectorSettings {
         None => base.tls,
     };
     let seconds = |wait: Option<Wait>, base| wait.map_or(base, Wait::duration);
+    let connections_max = written.max_connections.map_or(base.connections_max, count);
+    let per_address = match written.smart_hosts.is_empty() {
+        true => base.connections_per_address.max(connections_max),
+        false => connections_max,
+    };
     delivery::ConnectorSettings {
         tls,
         mx_port: written.port.unwrap_or(SMTP),
@@ -292,7 +307,22 @@ fn connection(written: &Connector) -> delivery::ConnectorSettings {
         data_timeout: seconds(written.data_timeout, base.data_timeout),
         message_timeout: seconds(written.message_timeout, base.message_timeout),
         dns_timeout: seconds(written.dns_timeout, base.dns_timeout),
-        connections_max: written.max_connections.map_or(base.connections_max, count),
+        connections_max,
+        connections_first: written
+            .initial_connections
+            .map_or(base.connections_first, count),
+        connections_per_address: written
+            .max_connections_per_address
+            .map_or(per_address, count),
+        message_rate: written.message_rate,
+        connection_rate: written.connection_rate,
+        limits: written.limits.iter().map(domain_limit).collect(),
+        hours: written.schedule.clone(),
+        zone: match &written.schedule_zone {
+            Some(zone) => zone.time_zone(),
+            None if written.schedule.is_empty() => base.zone,
+            None => TimeZone::try_system().unwrap_or(TimeZone::UTC),
+        },
         messages_per_connection: written
             .max_messages_per_connection
             .map_or(base.messages_per_connection, count),
@@ -300,6 +330,19 @@ fn connection(written: &Connector) -> delivery::ConnectorSettings {
             .max_recipients_per_transaction
             .map_or(base.recipients_per_transaction, count),
         nameservers: written.nameservers.iter().map(|server| server.0).collect(),
+    }
+}
+
+fn domain_limit(written: &DomainLimit) -> delivery::DomainLimit {
+    delivery::DomainLimit {
+        domains: match &written.domain {
+            Pattern::Any => delivery::Domains::All,
+            Pattern::Domain(domain) => delivery::Domains::One(domain.clone()),
+            Pattern::Below(domain) => delivery::Domains::Below(domain.clone()),
+        },
+        connections_max: written.max_connections.map(count),
+        message_rate: written.message_rate,
+        connection_rate: written.connection_rate,
     }
 }
 

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use bridgehead_config::{RoomSettings, settings};
-use bridgehead_delivery::settings::{ConnectorSettings, Credentials, EightBit, Tls};
+use bridgehead_delivery::settings::{
+    ConnectorSettings, Credentials, DomainLimit, Domains, EightBit, Tls,
+};
 use bridgehead_directory::{Schema, Size, Snapshot, VirtualServer, Wait, parse_organisation};
 use bridgehead_listener::settings::{BareLineEnds, Role, TlsMode};
-use bridgehead_mail::Priority;
+use bridgehead_mail::{Domain, Hours, Priority, Rate};
 use bridgehead_queue::settings::Limits;
 use bridgehead_routing::settings::{ConnectorHop, Pattern};
 use bridgehead_transport::settings::Retry;
@@ -188,7 +190,7 @@ fn delivery_knows_its_own_addresses_and_each_connector() {
             (own, delivery.hostname.as_str()),
             (vec![2525, 2587], "mail1")
         );
-        delivery.connectors["c"].clone()
+        ConnectorSettings::clone(&delivery.connectors["c"])
     };
     assert_eq!(connector(""), ConnectorSettings::default());
     let login = "username = \"u\"\npassword = \"p\"\n";
@@ -198,7 +200,10 @@ fn delivery_knows_its_own_addresses_and_each_connector() {
          command-timeout = \"2s\"\ndata-timeout = \"3s\"\nmax-connections = 4\n\
          hosts-timeout = \"4s\"\nmessage-timeout = \"5s\"\ndns-timeout = \"6s\"\n\
          max-messages-per-connection = 5\nmax-recipients-per-transaction = 6\n\
-         nameservers = [\"127.0.0.1:5353\"]\n"
+         nameservers = [\"127.0.0.1:5353\"]\ninitial-connections = 3\n\
+         max-connections-per-address = 8\nmessage-rate = \"9/s\"\nconnection-rate = \"10/min\"\n\
+         schedule = [\"Mon-Fri 18:00-06:00\"]\nschedule-zone = \"UTC\"\n\
+         limits = [{{ domain = \"*.example.net\", max-connections = 1, message-rate = \"30/min\" }}]\n"
     ));
     let expected = ConnectorSettings {
         tls: Tls::Required,
@@ -214,12 +219,58 @@ fn delivery_knows_its_own_addresses_and_each_connector() {
         data_timeout: Duration::from_secs(3),
         message_timeout: Duration::from_secs(5),
         connections_max: 4,
+        connections_first: 3,
+        connections_per_address: 8,
+        message_rate: Rate::parse("9/s"),
+        connection_rate: Rate::parse("10/min"),
+        limits: vec![DomainLimit {
+            domains: Domains::Below(Domain::parse("example.net").unwrap()),
+            connections_max: Some(1),
+            message_rate: Rate::parse("30/min"),
+            connection_rate: None,
+        }],
+        hours: vec![Hours::parse("Mon-Fri 18:00-06:00").unwrap()],
+        zone: jiff::tz::TimeZone::UTC,
         messages_per_connection: 5,
         recipients_per_transaction: 6,
         nameservers: vec!["127.0.0.1:5353".parse().unwrap()],
         dns_timeout: Duration::from_secs(6),
     };
     assert_eq!(all, expected);
+}
+
+#[test]
+fn a_smart_hosts_address_has_the_connectors_bound_and_limited_domains_wait_apart() {
+    let limits = "limits = [{ domain = \"example.org\", message-rate = \"1/s\" }]\n";
+    let rooms = |way: &str| {
+        let connector = format!(
+            "[[connector]]\nname = \"c\"\naddress-space = [{{ pattern = \"*\", cost = 1 }}]\n{way}{limits}"
+        );
+        of(&format!("{MAIL1}{connector}"), "mail1")
+    };
+    for (way, bound) in [
+        ("next-hop = \"mx\"\n", 20),
+        ("next-hop = \"mx\"\nmax-connections = 30\n", 30),
+        ("smart-hosts = [\"relay.example.net\"]\n", 10),
+        (
+            "smart-hosts = [\"relay.example.net\"]\nmax-connections = 3\n",
+            3,
+        ),
+    ] {
+        let rooms = rooms(way);
+        let connector = &rooms.delivery.connectors["c"];
+        assert_eq!(connector.connections_per_address, bound, "{way}");
+        let apart = Pattern::Domain(Domain::parse("example.org").unwrap());
+        assert_eq!(rooms.routing.connectors[0].apart, [apart]);
+    }
+}
+
+#[test]
+fn a_schedule_without_a_zone_has_that_of_the_machine() {
+    let connector = "[[connector]]\nname = \"c\"\naddress-space = [{ pattern = \"*\", cost = 1 }]\nnext-hop = \"mx\"\nschedule = [\"Mon 08:00-09:00\"]\n";
+    let rooms = of(&format!("{MAIL1}{connector}"), "mail1");
+    let machine = jiff::tz::TimeZone::try_system().unwrap_or(jiff::tz::TimeZone::UTC);
+    assert_eq!(rooms.delivery.connectors["c"].zone, machine);
 }
 
 #[test]

@@ -403,6 +403,18 @@ impl<'a> Check<'a> {
                     .fault(place.key("username"), place.name("username"), reason);
             }
             self.clear_password(connector, place);
+            self.limits(connector, place);
+        }
+    }
+
+    fn limits(&mut self, connector: &Connector, place: &Place) {
+        let mut seen = HashSet::new();
+        for limit in &connector.limits {
+            if !seen.insert(&limit.domain) {
+                let reason = format!("there are two limits for {}", limit.domain);
+                self.report
+                    .fault(place.key("limits"), place.name("limits"), reason);
+            }
         }
     }
 

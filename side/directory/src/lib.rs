@@ -26,6 +26,7 @@ mod lookup;
 mod metabase;
 mod objects;
 mod organisation;
+mod pacing;
 mod password;
 mod permission;
 mod reader;
@@ -42,7 +43,7 @@ mod writer;
 
 pub use assemble::Rejected;
 pub use bind::{Bind, BindError, Bound};
-pub use bridgehead_mail::{Size, Wait};
+pub use bridgehead_mail::{Hours, Rate, Size, Wait};
 pub use change::{Change, HistoryEntry, ObjectChange};
 pub use drive::{Directory, Wish};
 pub use error::{HistoryError, OpenError};
@@ -58,6 +59,7 @@ pub use objects::{
     JournalRule, Mailbox, Organization, RoutingGroup, Server, VirtualServer,
 };
 pub use organisation::{Organisation, parse_organisation, reference};
+pub use pacing::{DomainLimit, Zone};
 pub use password::{Password, verify_password};
 pub use permission::{Restriction, Sender, Standing};
 pub use reader::{Fields, Place, read_document};

@@ -5,9 +5,9 @@
 
 use crate::object;
 use crate::{
-    AddressSpace, AddressTemplate, BareLineEnds, ConnectorTls, DomainKind, EightBit, Filter,
-    Language, Member, Name, NameServer, NextHopKind, Password, ReportTo, Role, Secret, Size,
-    SmartHost, Wait, Words,
+    AddressSpace, AddressTemplate, BareLineEnds, ConnectorTls, DomainKind, DomainLimit, EightBit,
+    Filter, Hours, Language, Member, Name, NameServer, NextHopKind, Password, Rate, ReportTo, Role,
+    Secret, Size, SmartHost, Wait, Words, Zone,
 };
 use bridgehead_mail::{Address, Domain, IpNetwork};
 use std::net::SocketAddr;
@@ -201,6 +201,20 @@ object! {
         dns_timeout: optional Wait = "dns-timeout", "10s", 1..=60;
         /// Connections at once to one next hop.
         max_connections: optional u32 = "max-connections", "10", 1..=1000;
+        /// Connections to begin with; as long as mail goes through there are more, up to the bounds.
+        initial_connections: optional u32 = "initial-connections", "2", 1..=1000;
+        /// Connections at once to one remote address and port, whatever domains are there.
+        max_connections_per_address: optional u32 = "max-connections-per-address", "with smart hosts max-connections, else 20 or max-connections, whichever is more", 1..=10000;
+        /// How often a message is handed over, for each next hop.
+        message_rate: optional Rate = "message-rate", "no limit";
+        /// How often a connection is made, for each next hop.
+        connection_rate: optional Rate = "connection-rate", "no limit";
+        /// Other limits for single final domains; the most specific one holds, for each domain that it covers.
+        limits: list DomainLimit = "limits", "none";
+        /// When mail is handed over; what waits goes as soon as a time begins. What ends no later than it begins ends the next day.
+        schedule: list Hours = "schedule", "always";
+        /// The time zone of the schedule.
+        schedule_zone: optional Zone = "schedule-zone", "that of the machine";
         /// Messages over one connection before it is closed.
         max_messages_per_connection: optional u32 = "max-messages-per-connection", "100", 1..=100000;
         /// Recipients in one transaction; RFC 5321 §4.5.3.1.8 promises 100.

@@ -69,8 +69,8 @@ const FAULTY: &[(&str, &[&str])] = &[
     (
         "[[group]]\nname = \"Alice\"\nmembers = [\"bob\"]\naddresses = [\n  \"g@example.test\",\n  \"ALICE@example.test\",\n  \"g@nowhere.test\",\n  \"x@partner.test\",\n]\n",
         &[
-            "2: group Alice: name: the name is taken by mailbox alice in line 48",
-            "6: group Alice: addresses: ALICE@example.test is taken by mailbox alice in line 49",
+            "2: group Alice: name: the name is taken by mailbox alice in line 55",
+            "6: group Alice: addresses: ALICE@example.test is taken by mailbox alice in line 56",
             "7: group Alice: addresses: g@nowhere.test: nowhere.test is no accepted domain",
             "8: group Alice: addresses: x@partner.test: partner.test is external-relay: all its mail is passed on, so nobody can have an address in it",
         ],
@@ -123,6 +123,28 @@ const FAULTY: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "[[connector]]\nname = \"c\"\nrouting-group = \"amsterdam\"\nnext-hop = \"mx\"\nschedule = [\"Mon-Fri 18:00\"]\nschedule-zone = \"Mars/Olympus\"\nmessage-rate = \"0/s\"\ninitial-connections = 0\n",
+        &[
+            "5: connector c: schedule: \"Mon-Fri 18:00\": days and times are expected, as `Mon-Fri 18:00-06:00` or `Sat,Sun 00:00-24:00`",
+            "6: connector c: schedule-zone: \"Mars/Olympus\": a time zone that this machine knows is expected, as `Europe/Amsterdam` or `UTC`",
+            "7: connector c: message-rate: \"0/s\": a rate is expected, as `5/s`, `100/min` or `1000/h`",
+            "8: connector c: initial-connections: must be from 1 to 1000, not 0",
+        ],
+    ),
+    (
+        "[[connector]]\nname = \"c\"\nrouting-group = \"amsterdam\"\nnext-hop = \"mx\"\nlimits = [{ domain = \"*\" }]\n[[connector]]\nname = \"d\"\nrouting-group = \"amsterdam\"\nnext-hop = \"mx\"\nlimits = [{ domain = \"*.\", max-connections = 1 }, { domain = \"a.test\", max-connections = 0 }, { domain = \"a.test\", per-second = 1 }]\n",
+        &[
+            "5: connector c: limits: a table `{ domain = \"example.net\", max-connections = 2, message-rate = \"5/s\", connection-rate = \"1/s\" }` is expected",
+            "10: connector d: limits: \"*.\": a pattern is expected: `*`, `example.net` or `*.example.net`",
+            "10: connector d: limits: max-connections in it must be from 1 to 1000",
+            "10: connector d: limits: unknown key in it; a table `{ domain = \"example.net\", max-connections = 2, message-rate = \"5/s\", connection-rate = \"1/s\" }` is expected",
+        ],
+    ),
+    (
+        "[[connector]]\nname = \"c\"\naddress-space = [{ pattern = \"*\", cost = 1 }]\nnext-hop = \"mx\"\nlimits = [{ domain = \"a.test\", message-rate = \"1/s\" }, { domain = \"A.TEST\", max-connections = 2 }]\n",
+        &["5: connector c: limits: there are two limits for a.test"],
+    ),
+    (
         "[[server]]\nname = \"mail2\"\nretry-schedule = [\"1s\", \"1ms\"]\n[[virtual-server]]\nname = \"w\"\nserver = \"mail2\"\nlisten = [\"127.0.0.1:2525\"]\n",
         &[
             "3: server mail2: retry-schedule: \"1ms\": a duration from one second up is expected, as `90s`, `1m`, `4h` or `2d`",
@@ -151,7 +173,7 @@ const FAULTY: &[(&str, &[&str])] = &[
     (
         "[[dynamic-group]]\nname = \"alice\"\naddresses = [\"sales@example.test\"]\nfilter = \"(department=Sales)\"\nreport-to = \"owner\"\nmoderators = [\"zoe\"]\naccept-from = [\"CN=Zoe,DC=lab\", \"zoe\"]\n",
         &[
-            "2: dynamic-group alice: name: the name is taken by mailbox alice in line 48",
+            "2: dynamic-group alice: name: the name is taken by mailbox alice in line 55",
             "5: dynamic-group alice: report-to: there is no owner to tell",
             "6: dynamic-group alice: moderators: there is no mailbox, group or contact \"zoe\"",
             "7: dynamic-group alice: accept-from: there is no mailbox, group or contact \"zoe\"",
@@ -216,7 +238,7 @@ fn one_bracket_where_two_are_expected_is_told() {
     let text = format!("{GOOD}\n").replace("[[contact]]", "[contact]");
     assert_eq!(
         faults(&text),
-        ["73: contact: is written as [[contact]], with two brackets"]
+        ["80: contact: is written as [[contact]], with two brackets"]
     );
 }
 

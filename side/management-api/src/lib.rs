@@ -6,6 +6,7 @@
 
 mod badmail;
 mod directory;
+mod link;
 mod message;
 mod organization;
 mod queue;
@@ -17,6 +18,7 @@ pub use directory::{
     ChangeDetail, Difference, DirectoryStatus, FollowedDirectory, History, HistoryItem,
     RejectedObject, RollbackRequest, SharedOrganization,
 };
+pub use link::{Link, LinkList, Pace, Slowed};
 pub use message::{MessageDetail, MessageEnvelope, PartDetail, Trace, TraceStep, Why};
 pub use organization::{ApplyRequest, ApplyResult, EndTrial, Export, Fault, TrialEnded};
 pub use queue::{

@@ -83,6 +83,9 @@ pub struct QueueGroup {
     /// Who holds the link, if an operator does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Held>,
+    /// Why nothing is handed over now though nothing is wrong: its schedule, or a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<String>,
 }
 
 /// Which messages are meant: those of a predicate, or these.
@@ -186,6 +189,9 @@ pub struct ControlRequest {
     /// Only say what it would touch.
     #[serde(default)]
     pub dry_run: bool,
+    /// With `retry`: also links that their schedule keeps closed go, until their schedule opens them.
+    #[serde(default)]
+    pub outside_schedule: bool,
 }
 
 /// What is to be done with messages.
@@ -250,6 +256,9 @@ pub struct Controlled {
     /// Until when deleted messages can be had back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_until: Option<u64>,
+    /// Links that were let through though their schedule keeps them closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub let_through: Vec<String>,
 }
 
 /// `POST /v1/queue/hold`: what is held.

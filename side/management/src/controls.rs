@@ -88,8 +88,14 @@ pub(crate) async fn control(
     };
     let order = order(&rooms, &request.order, &decision)?;
     let dry_run = request.dry_run;
+    if request.outside_schedule && order != Order::Retry {
+        return Err(No::bad(
+            &"only what is tried again can go outside the schedule",
+        ));
+    }
     let (there, word) = (rooms.clone(), order.as_str());
-    let answer = blocking(move || obey(&there, &meant, &order, &decision, dry_run)).await??;
+    let asked = request.clone();
+    let answer = blocking(move || obey(&there, &meant, &order, &decision, &asked)).await??;
     tracing::info!(order = ?request.order, selection = ?request.selection, ?answer, by = OPERATOR, "{word}");
     if !dry_run {
         // Answered only when a crash can't take it back.
@@ -142,8 +148,9 @@ fn obey(
     meant: &Meant,
     order: &Order,
     decision: &Decision,
-    dry_run: bool,
+    asked: &ControlRequest,
 ) -> Result<Controlled, No> {
+    let dry_run = asked.dry_run;
     let mut answer = Controlled {
         dry_run,
         undo_until: match order {
@@ -184,6 +191,9 @@ fn obey(
     if !dry_run {
         for link in links {
             rooms.queue.release_link(&link);
+            if asked.outside_schedule && rooms.queue.let_through(&link) {
+                answer.let_through.push(link.to_string());
+            }
         }
     }
     Ok(answer)

@@ -12,6 +12,7 @@ mod controls;
 mod directory;
 mod drive;
 mod error;
+mod links;
 mod mailboxes;
 mod messages;
 mod queue;
@@ -23,6 +24,7 @@ pub use drive::serve;
 pub use error::StartError;
 
 use bridgehead_badmail::Badmail;
+use bridgehead_delivery::Delivery;
 use bridgehead_directory::{Directory, Fault};
 use bridgehead_mail::{Address, Timestamp};
 use bridgehead_management_api::{RecipientExplanation, RouteExplanation, Status};
@@ -78,6 +80,8 @@ pub struct From {
 pub struct Rooms {
     /// The queue.
     pub queue: Queue,
+    /// The pace of links.
+    pub delivery: Delivery,
     /// The store.
     pub store: Store,
     /// What failed and has nobody who could be told.

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use bridgehead_mail::LinkName;
 use bridgehead_management_api::{Held, HoldAnswer, HoldRequest, QueueGroup, QueueList};
-use bridgehead_queue::view::Group;
+use bridgehead_queue::view::{Closed, Group};
 use bridgehead_queue::{Decision, Level};
 use std::time::Duration;
 
@@ -56,6 +56,14 @@ pub(crate) fn held(decision: &Decision) -> Held {
     }
 }
 
+/// Why a link isn't used though nothing is wrong with it.
+pub(crate) fn closed(closed: &Closed) -> String {
+    match closed.by_schedule {
+        true => format!("{} until {}", closed.why, closed.until.rfc3339()),
+        false => closed.why.to_string(),
+    }
+}
+
 fn group(group: Group) -> QueueGroup {
     let phases = group.phases.iter();
     let phases = phases.map(|(phase, count)| (phase.to_string(), *count));
@@ -73,6 +81,7 @@ fn group(group: Group) -> QueueGroup {
         next_try: group.next_try.map(|at| at.as_millis()),
         last_error: group.last_failure.map(|failure| failure.to_string()),
         frozen: group.frozen.as_ref().map(held),
+        closed: group.closed.as_ref().map(closed),
     }
 }
 

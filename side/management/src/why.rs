@@ -1,5 +1,6 @@
 //! Why a message is where it is, in sentences. Pure.
 
+use crate::queue::closed as shut;
 use bridgehead_mail::{Phase, Timestamp};
 use bridgehead_management_api::{TraceStep, Why};
 use bridgehead_queue::view::{PartPicture, Summary};
@@ -170,12 +171,18 @@ fn of_part(part: &PartPicture, summary: &Summary, facts: &Facts, why: &mut Why) 
         why.next.push(format!("{whom} waits until `{how}`"));
         return;
     }
+    if let Some(closed) = &part.closed {
+        why.causes
+            .push(format!("{whom} waits on link {link}: {}", shut(closed)));
+    }
     if let Some(failure) = &part.last_failure {
         let attempts = part.attempts;
         let noun = if attempts == 1 { "attempt" } else { "attempts" };
         why.causes.push(format!(
             "{whom}, link {link}, after {attempts} {noun}: {failure}"
         ));
+    } else if part.closed.is_some() {
+        // Said already.
     } else if part.phase == Phase::Deferred {
         why.causes.push(format!(
             "{whom} isn't to be handed over yet, as its sender asked"

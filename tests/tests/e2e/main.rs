@@ -21,6 +21,7 @@ mod history;
 mod killed;
 mod local;
 mod operating;
+mod pace;
 mod pressure;
 mod receiving;
 mod relay;

@@ -30,6 +30,8 @@ pub enum NextHop {
         connector: Box<str>,
         /// At least one.
         hosts: Box<[Host]>,
+        /// The final domain, where it has limits of its own: its mail then waits apart from the rest.
+        apart: Option<Domain>,
     },
     /// The mail exchangers that DNS names for a domain (RFC 5321 §5.1).
     Mx {
@@ -41,16 +43,46 @@ pub enum NextHop {
 }
 
 impl NextHop {
+    /// The connector whose settings hold; none for the store.
+    #[must_use]
+    pub fn connector(&self) -> Option<&str> {
+        match self {
+            Self::Local => None,
+            Self::SmartHosts { connector, .. } | Self::Mx { connector, .. } => Some(connector),
+        }
+    }
+
+    /// The one final domain of all its mail, where it has only one.
+    #[must_use]
+    pub const fn domain(&self) -> Option<&Domain> {
+        match self {
+            Self::Local => None,
+            Self::SmartHosts { apart, .. } => apart.as_ref(),
+            Self::Mx { domain, .. } => Some(domain),
+        }
+    }
+
     /// The name of the link that all mail for this next hop shares. The connector is part of it, so that
     /// mail under different settings never shares a connection.
     #[must_use]
     pub fn link(&self) -> LinkName {
         LinkName(match self {
             Self::Local => Arc::from("local"),
-            Self::SmartHosts { connector, hosts } => match hosts.first() {
-                Some(first) => format!("{connector}/{first}").into(),
-                None => format!("{connector}/").into(),
-            },
+            Self::SmartHosts {
+                connector,
+                hosts,
+                apart,
+            } => {
+                let mut name = format!("{connector}/");
+                if let Some(first) = hosts.first() {
+                    name.push_str(&first.to_string());
+                }
+                if let Some(domain) = apart {
+                    name.push('/');
+                    name.push_str(domain.as_str());
+                }
+                name.into()
+            }
             Self::Mx { connector, domain } => format!("{connector}/{domain}").into(),
         })
     }
@@ -100,5 +132,24 @@ mod tests {
         assert_ne!(hop("a").link(), hop("b").link());
         assert_eq!(hop("a").link().as_str(), "a/example.net");
         assert_eq!(NextHop::Local.link().as_str(), "local");
+    }
+
+    #[test]
+    fn a_domain_apart_has_a_link_of_its_own() {
+        let host = Host {
+            name: Domain::parse("relay.example.net").unwrap(),
+            port: 25,
+        };
+        let hop = |apart| NextHop::SmartHosts {
+            connector: "out".into(),
+            hosts: [host.clone()].into(),
+            apart,
+        };
+        let domain = Domain::parse("example.org").unwrap();
+        assert_eq!(hop(None).link().as_str(), "out/relay.example.net:25");
+        assert_eq!(
+            hop(Some(domain)).link().as_str(),
+            "out/relay.example.net:25/example.org"
+        );
     }
 }

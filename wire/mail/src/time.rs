@@ -40,6 +40,12 @@ impl Timestamp {
         Self(self.0.saturating_add(duration_millis(wait)))
     }
 
+    /// This much earlier, at least [`Self::EPOCH`].
+    #[must_use]
+    pub fn before(self, wait: Duration) -> Self {
+        Self(self.0.saturating_sub(duration_millis(wait)))
+    }
+
     /// How long after `earlier` this is; zero if it isn't after.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {

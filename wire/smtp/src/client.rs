@@ -10,4 +10,4 @@ mod transaction;
 
 pub use encoder::Encoder;
 pub use extensions::Extensions;
-pub use transaction::{EightBit, Next, Order, Transaction};
+pub use transaction::{Answering, EightBit, Next, Order, Transaction};

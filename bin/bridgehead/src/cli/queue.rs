@@ -84,7 +84,13 @@ pub(crate) enum Order {
     /// Let frozen messages go on
     Thaw(Which),
     /// Try messages again now, on a path that is found anew
-    Retry(Which),
+    Retry {
+        /// Also where a schedule keeps their links closed: all mail of those goes, until the schedule opens them
+        #[arg(long)]
+        outside_schedule: bool,
+        #[command(flatten)]
+        which: Which,
+    },
     /// Find out again who the recipients are that are left
     Resubmit(Which),
     /// Remove messages; they can be had back until the undo window ends
@@ -153,6 +159,18 @@ pub(crate) struct Which {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Link {
+    /// The links on which mail waits or that were used lately: connections, limits, what they wait for
+    List {
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// One link, with its pace and the last answer that slowed it
+    Show {
+        /// Its name, as `link list` has it
+        name: String,
+        #[command(flatten)]
+        to: Admin,
+    },
     /// Hold a link: nothing is handed over on it, new mail waits there too
     Freeze {
         /// Its name, as `queue list` has it

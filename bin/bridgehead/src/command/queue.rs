@@ -135,8 +135,8 @@ fn groups(list: &QueueList) -> Result<(), AdminError> {
     rows.extend(list.groups.iter().map(group_row));
     print(&table(&rows))?;
     for group in &list.groups {
-        if let Some(error) = &group.last_error {
-            print(&format!("{} {}: {error}", group.link, group.domain))?;
+        for why in [&group.closed, &group.last_error].into_iter().flatten() {
+            print(&format!("{} {}: {why}", group.link, group.domain))?;
         }
     }
     let noun = messages(list.messages);

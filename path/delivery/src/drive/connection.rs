@@ -5,9 +5,10 @@
 
 use super::stream::Stream;
 use crate::handover::Handover;
+use crate::pace::{Slowed, asks_to_slow_down};
 use crate::settings::ConnectorSettings;
-use bridgehead_mail::{Addressee, BodyKind, Failure, Outcome, StatusCode};
-use bridgehead_smtp::client::{EightBit, Encoder, Extensions, Next, Order, Transaction};
+use bridgehead_mail::{Addressee, BodyKind, Failure, Outcome, RemoteReply, StatusCode, Timestamp};
+use bridgehead_smtp::client::{Answering, EightBit, Encoder, Extensions, Next, Order, Transaction};
 use bridgehead_smtp::reply::{ReplyReader, ServerReply};
 use std::fmt::Display;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub(super) struct Connection {
     elsewhere: bool,
     /// When the message that is handed over must be through.
     deadline: Option<Instant>,
+    /// What was said in the last message that means "too much".
+    slowed: Option<Slowed>,
     /// Reused for what is written.
     out: Vec<u8>,
 }
@@ -65,12 +68,23 @@ impl Connection {
             in_doubt: false,
             elsewhere: false,
             deadline: None,
+            slowed: None,
             out: Vec::new(),
         }
     }
 
     pub(super) fn is_usable(&self) -> bool {
         self.is_open() && self.transactions < self.connector.messages_per_connection
+    }
+
+    /// Messages that it was used for.
+    pub(super) const fn transactions(&self) -> usize {
+        self.transactions
+    }
+
+    /// What was said in the last message that means "too much".
+    pub(super) const fn take_slowed(&mut self) -> Option<Slowed> {
+        self.slowed.take()
     }
 
     pub(super) const fn is_open(&self) -> bool {
@@ -124,6 +138,7 @@ impl Connection {
         self.deadline = Some(deadline);
         self.in_doubt = false;
         self.elsewhere = false;
+        self.slowed = None;
         let mut outcomes = Vec::with_capacity(addressees.len());
         let most = self.connector.recipients_per_transaction.max(1);
         for addressees in addressees.chunks(most) {
@@ -278,10 +293,24 @@ impl Connection {
                 Err(failure) => self.last_words(failure).await?,
             };
             let closing = reply.code == 421 || !self.is_open();
+            self.listen(transaction.awaits(), &reply, handover.at);
             next = transaction.receive(&reply);
             if closing {
                 self.stream = None;
             }
+        }
+    }
+
+    /// Whether the other side says that it is too much.
+    fn listen(&mut self, answers: Option<Answering>, reply: &ServerReply, at: Timestamp) {
+        let means = answers.and_then(|step| asks_to_slow_down(step, reply));
+        if let Some(means) = means {
+            let said = RemoteReply {
+                host: self.label.clone(),
+                code: reply.code,
+                text: reply.text().into(),
+            };
+            self.slowed = Some(Slowed { at, said, means });
         }
     }
 

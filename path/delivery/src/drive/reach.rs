@@ -6,10 +6,14 @@
 use super::connection::Connection;
 use super::dns::{Exchangers, Resolvers};
 use super::opening::{NotOpened, Opening};
+use super::pace::{NotConnected, Pace, Place};
 use super::tls::ClientTls;
 use crate::exchangers::{ADDRESSES_TRIED_MAX, loops_back, order};
+use crate::pace::Slowed;
 use crate::settings::{ConnectorSettings, Settings};
-use bridgehead_mail::{Domain, Failure, Host, NextHop, StatusClass, StatusCode};
+use bridgehead_mail::{
+    Domain, Failure, Host, LinkName, NextHop, StatusClass, StatusCode, Timestamp,
+};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,13 +27,21 @@ pub(super) struct Reach<'a> {
     pub(super) connector: &'a Arc<ConnectorSettings>,
     pub(super) resolvers: &'a Resolvers,
     pub(super) tls: &'a ClientTls,
+    pub(super) pace: &'a Arc<Pace>,
+    pub(super) link: &'a LinkName,
+}
+
+/// A host, and how good a choice it is: the lowest rank is the best.
+pub(super) struct Ranked {
+    rank: u16,
+    host: Host,
 }
 
 /// The hosts of a next hop that weren't tried yet.
 pub(super) struct Route {
-    hosts: VecDeque<Host>,
+    hosts: VecDeque<Ranked>,
     /// Addresses of the host that is being tried.
-    addresses: VecDeque<(Arc<Host>, SocketAddr)>,
+    addresses: VecDeque<(Arc<Ranked>, SocketAddr)>,
     tried: Vec<SocketAddr>,
     /// By DNS: an address of this server among them is a loop, and a host without an address is the domain's fault.
     is_mx: bool,
@@ -48,7 +60,10 @@ impl Route {
     pub(super) async fn find(hop: &NextHop, reach: Reach<'_>) -> Result<Self, Failure> {
         let hosts = match hop {
             NextHop::Local => Vec::new(),
-            NextHop::SmartHosts { hosts, .. } => hosts.to_vec(),
+            NextHop::SmartHosts { hosts, .. } => {
+                let ranked = (0u16..).zip(hosts.iter().cloned());
+                ranked.map(|(rank, host)| Ranked { rank, host }).collect()
+            }
             NextHop::Mx { domain, .. } => {
                 let found = timeout(reach.connector.hosts_timeout, reach.exchangers(domain));
                 found.await.map_err(|_| out_of_time())??
@@ -64,10 +79,25 @@ impl Route {
         })
     }
 
-    /// A connection to the next address that can be used.
-    pub(super) async fn next(&mut self, reach: Reach<'_>) -> Result<Connection, Failure> {
+    /// A connection to the next address that can be used, with its place there. Where all places at a host are taken, only those
+    /// that are as good are tried: a bound of ours is no reason to go to a host of last resort.
+    pub(super) async fn next(
+        &mut self,
+        reach: Reach<'_>,
+    ) -> Result<(Connection, Place), NotConnected> {
         let deadline = Instant::now() + reach.connector.hosts_timeout;
-        while let Some((host, address)) = self.next_address(reach, deadline).await {
+        let mut full: Option<Arc<Ranked>> = None;
+        loop {
+            let worst = full.as_ref().map_or(u16::MAX, |full| full.rank);
+            let Some((ranked, address)) = self.next_address(reach, worst, deadline).await else {
+                break;
+            };
+            let bound = reach.connector.connections_per_address;
+            let Some(place) = reach.pace.enter(address, bound, reach.link) else {
+                full = Some(ranked);
+                continue;
+            };
+            let host = &ranked.host;
             let opening = Opening {
                 hostname: &reach.settings.hostname,
                 connector: reach.connector,
@@ -82,22 +112,31 @@ impl Route {
                     if let Some(others) = self.others(None) {
                         connection.came_after(&others);
                     }
-                    return Ok(connection);
+                    return Ok((connection, place));
                 }
                 Ok(Err(NotOpened::ThisServer)) => self.looped(),
-                Ok(Err(NotOpened::Failure(failure))) => self.failed(&host.name, failure),
+                Ok(Err(NotOpened::Failure(failure))) => {
+                    if Slowed::of_connection(&failure, Timestamp::EPOCH).is_some() {
+                        place.slowed();
+                    }
+                    self.failed(&host.name, failure);
+                }
                 Err(_) => self.failed(&host.name, out_of_time()),
             }
+        }
+        if let Some(full) = full {
+            return Err(NotConnected::no_place(&full.host.name));
         }
         let last = self.last.clone().unwrap_or_else(|| {
             let text = "There is no host to connect to";
             Failure::new(StatusCode::transient(4, 4), text)
         });
         // What it says itself isn't said twice.
-        Err(match self.others(Some(&last)) {
+        let last = match self.others(Some(&last)) {
             Some(others) => last.noting(&others),
             None => last,
-        })
+        };
+        Err(last.into())
     }
 
     /// A host was given up after it had taken the connection.
@@ -118,12 +157,13 @@ impl Route {
         (!others.is_empty()).then(|| format!("tried before: {}", others.join("; ")))
     }
 
-    /// The next address that wasn't tried, as long as there is time.
+    /// The next address that wasn't tried, of a host of no worse rank, as long as there is time.
     async fn next_address(
         &mut self,
         reach: Reach<'_>,
+        worst: u16,
         deadline: Instant,
-    ) -> Option<(Arc<Host>, SocketAddr)> {
+    ) -> Option<(Arc<Ranked>, SocketAddr)> {
         loop {
             if self.tried.len() >= ADDRESSES_TRIED_MAX {
                 return None;
@@ -135,16 +175,19 @@ impl Route {
                 }
                 continue;
             }
-            let host = Arc::new(self.hosts.pop_front()?);
-            let asked = reach.resolvers.addresses(&host.name, reach.connector);
+            if self.hosts.front()?.rank > worst {
+                return None;
+            }
+            let ranked = Arc::new(self.hosts.pop_front()?);
+            let Host { name, port } = &ranked.host;
+            let asked = reach.resolvers.addresses(name, reach.connector);
             match timeout_at(deadline, asked).await {
                 Ok(Ok(found)) => {
-                    let port = host.port;
-                    let all = found.into_iter().map(|ip| SocketAddr::new(ip, port));
-                    self.addresses = all.map(|address| (Arc::clone(&host), address)).collect();
+                    let all = found.into_iter().map(|ip| SocketAddr::new(ip, *port));
+                    self.addresses = all.map(|address| (Arc::clone(&ranked), address)).collect();
                 }
-                Ok(Err(failure)) => self.failed(&host.name, failure),
-                Err(_) => self.failed(&host.name, out_of_time()),
+                Ok(Err(failure)) => self.failed(name, failure),
+                Err(_) => self.failed(name, out_of_time()),
             }
         }
     }
@@ -180,15 +223,18 @@ impl Route {
 }
 
 impl Reach<'_> {
-    async fn exchangers(&self, domain: &Domain) -> Result<Vec<Host>, Failure> {
+    async fn exchangers(&self, domain: &Domain) -> Result<Vec<Ranked>, Failure> {
         let port = self.connector.mx_port;
-        let host = |name: Domain| Host { name, port };
+        let host = |(rank, name)| Ranked {
+            rank,
+            host: Host { name, port },
+        };
         if domain.literal().is_some() {
-            return Ok(vec![host(domain.clone())]);
+            return Ok(vec![host((0, domain.clone()))]);
         }
         match self.resolvers.exchangers(domain, self.connector).await? {
             Exchangers::Implicit if *domain == self.settings.hostname => Err(loops_back()),
-            Exchangers::Implicit => Ok(vec![host(domain.clone())]),
+            Exchangers::Implicit => Ok(vec![host((0, domain.clone()))]),
             Exchangers::Found(found) => {
                 let is_self = |name: &Domain| *name == self.settings.hostname;
                 let hosts = order(found, rand::random, is_self)?;

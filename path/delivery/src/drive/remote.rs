@@ -3,55 +3,65 @@
 //! Guards: once content was sent, no other host is tried in the same attempt, because the first may have taken it.
 
 use super::connection::Connection;
+use super::courier::connector;
+use super::pace::{NotConnected, Place};
 use super::reach::{Reach, Route};
 use super::{Counted, Shared};
 use crate::handover::Handover;
+use crate::pace::Slowed;
 use crate::settings::{ConnectorSettings, Settings};
-use bridgehead_mail::{Failure, NextHop, Outcome};
+use bridgehead_mail::{Addressee, LinkName, NextHop, Outcome};
 use std::sync::Arc;
 use tokio::time::Instant;
 
 /// Hosts that may fail one message, after they took the connection, before it waits for its next attempt.
 const HOSTS_FAILING_MAX: usize = 5;
+/// Messages of one turn, after which a connection makes room for others who wait for its address.
+const TURN: usize = 10;
 
 /// A way to a remote next hop.
 pub(super) struct Remote {
     connection: Connection,
+    /// At the address of the connection.
+    place: Place,
+    link: LinkName,
     route: Route,
     settings: Arc<Settings>,
     connector: Arc<ConnectorSettings>,
     shared: Arc<Shared>,
     used: bool,
     stale: bool,
+    slowed: Option<Slowed>,
     _counted: Counted,
 }
 
 impl Remote {
-    pub(super) async fn connect(
-        shared: Arc<Shared>,
-        connector: &str,
-        hop: &NextHop,
-    ) -> Result<Self, Failure> {
+    pub(super) async fn connect(shared: Arc<Shared>, hop: &NextHop) -> Result<Self, NotConnected> {
         let settings = Arc::clone(&shared.settings.read());
-        let connector = settings.connectors.get(connector).cloned();
-        let connector = Arc::new(connector.unwrap_or_default());
+        let connector = connector(&settings, hop);
+        let link = hop.link();
         let reach = Reach {
             settings: &settings,
             connector: &connector,
             resolvers: &shared.resolvers,
             tls: &shared.tls,
+            pace: &shared.pace,
+            link: &link,
         };
         let mut route = Route::find(hop, reach).await?;
-        let connection = route.next(reach).await?;
+        let (connection, place) = route.next(reach).await?;
         Ok(Self {
             connection,
+            place,
             route,
             settings,
             connector,
-            _counted: Counted::new(Arc::clone(&shared), hop.link()),
+            _counted: Counted::new(Arc::clone(&shared), link.clone()),
+            link,
             shared,
             used: false,
             stale: false,
+            slowed: None,
         })
     }
 
@@ -60,7 +70,7 @@ impl Remote {
         let deadline = Instant::now() + self.connector.message_timeout;
         let used = std::mem::replace(&mut self.used, true);
         let all = &handover.addressees;
-        let mut outcomes = self.connection.deliver(handover, all, deadline).await;
+        let mut outcomes = self.over_connection(handover, all, deadline).await;
         let untouched = self.connection.is_for_elsewhere() && outcomes.iter().all(is_deferred);
         self.stale = used && untouched && !self.connection.is_open();
         if self.stale {
@@ -82,10 +92,30 @@ impl Remote {
             if !self.next_host().await {
                 break;
             }
-            let more = self.connection.deliver(handover, &left, deadline).await;
+            let more = self.over_connection(handover, &left, deadline).await;
             for (place, outcome) in places.into_iter().zip(more) {
                 *place = outcome;
             }
+        }
+        outcomes
+    }
+
+    async fn over_connection(
+        &mut self,
+        handover: &Handover,
+        addressees: &[Addressee],
+        deadline: Instant,
+    ) -> Vec<Outcome> {
+        let used = self.connection.transactions() > 0;
+        let connection = &mut self.connection;
+        let outcomes = connection.deliver(handover, addressees, deadline).await;
+        self.slowed = connection.take_slowed();
+        let left = used && !connection.is_open() && outcomes.iter().all(is_deferred);
+        match self.slowed {
+            // One that had its time may be ended without a hint at anything.
+            Some(_) if !left => self.place.slowed(),
+            None if outcomes.iter().any(is_relayed) => self.place.worked(),
+            _ => {}
         }
         outcomes
     }
@@ -97,11 +127,14 @@ impl Remote {
             connector: &self.connector,
             resolvers: &self.shared.resolvers,
             tls: &self.shared.tls,
+            pace: &self.shared.pace,
+            link: &self.link,
         };
         match self.route.next(reach).await {
-            Ok(next) => {
+            Ok((next, place)) => {
                 let old = std::mem::replace(&mut self.connection, next);
-                tokio::spawn(old.quit());
+                let old_place = std::mem::replace(&mut self.place, place);
+                tokio::spawn(leave(old, old_place));
                 true
             }
             Err(_) => false,
@@ -116,9 +149,35 @@ impl Remote {
         self.stale
     }
 
-    pub(super) async fn close(self) {
-        self.connection.quit().await;
+    pub(super) const fn is_open(&self) -> bool {
+        self.connection.is_open()
     }
+
+    pub(super) const fn take_slowed(&mut self) -> Option<Slowed> {
+        self.slowed.take()
+    }
+
+    pub(super) const fn had_its_turn(&self) -> bool {
+        self.connection.transactions() >= TURN
+    }
+
+    pub(super) fn is_wanted_by_others(&self) -> bool {
+        self.place.is_wanted()
+    }
+
+    pub(super) async fn close(self) {
+        leave(self.connection, self.place).await;
+    }
+}
+
+/// The place is free when the connection is gone.
+async fn leave(connection: Connection, place: Place) {
+    connection.quit().await;
+    drop(place);
+}
+
+const fn is_relayed(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Relayed { .. })
 }
 
 const fn is_deferred(outcome: &Outcome) -> bool {

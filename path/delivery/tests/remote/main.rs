@@ -8,6 +8,7 @@ mod exchangers;
 mod extensions;
 mod hosts;
 mod misbehaving;
+mod pace;
 mod recipients;
 mod replies;
 mod reuse;

@@ -1,6 +1,6 @@
 //! Many messages over one connection, and connections that have gone stale.
 
-use crate::room::{MODERN, Room, one, said, smart};
+use crate::room::{MODERN, Room, one, said};
 use bridgehead_testkit::script::Peer;
 
 #[tokio::test]
@@ -118,25 +118,6 @@ async fn a_new_connection_that_fails_is_not_stale() {
     let mut carrier = room.connect(&peer).await;
     assert_eq!(said(&carrier.deliver(&one()).await), ["deferred 4.4.2"]);
     assert!(!carrier.was_stale());
-}
-
-#[tokio::test]
-async fn the_limit_of_connections_is_the_connectors() {
-    let room = Room::with(|connector| connector.connections_max = 3);
-    let peer = room.good_peer(1);
-    assert_eq!(room.delivery.connections_max(&smart(&[&peer])), 3);
-}
-
-#[tokio::test]
-async fn open_connections_are_counted_while_they_are_open() {
-    let room = Room::new();
-    let peer = room.good_peer(1);
-    let (one, two) = (room.connect(&peer).await, room.connect(&peer).await);
-    assert_eq!(room.delivery.connections()[0].open, 2);
-    one.close().await;
-    assert_eq!(room.delivery.connections()[0].open, 1);
-    drop(two);
-    assert!(room.delivery.connections().is_empty());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What the tests share: a delivery room with its own DNS, and words for what came out.
 
 use bridgehead_delivery::settings::ConnectorSettings;
-use bridgehead_delivery::{Carrier, Delivery, Handover, Settings};
+use bridgehead_delivery::{Carrier, Delivery, Handover, NotConnected, Settings};
 use bridgehead_disk::RealDisk;
 use bridgehead_mail::{
     Address, Addressee, BodyKind, Destination, Domain, Failure, Host, MessageId, NextHop, Notify,
@@ -67,7 +67,7 @@ impl Room {
         let hostname = Domain::parse("mail.example.test").unwrap();
         let mut settings = Settings::for_host(hostname);
         settings.own_addresses = own(port);
-        settings.connectors.insert("c".into(), connector);
+        settings.connectors.insert("c".into(), Arc::new(connector));
         let store = bridgehead_store::Settings::for_directory(folder.path().join("store"));
         let store = Store::open(store, Arc::new(RealDisk)).unwrap();
         Self {
@@ -106,7 +106,8 @@ impl Room {
                 tokio::spawn(carrier.close());
                 said
             }
-            Err(failure) => vec![said_once(&failure.into_outcome())],
+            Err(NotConnected::Failed(failure)) => vec![said_once(&failure.into_outcome())],
+            Err(NotConnected::Paused(paused)) => vec![format!("paused: {}", paused.why)],
         }
     }
 
@@ -117,8 +118,8 @@ impl Room {
     /// Why a peer as the smart host can't be used.
     pub(crate) async fn refusal(&self, peer: &Peer) -> Failure {
         match self.delivery.connect(&smart(&[peer])).await {
-            Ok(_) => panic!("it can be used"),
-            Err(failure) => failure,
+            Err(NotConnected::Failed(failure)) => failure,
+            _ => panic!("it can be used"),
         }
     }
 
@@ -163,6 +164,7 @@ pub(crate) fn smart(peers: &[&Peer]) -> NextHop {
     NextHop::SmartHosts {
         connector: "c".into(),
         hosts: peers.iter().map(host).collect(),
+        apart: None,
     }
 }
 

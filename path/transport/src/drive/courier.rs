@@ -1,12 +1,14 @@
 //! Couriers: each serves one link over one connection until nothing waits there; the connection is kept for a while
-//! for the next one. A link whose hosts can't be reached is held as a whole, and then tried by one courier first.
+//! for the next one. How many there are, and how soon, is the pace of the link. A link that nobody gets through to is held as a
+//! whole, and then tried by one courier first.
 
 use super::{Shared, now};
-use crate::Settings;
 use crate::hand_over::handover;
-use bridgehead_delivery::Carrier;
-use bridgehead_mail::{Failure, MessageId, NextHop, Outcome};
-use bridgehead_queue::{PartLease, ReadyLink};
+use crate::settings::spread;
+use bridgehead_delivery::{After, Carrier, Courier, Handed, NotConnected, Paused};
+use bridgehead_mail::{Failure, LinkName, MessageId, NextHop, Opening, Timestamp};
+use bridgehead_queue::{Closed, PartLease, ReadyLink};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -16,12 +18,17 @@ use tracing::Instrument;
 #[derive(Default)]
 pub(super) struct LinkState {
     couriers: usize,
-    /// Connections in a row that couldn't be made; several at once count as one.
-    failures: u32,
-    /// When the last of them failed.
-    failed_at: Option<Instant>,
     /// Connections that wait for another message, with the time they were left.
     idle: Vec<(Carrier, Instant)>,
+}
+
+/// What a courier is sent to.
+struct Errand {
+    number: u32,
+    link: LinkName,
+    hop: NextHop,
+    /// When its schedule closes the link.
+    open_until: Timestamp,
 }
 
 impl Shared {
@@ -34,79 +41,154 @@ impl Shared {
             .collect()
     }
 
-    /// Sends couriers to links with work.
-    pub(super) fn send_couriers(self: &Arc<Self>) {
-        let world = self.world.load();
-        for ready in self.queue.ready_links(now()) {
-            let most = self.couriers_for(&ready, &world.settings);
-            let mut links = self.links.lock();
-            let link = links.entry(ready.number).or_default();
-            // A link that failed is tried by one first.
-            let most = if link.failures > 0 { 1 } else { most };
-            while link.couriers < most {
-                link.couriers += 1;
-                self.couriers.fetch_add(1, Ordering::AcqRel);
-                tokio::spawn(carry(Arc::clone(self), ready.number, ready.hop.clone()));
-            }
+    /// Links that waited for a remote address may be tried.
+    pub(super) fn open_called(&self) {
+        for link in self.delivery.take_called() {
+            self.queue.open_link(&link);
         }
     }
 
-    fn couriers_for(&self, ready: &ReadyLink, settings: &Settings) -> usize {
+    /// Sends couriers to links with work.
+    pub(super) fn send_couriers(self: &Arc<Self>) {
+        let at = now();
+        // Links of one connector have the same hours.
+        let mut hours: HashMap<Box<str>, Opening> = HashMap::new();
+        for ready in self.queue.ready_links(at) {
+            let opening = match ready.hop.connector() {
+                None => Opening::Open(Timestamp::NEVER),
+                Some(connector) => *hours
+                    .entry(connector.into())
+                    .or_insert_with(|| self.delivery.opening(&ready.hop, at)),
+            };
+            let open_until = match opening {
+                Opening::Open(until) => until,
+                Opening::Closed(until) => {
+                    let closed = Closed {
+                        until,
+                        why: "it is outside its schedule".into(),
+                        by_schedule: true,
+                    };
+                    if self.queue.close_link(ready.number, closed, at) {
+                        continue;
+                    }
+                    // An operator let it through, until its schedule opens it.
+                    until
+                }
+            };
+            self.send_to(&ready, open_until, at);
+        }
+    }
+
+    /// Sends couriers to one link, as many as its pace allows.
+    fn send_to(self: &Arc<Self>, ready: &ReadyLink, open_until: Timestamp, at: Timestamp) {
+        let mut links = self.links.lock();
+        let link = links.entry(ready.number).or_default();
+        let allowed = self
+            .delivery
+            .couriers_at_most(&ready.hop, &ready.link, link.idle.len());
+        let most = match allowed {
+            Ok(most) => most.min(self.wanted(ready)),
+            Err(Paused { why, wait }) => {
+                let closed = Closed {
+                    until: at.after(wait),
+                    why: why.as_ref().into(),
+                    by_schedule: false,
+                };
+                self.queue.close_link(ready.number, closed, at);
+                return;
+            }
+        };
+        while link.couriers < most {
+            link.couriers += 1;
+            self.couriers.fetch_add(1, Ordering::AcqRel);
+            let idle = link.idle.pop().map(|(carrier, _)| carrier);
+            let errand = Errand {
+                number: ready.number,
+                link: ready.link.clone(),
+                hop: ready.hop.clone(),
+                open_until,
+            };
+            let courier = self
+                .delivery
+                .courier(errand.hop.clone(), errand.link.clone(), idle);
+            tokio::spawn(carry(Arc::clone(self), errand, courier));
+        }
+    }
+
+    /// How many couriers what waits is worth.
+    fn wanted(&self, ready: &ReadyLink) -> usize {
+        let settings = &self.world.load().settings;
         match ready.hop {
             NextHop::Local => ready.waiting.min(settings.local_deliveries.max(1)),
             NextHop::SmartHosts { .. } | NextHop::Mx { .. } => {
                 let each = settings.messages_per_further_connection.max(1);
-                let wanted = ready.waiting.div_ceil(each);
-                wanted.min(self.delivery.connections_max(&ready.hop))
+                ready.waiting.div_ceil(each)
             }
         }
     }
 
-    /// Closes connections that nobody needed for a while.
+    /// Closes connections that nobody needed for a while, and those whose place others need.
     pub(super) fn close_idle(&self) {
         let patience = self.world.load().settings.idle_connection;
         let mut old = Vec::new();
         let mut links = self.links.lock();
         for link in links.values_mut() {
-            let (stale, fresh) = std::mem::take(&mut link.idle)
-                .into_iter()
-                .partition(|(_, left)| left.elapsed() >= patience);
+            let (stale, fresh) =
+                std::mem::take(&mut link.idle)
+                    .into_iter()
+                    .partition(|(carrier, left)| {
+                        left.elapsed() >= patience || carrier.is_wanted_by_others()
+                    });
             link.idle = fresh;
             old.extend::<Vec<_>>(stale);
         }
-        links.retain(|_, link| link.couriers > 0 || link.failures > 0 || !link.idle.is_empty());
+        links.retain(|_, link| link.couriers > 0 || !link.idle.is_empty());
         drop(links);
         close_all(old);
+        self.delivery.forget_old();
     }
 
-    fn idle_carrier(&self, number: u32) -> Option<Carrier> {
-        let mut links = self.links.lock();
-        let (carrier, _) = links.get_mut(&number)?.idle.pop()?;
-        Some(carrier)
-    }
-
-    /// All mail of a link waits after a failure that concerns the link.
-    fn link_failed(&self, number: u32, hop: &NextHop, failure: &Failure, began: Instant) {
-        let failures = {
-            let mut links = self.links.lock();
-            let link = links.entry(number).or_default();
-            // Others that began before that failure learn nothing new.
-            if link.failed_at.is_some_and(|failed| failed > began) {
-                return;
-            }
-            link.failed_at = Some(Instant::now());
-            link.failures = link.failures.saturating_add(1);
-            link.failures
-        };
+    /// All mail of a link waits after a failure that concerns the link. The same rule whatever the failure is: of the
+    /// network, or the other side's "too many".
+    fn hold(&self, link: &LinkName, failure: &Failure, failures: u32) {
         let wait = self.world.load().settings.retry.wait_after(failures);
-        let link = hop.link();
-        tracing::warn!(%link, %failure, wait_s = wait.as_secs(), "a link failed; its mail waits");
-        self.queue.hold_link(&link, now().after(wait), failure);
+        let wait = spread(wait, rand::random());
+        tracing::warn!(%link, %failure, failures, wait_s = wait.as_secs(), "a link failed; its mail waits");
+        self.queue.hold_link(link, now().after(wait), failure);
     }
 
-    fn link_works(&self, number: u32) {
-        if let Some(link) = self.links.lock().get_mut(&number) {
-            link.failures = 0;
+    /// What follows from handing a message over. Returns whether the courier may go on.
+    fn conclude(self: &Arc<Self>, errand: &Errand, lease: PartLease, handed: Handed) -> bool {
+        let Handed {
+            result,
+            after,
+            failure,
+            has_room,
+            recovered,
+        } = handed;
+        // Held before the part comes back, so that it isn't tried at once.
+        if let (Some(After::Hold { failures }), Some(failure)) = (after, &failure) {
+            self.hold(&errand.link, failure, failures);
+        }
+        if recovered {
+            self.queue.release_link(&errand.link);
+        }
+        if has_room {
+            self.wake.notify_one();
+        }
+        match result {
+            Ok(outcomes) => {
+                self.settle(lease, outcomes);
+                after.is_none()
+            }
+            // It goes back as it came: that was no attempt.
+            Err(NotConnected::Paused(_)) => false,
+            Err(NotConnected::Failed(_)) if after == Some(After::Fewer) => false,
+            Err(NotConnected::Failed(failure)) => {
+                let outcomes = vec![failure.into_outcome(); lease.addressees.len()];
+                self.settle(lease, outcomes);
+                after.is_none()
+            }
         }
     }
 
@@ -129,24 +211,33 @@ pub(super) fn close_all(carriers: Vec<(Carrier, Instant)>) {
     }
 }
 
-/// A courier: serves one link until nothing waits there.
-async fn carry(shared: Arc<Shared>, number: u32, hop: NextHop) {
+/// A courier: serves one link until nothing waits there, or its pace wants a pause.
+async fn carry(shared: Arc<Shared>, errand: Errand, courier: Courier) {
     let mut ending = Ending {
         shared: Arc::clone(&shared),
-        number,
-        carrier: shared.idle_carrier(number),
+        number: errand.number,
+        courier: Some(courier),
         carries: None,
     };
-    while !shared.stopping.load(Ordering::Acquire) {
-        let Some(lease) = shared.queue.next(number, now()) else {
+    while let Some(courier) = &mut ending.courier {
+        let over = shared.stopping.load(Ordering::Acquire) || now() >= errand.open_until;
+        if over || courier.take().is_err() {
+            break;
+        }
+        let Some(lease) = shared.queue.next(errand.number, now()) else {
+            courier.give_back();
             break;
         };
         // What the rooms say on the way carries the message's id.
         let span = tracing::info_span!("hand-over", id = %lease.id());
         ending.carries = Some(lease.id());
-        let outcomes = ending.hand_over(&hop, &lease).instrument(span).await;
-        shared.settle(lease, outcomes);
+        let handover = handover(&lease, &shared.world.load().settings, now());
+        let handed = courier.hand_over(&handover).instrument(span).await;
+        let goes_on = shared.conclude(&errand, lease, handed);
         ending.carries = None;
+        if !goes_on {
+            break;
+        }
     }
 }
 
@@ -154,50 +245,9 @@ async fn carry(shared: Arc<Shared>, number: u32, hop: NextHop) {
 struct Ending {
     shared: Arc<Shared>,
     number: u32,
-    carrier: Option<Carrier>,
+    courier: Option<Courier>,
     /// What it is handing over.
     carries: Option<MessageId>,
-}
-
-impl Ending {
-    /// Hands a part over, on the connection that is there or on a new one.
-    async fn hand_over(&mut self, hop: &NextHop, lease: &PartLease) -> Vec<Outcome> {
-        let shared = Arc::clone(&self.shared);
-        let handover = handover(lease, &shared.world.load().settings, now());
-        if let Some(mut carrier) = self.carrier.take() {
-            let outcomes = carrier.deliver(&handover).await;
-            let stale = carrier.was_stale();
-            self.keep(carrier);
-            // That is no failure of the message, and no attempt.
-            if !stale {
-                return outcomes;
-            }
-        }
-        let began = Instant::now();
-        match shared.delivery.connect(hop).await {
-            Ok(mut carrier) => {
-                shared.link_works(self.number);
-                let outcomes = carrier.deliver(&handover).await;
-                self.keep(carrier);
-                outcomes
-            }
-            Err(failure) => {
-                // Held before the part comes back, so that it isn't tried at once.
-                if !failure.is_permanent() {
-                    shared.link_failed(self.number, hop, &failure, began);
-                }
-                vec![failure.into_outcome(); lease.addressees.len()]
-            }
-        }
-    }
-
-    fn keep(&mut self, carrier: Carrier) {
-        if carrier.is_usable() {
-            self.carrier = Some(carrier);
-        } else {
-            tokio::spawn(carrier.close());
-        }
-    }
 }
 
 impl Drop for Ending {
@@ -206,6 +256,7 @@ impl Drop for Ending {
             let said = "the log has its words";
             self.shared.note_crash(id, "handing it over", said);
         }
-        self.shared.courier_ends(self.number, self.carrier.take());
+        let carrier = self.courier.take().and_then(Courier::end);
+        self.shared.courier_ends(self.number, carrier);
     }
 }

@@ -113,6 +113,7 @@ pub(crate) fn standing_on(
             cost: 1,
         }],
         next_hop: ConnectorHop::SmartHosts([host].into()),
+        apart: Vec::new(),
     };
     let routing = bridgehead_routing::Settings {
         connectors: vec![connector],
@@ -156,7 +157,7 @@ impl Corridor {
             data_timeout: patience,
             ..ConnectorSettings::default()
         };
-        settings.connectors.insert("dead".into(), connector);
+        settings.connectors.insert("dead".into(), Arc::new(connector));
         self.delivery.apply(settings);
     }
 

@@ -57,6 +57,20 @@ pub enum Next {
     Done(Vec<Outcome>),
 }
 
+/// What a reply answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answering {
+    /// MAIL.
+    Mail,
+    /// RCPT.
+    Recipient {
+        /// Whether nobody was accepted before.
+        first: bool,
+    },
+    /// DATA, or the content.
+    Content,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     Mail,
@@ -149,6 +163,18 @@ impl Transaction {
     #[must_use]
     pub const fn must_close(&self) -> bool {
         self.lost_in_step
+    }
+
+    /// What the next reply will answer; none if no command waits for one.
+    #[must_use]
+    pub fn awaits(&self) -> Option<Answering> {
+        Some(match self.awaited.front()? {
+            Step::Mail => Answering::Mail,
+            Step::Recipient(_) => Answering::Recipient {
+                first: self.accepted.is_empty(),
+            },
+            Step::Data | Step::Final => Answering::Content,
+        })
     }
 
     /// Takes the reply to the oldest command that has none.

@@ -2,7 +2,7 @@
 
 use super::{messages, unreadable};
 use crate::admin_client::{AdminClient, AdminError};
-use crate::cli::{Admin, Link, Order, Server, Which};
+use crate::cli::{Admin, Order, Server, Which};
 use crate::command::{print, print_aside, print_json, time};
 use bridgehead_management_api::{
     ControlRequest, Controlled, HoldAnswer, HoldRequest, MessageOrder, Selection,
@@ -15,6 +15,13 @@ pub(crate) async fn order(command: &Order) -> Result<(), AdminError> {
         selection: selection(which),
         order,
         dry_run: which.dry_run,
+        outside_schedule: matches!(
+            command,
+            Order::Retry {
+                outside_schedule: true,
+                ..
+            }
+        ),
     };
     let mut server = AdminClient::connect(&which.to).await?;
     let answer: Controlled = server.post("/queue/control", &request).await?;
@@ -29,7 +36,7 @@ fn meant(command: &Order) -> (MessageOrder, &Which, &'static str) {
     match command {
         Order::Freeze(which) => (MessageOrder::Freeze, which, "frozen"),
         Order::Thaw(which) => (MessageOrder::Thaw, which, "thawed"),
-        Order::Retry(which) => (MessageOrder::Retry, which, "to be tried now"),
+        Order::Retry { which, .. } => (MessageOrder::Retry, which, "to be tried now"),
         Order::Resubmit(which) => (MessageOrder::Resubmit, which, "to be categorized again"),
         Order::Delete { report, now, which } => {
             let (report, now) = (*report, *now);
@@ -96,6 +103,11 @@ fn report(answer: &Controlled, done: &str) -> Result<(), AdminError> {
             say(count, what)?;
         }
     }
+    for link in &answer.let_through {
+        print(&format!(
+            "link {link} goes outside its schedule until that opens it"
+        ))?;
+    }
     if let Some(until) = answer.undo_until
         && answer.changed > 0
     {
@@ -108,13 +120,9 @@ fn report(answer: &Controlled, done: &str) -> Result<(), AdminError> {
 }
 
 /// `bridgehead link freeze|thaw`.
-pub(crate) async fn hold_link(command: &Link) -> Result<(), AdminError> {
-    let (name, held, to) = match command {
-        Link::Freeze { name, to } => (name, true, to),
-        Link::Thaw { name, to } => (name, false, to),
-    };
+pub(crate) async fn hold_link(name: &str, held: bool, to: &Admin) -> Result<(), AdminError> {
     let request = HoldRequest {
-        link: Some(name.clone()),
+        link: Some(name.to_owned()),
         held,
         ..HoldRequest::default()
     };
@@ -173,6 +181,7 @@ async fn drain(held: bool, to: &Admin) -> Result<(), AdminError> {
             selection: everything,
             order: MessageOrder::Retry,
             dry_run: false,
+            outside_schedule: false,
         };
         let mut server = AdminClient::connect(to).await?;
         let _: Controlled = server.post("/queue/control", &retry).await?;
