@@ -1,6 +1,7 @@
 //! The commands: each asks the running server over its admin socket (or works on files) and prints the answer as
 //! text for people or as JSON for programs.
 
+mod bench;
 mod directory;
 mod mailbox;
 mod message;
@@ -11,6 +12,7 @@ mod route;
 mod serve;
 mod status;
 
+pub(crate) use bench::bench;
 pub(crate) use directory::{config, directory};
 pub(crate) use mailbox::mailbox;
 pub(crate) use message::message;
