@@ -64,7 +64,9 @@ impl Client {
 
     /// What is to be written now.
     pub(crate) fn pending<'a>(&self, script: &'a Script) -> &'a [u8] {
-        let rest = self.out.and_then(|(part, sent)| script.octets(part).get(sent..));
+        let rest = self
+            .out
+            .and_then(|(part, sent)| script.octets(part).get(sent..));
         rest.unwrap_or_default()
     }
 
@@ -296,7 +298,8 @@ mod tests {
 
         /// The server says something; what the client writes then.
         fn hear(&mut self, said: &str) -> String {
-            self.client.receive(said.as_bytes(), self.now, &mut self.tally);
+            self.client
+                .receive(said.as_bytes(), self.now, &mut self.tally);
             let text = self.client.pending(&self.script).to_vec();
             self.client.wrote(text.len(), &self.script);
             String::from_utf8(text).unwrap()
@@ -304,7 +307,13 @@ mod tests {
 
         fn outcomes(&self) -> [u64; 5] {
             let tally = &self.tally;
-            [tally.accepted, tally.deferred, tally.refused, tally.lost, tally.left]
+            [
+                tally.accepted,
+                tally.deferred,
+                tally.refused,
+                tally.lost,
+                tally.left,
+            ]
         }
     }
 
@@ -342,7 +351,10 @@ mod tests {
         talk.hear("220 x\r\n");
         assert!(talk.hear(EHLO).ends_with("DATA\r\n"));
         let sent = talk.hear("250 a\r\n250 b\r\n250 c\r\n354 d\r\n");
-        assert!(sent.contains("\r\n.\r\nMAIL ") && sent.ends_with("DATA\r\n"), "{sent}");
+        assert!(
+            sent.contains("\r\n.\r\nMAIL ") && sent.ends_with("DATA\r\n"),
+            "{sent}"
+        );
         assert_eq!(talk.hear("250 ok\r\n250 a\r\n250 b\r\n250 c\r\n"), "");
         let sent = talk.hear("354 d\r\n");
         assert!(sent.ends_with("\r\n.\r\n"));
@@ -410,7 +422,14 @@ mod tests {
 
     #[test]
     fn wherever_the_connection_breaks_each_message_has_one_outcome() {
-        let said = ["220 x\r\n", EHLO, "250 a\r\n250 b\r\n250 c\r\n", "354 d\r\n", "250 ok\r\n", "250 a\r\n"];
+        let said = [
+            "220 x\r\n",
+            EHLO,
+            "250 a\r\n250 b\r\n250 c\r\n",
+            "354 d\r\n",
+            "250 ok\r\n",
+            "250 a\r\n",
+        ];
         let expected = [
             [0, 0, 0, 0, 3],
             [0, 0, 0, 0, 3],
@@ -439,7 +458,11 @@ mod tests {
         talk.hear("220 x\r\n");
         talk.hear(EHLO);
         let now = talk.now;
-        talk.client.receive(b"250 a\r\n250 b\r\n250 c\r\n354 d\r\n552 too much\r\n", now, &mut talk.tally);
+        talk.client.receive(
+            b"250 a\r\n250 b\r\n250 c\r\n354 d\r\n552 too much\r\n",
+            now,
+            &mut talk.tally,
+        );
         assert!(talk.client.is_over());
         assert_eq!(talk.outcomes(), [0, 0, 1, 0, 0]);
         let mut talk = Talk::new(&plan(1, Pipelining::Envelope));

@@ -54,7 +54,10 @@ impl Histogram {
 
 /// Exact below 16 µs, then 16 steps for each doubling.
 fn bucket(micros: u64) -> usize {
-    let magnitude = micros.checked_ilog2().unwrap_or(0).saturating_sub(STEP_BITS);
+    let magnitude = micros
+        .checked_ilog2()
+        .unwrap_or(0)
+        .saturating_sub(STEP_BITS);
     let step = micros >> magnitude;
     let number = u64::from(magnitude) * STEPS + step;
     usize::try_from(number).unwrap_or(usize::MAX)

@@ -126,10 +126,20 @@ impl Plan {
         let seconds = self.time.as_secs();
         let size = (SIZE_MIN as u64, SIZE_MAX as u64);
         let numbers = [
-            ("sessions", 1, u64::from(SESSIONS_MAX), u64::from(self.sessions)),
+            (
+                "sessions",
+                1,
+                u64::from(SESSIONS_MAX),
+                u64::from(self.sessions),
+            ),
             ("messages", 1, MESSAGES_MAX, self.messages),
             ("octets", size.0, size.1, self.size as u64),
-            ("recipients", 1, u64::from(RECIPIENTS_MAX), u64::from(self.recipients)),
+            (
+                "recipients",
+                1,
+                u64::from(RECIPIENTS_MAX),
+                u64::from(self.recipients),
+            ),
             ("seconds", 1, SECONDS_MAX, seconds),
         ];
         for (what, least, most, found) in numbers {
@@ -170,11 +180,19 @@ mod tests {
     #[test]
     fn others_are_never_sent_load_by_accident() {
         assert!(local().check().is_ok());
-        for far in ["192.0.2.1:25", "[2001:db8::1]:25", "[::ffff:192.0.2.1]:25", "0.0.0.0:25"] {
+        for far in [
+            "192.0.2.1:25",
+            "[2001:db8::1]:25",
+            "[::ffff:192.0.2.1]:25",
+            "0.0.0.0:25",
+        ] {
             let mut plan = local();
             plan.targets.push(far.parse().unwrap());
             let refused = plan.check();
-            assert!(matches!(refused, Err(LoadError::BeyondLoopback(_))), "{far}");
+            assert!(
+                matches!(refused, Err(LoadError::BeyondLoopback(_))),
+                "{far}"
+            );
             plan.beyond_loopback = true;
             assert!(plan.check().is_ok());
         }
@@ -201,7 +219,10 @@ mod tests {
         for spoil in spoil {
             let mut plan = local();
             spoil(&mut plan);
-            assert!(matches!(plan.check(), Err(LoadError::Bounds { .. })), "{plan:?}");
+            assert!(
+                matches!(plan.check(), Err(LoadError::Bounds { .. })),
+                "{plan:?}"
+            );
         }
         let mut plan = local();
         plan.targets.clear();

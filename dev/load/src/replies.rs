@@ -126,7 +126,11 @@ mod tests {
 
     #[test]
     fn pipelining_is_a_whole_word() {
-        for text in ["250-PIPELININGS\r\n250 x\r\n", "250 NOPIPELINING\r\n", "250 OK\r\n"] {
+        for text in [
+            "250-PIPELININGS\r\n250 x\r\n",
+            "250 NOPIPELINING\r\n",
+            "250 OK\r\n",
+        ] {
             assert!(!all(text.as_bytes(), 7).1.offered_pipelining(), "{text}");
         }
     }

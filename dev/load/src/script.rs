@@ -44,7 +44,8 @@ impl Script {
             })
             .collect();
         let mut envelope = mail.clone();
-        rcpt.iter().for_each(|line| envelope.extend_from_slice(line));
+        rcpt.iter()
+            .for_each(|line| envelope.extend_from_slice(line));
         envelope.extend_from_slice(b"DATA\r\n");
         let mut content = content(plan.size);
         content.extend_from_slice(b".\r\n");
@@ -64,7 +65,9 @@ impl Script {
             Part::Ehlo => b"EHLO load.example.org\r\n",
             Part::Mail => &self.mail,
             Part::Rcpt(number) => {
-                let line = usize::try_from(number).ok().and_then(|at| self.rcpt.get(at));
+                let line = usize::try_from(number)
+                    .ok()
+                    .and_then(|at| self.rcpt.get(at));
                 line.map_or(&[], Vec::as_slice)
             }
             Part::Data => b"DATA\r\n",
@@ -106,7 +109,12 @@ mod tests {
             assert_eq!(text.len(), size);
             assert!(text.ends_with("\r\n"), "{size}");
             let lines: Vec<&str> = text.split_terminator("\r\n").collect();
-            assert!(lines.iter().all(|line| line.len() <= 82 && !line.starts_with('.')), "{size}");
+            assert!(
+                lines
+                    .iter()
+                    .all(|line| line.len() <= 82 && !line.starts_with('.')),
+                "{size}"
+            );
             assert!(!lines.iter().any(|line| line.contains(['\r', '\n'])));
         }
     }

@@ -101,7 +101,9 @@ impl Guest {
 
     fn command(&mut self, octets: &[u8], out: &mut Vec<u8>, counts: &Counts) -> usize {
         let end = memchr::memchr(b'\n', octets).map(|at| at + 1);
-        let line = octets.get(..end.unwrap_or(octets.len())).unwrap_or_default();
+        let line = octets
+            .get(..end.unwrap_or(octets.len()))
+            .unwrap_or_default();
         let free = self.word.get_mut(self.length..).unwrap_or_default();
         for (to, from) in free.iter_mut().zip(line) {
             *to = from.to_ascii_uppercase();

@@ -113,13 +113,22 @@ fn babbler(said: &'static [u8]) -> SocketAddr {
 
 #[test]
 fn a_server_that_never_takes_mail_is_given_up() {
-    for said in [&b""[..], b"554 no\r\n", b"220 x\r\n250 x\r\n500 no", b"HTTP/1.1 400 Bad\r\n"] {
+    for said in [
+        &b""[..],
+        b"554 no\r\n",
+        b"220 x\r\n250 x\r\n500 no",
+        b"HTTP/1.1 400 Bad\r\n",
+    ] {
         let plan = Plan {
             messages: 50_000,
             ..plan(babbler(said))
         };
         let report = run(&plan).unwrap();
-        assert_eq!(report.accepted + report.deferred + report.refused, 0, "{said:?}");
+        assert_eq!(
+            report.accepted + report.deferred + report.refused,
+            0,
+            "{said:?}"
+        );
         assert_eq!(report.lost + report.unsent, 50_000, "{said:?}");
         assert!(report.connections_lost > 0);
     }

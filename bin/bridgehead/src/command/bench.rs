@@ -50,7 +50,11 @@ fn send(options: &Smtp) -> Result<(), Box<dyn Error>> {
     }
     if report.accepted < options.messages {
         let missing = options.messages - report.accepted;
-        return Err(format!("{missing} of {} messages weren't accepted", options.messages).into());
+        return Err(format!(
+            "{missing} of {} messages weren't accepted",
+            options.messages
+        )
+        .into());
     }
     Ok(())
 }
@@ -69,17 +73,30 @@ fn in_words(report: &Report) -> String {
         ("connections lost", report.connections_lost.to_string()),
         ("pipelined", pipelined.to_owned()),
         ("seconds", format!("{:.3}", report.seconds)),
-        ("messages per second", format!("{:.0}", report.messages_per_second)),
+        (
+            "messages per second",
+            format!("{:.0}", report.messages_per_second),
+        ),
         (
             "milliseconds a message",
             format!(
                 "median {:.2}, 90 % {:.2}, 99 % {:.2}, 99.9 % {:.2}, longest {:.2}",
-                latency.median, latency.percent_90, latency.percent_99, latency.per_mille_999, latency.longest
+                latency.median,
+                latency.percent_90,
+                latency.percent_99,
+                latency.per_mille_999,
+                latency.longest
             ),
         ),
-        ("CPU seconds of the generator", format!("{:.3}", report.cpu_seconds)),
+        (
+            "CPU seconds of the generator",
+            format!("{:.3}", report.cpu_seconds),
+        ),
     ];
-    let rows: Vec<_> = rows.iter().map(|(name, value)| row([name, value])).collect();
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|(name, value)| row([name, value]))
+        .collect();
     table(&rows)
 }
 
@@ -127,8 +144,13 @@ fn say(counts: &Counts, json: bool) -> Result<(), Box<dyn Error>> {
     let (sessions, messages) = (counts.sessions(), counts.messages());
     let (octets, quits) = (counts.octets(), counts.quits());
     let line = match json {
-        true => json!({ "sessions": sessions, "quits": quits, "messages": messages, "octets": octets }).to_string(),
-        false => format!("sessions {sessions}, ended by QUIT {quits}, messages {messages}, octets {octets}"),
+        true => {
+            json!({ "sessions": sessions, "quits": quits, "messages": messages, "octets": octets })
+                .to_string()
+        }
+        false => format!(
+            "sessions {sessions}, ended by QUIT {quits}, messages {messages}, octets {octets}"
+        ),
     };
     Ok(print(&line)?)
 }

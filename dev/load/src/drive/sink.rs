@@ -39,7 +39,8 @@ impl Sink {
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut door = TcpListener::bind(address)?;
-        poll.registry().register(&mut door, DOOR, Interest::READABLE)?;
+        poll.registry()
+            .register(&mut door, DOOR, Interest::READABLE)?;
         Ok(Self {
             poll,
             address: door.local_addr()?,
@@ -96,7 +97,10 @@ impl Sink {
             }
             let number = self.free.pop().unwrap_or(self.guests.len());
             let interest = Interest::READABLE;
-            let registered = self.poll.registry().register(&mut stream, Token(number), interest);
+            let registered = self
+                .poll
+                .registry()
+                .register(&mut stream, Token(number), interest);
             let _ = stream.set_nodelay(true);
             self.output.clear();
             let guest = Guest::new(&mut self.output);

@@ -116,7 +116,10 @@ impl Source<'_> {
         let mut last_answer = None;
         while self.open > 0 {
             let now = Instant::now();
-            let Some(wait) = end.checked_duration_since(now).filter(|wait| !wait.is_zero()) else {
+            let Some(wait) = end
+                .checked_duration_since(now)
+                .filter(|wait| !wait.is_zero())
+            else {
                 break;
             };
             if let Err(source) = self.poll.poll(&mut events, Some(wait))
@@ -185,7 +188,8 @@ impl Source<'_> {
 fn open(target: SocketAddr, poll: &Poll, number: usize) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(target)?;
     let interest = Interest::READABLE | Interest::WRITABLE;
-    poll.registry().register(&mut stream, Token(number), interest)?;
+    poll.registry()
+        .register(&mut stream, Token(number), interest)?;
     Ok(stream)
 }
 
@@ -199,7 +203,9 @@ fn converse(
     tally: &mut Tally,
 ) -> io::Result<()> {
     if event.is_error() {
-        return Err(stream.take_error()?.unwrap_or_else(|| ErrorKind::Other.into()));
+        return Err(stream
+            .take_error()?
+            .unwrap_or_else(|| ErrorKind::Other.into()));
     }
     if !client.is_greeted() && event.is_writable() {
         // Small commands mustn't wait for the acknowledgement of the one before.
@@ -214,7 +220,11 @@ fn converse(
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        client.receive(buffer.get(..count).unwrap_or_default(), Instant::now(), tally);
+        client.receive(
+            buffer.get(..count).unwrap_or_default(),
+            Instant::now(),
+            tally,
+        );
         write(stream, client, script)?;
         // epoll(7): a read that didn't fill the buffer has read everything; more makes a new event.
         if count < buffer.len() && !event.is_read_closed() {
