@@ -136,7 +136,11 @@ fn words<'a>(kind: &'a EventKind, text: &mut String) -> (&'static str, Option<&'
         } => (
             "deferred",
             Some(recipient),
-            write!(text, "{recipient}: {failure}; next try at {}", until.rfc3339()),
+            write!(
+                text,
+                "{recipient}: {failure}; next try at {}",
+                until.rfc3339()
+            ),
         ),
         EventKind::Failed { recipient, failure } => (
             "failed",

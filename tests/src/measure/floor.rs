@@ -158,7 +158,8 @@ impl Guest {
         };
         if self.in_content {
             batch.extend_from_slice(&input[..count]);
-            self.tail.extend_from_slice(&input[count.saturating_sub(5)..count]);
+            self.tail
+                .extend_from_slice(&input[count.saturating_sub(5)..count]);
             let more = self.tail.len().saturating_sub(5);
             self.tail.drain(..more);
             let ended = self.tail == b"\r\n.\r\n";

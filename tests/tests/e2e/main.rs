@@ -17,6 +17,7 @@ mod exchangers;
 mod harness;
 mod history;
 mod killed;
+mod load;
 mod local;
 mod operating;
 mod pressure;
