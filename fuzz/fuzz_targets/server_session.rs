@@ -122,7 +122,7 @@ impl Driver {
             assert!(self.actions < ACTIONS_MAX, "no end of actions");
             let (verdict, begins, ends) = match action {
                 Action::Write(octets) => {
-                    check_replies(&octets);
+                    check_replies(octets);
                     continue;
                 }
                 Action::Discard => {

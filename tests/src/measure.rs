@@ -1,19 +1,27 @@
-//! Measures whole processes under Postfix's generator: messages a second, and CPU seconds for 1000 messages.
+//! Measures whole processes under our own generator of load: messages a second, and CPU seconds for 1000 messages.
 //!
-//! Bridgehead and Postfix take turns cell by cell, so that both see the same minute of a machine that others use too.
+//! Bridgehead, Postfix and the floor take turns cell by cell, so that all see the same minute of a machine that others use too.
+
+mod floor;
+mod idle;
+mod slow_disk;
+mod smtp_sink;
+
+pub use floor::{Floor, can as floor_can, serve as serve_floor};
+pub use idle::{Idle, idle};
+pub use slow_disk::slow_disk;
+pub use smtp_sink::SmtpSink;
 
 use crate::organization::Organization;
 use crate::postfix::{Job, Postfix};
-use crate::process::{Guarded, cpu_of_tree, resident};
+use crate::process::{cpu_of_tree, resident};
 use crate::server::Server;
 use crate::{tools, wait};
+use bridgehead_load::{Connections, Pipelining, Plan, Report};
+use std::fmt::Write;
 use std::fs;
-use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a cell may take.
@@ -35,8 +43,37 @@ pub enum Scenario {
 pub struct Cell {
     pub scenario: Scenario,
     pub sessions: u32,
-    pub size: u32,
-    pub messages: u32,
+    pub size: usize,
+    pub messages: u64,
+    pub connections: Connections,
+    pub pipelining: Pipelining,
+}
+
+impl Cell {
+    /// Connections that are reused, without pipelining: as Postfix's own generator does it.
+    pub const fn new(scenario: Scenario, sessions: u32, size: usize, messages: u64) -> Self {
+        Self {
+            scenario,
+            sessions,
+            size,
+            messages,
+            connections: Connections::Reused,
+            pipelining: Pipelining::Off,
+        }
+    }
+
+    fn plan(&self, targets: &[SocketAddr]) -> Plan {
+        Plan {
+            targets: targets.to_vec(),
+            sessions: self.sessions,
+            messages: self.messages,
+            size: self.size,
+            connections: self.connections,
+            pipelining: self.pipelining,
+            time: CELL,
+            ..Plan::to(targets[0])
+        }
+    }
 }
 
 /// Its result.
@@ -45,6 +82,8 @@ pub struct Figure {
     pub messages_per_second: f64,
     /// CPU seconds of the server and all its processes for 1000 messages.
     pub cpu_per_thousand: f64,
+    /// The same of the generator.
+    pub generator_cpu_per_thousand: f64,
 }
 
 /// A server that can be measured.
@@ -73,65 +112,11 @@ impl Subject for Postfix {
     }
 }
 
-/// Postfix's sink, counting.
-pub struct SmtpSink {
-    address: SocketAddr,
-    messages: Arc<AtomicU64>,
-    _process: Guarded,
-}
-
-impl SmtpSink {
-    pub fn start() -> Self {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, tools::free_port()));
-        let mut command = Command::new(tools::sbin("smtp-sink"));
-        if crate::skip::is_root() {
-            // It refuses to stay root.
-            command.args(["-u", "nobody"]);
-        }
-        let mut child = command
-            .args(["-c", &address.to_string(), "1000"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("smtp-sink starts");
-        let messages = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&messages);
-        let output = child.stdout.take().unwrap();
-        std::thread::spawn(move || count(output, &counter));
-        wait::until("smtp-sink listens", || TcpStream::connect(address).ok());
-        Self {
-            address,
-            messages,
-            _process: Guarded::new(child),
-        }
-    }
-
-    pub const fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    pub fn count(&self) -> u64 {
-        self.messages.load(Ordering::SeqCst)
-    }
-}
-
-/// Reads `sess=1 quit=1 mesg=1`, again and again over the same line.
-fn count(mut output: impl Read, counter: &AtomicU64) {
-    let mut text = String::new();
-    let mut buffer = [0; 4096];
-    while let Ok(octets @ 1..) = output.read(&mut buffer) {
-        text.push_str(&String::from_utf8_lossy(&buffer[..octets]));
-        let Some(end) = text.rfind(['\r', '\n']) else {
-            continue;
-        };
-        let last = text[..end].rsplit_once("mesg=").map(|(_, rest)| rest);
-        let number = last.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-        if let Some(number) = number {
-            counter.store(number, Ordering::SeqCst);
-        }
-        text.drain(..=end);
-    }
+/// Sends what a cell says to these addresses; every message must be accepted.
+pub fn load(targets: &[SocketAddr], cell: &Cell) -> Report {
+    let report = bridgehead_load::run(&cell.plan(targets)).unwrap();
+    assert_eq!(report.accepted, cell.messages, "{report:?}");
+    report
 }
 
 /// Measures one cell.
@@ -140,34 +125,20 @@ pub fn measure(subject: &dyn Subject, sink: &SmtpSink, cell: &Cell) -> Figure {
     let cpu_before = quiet_cpu(pid);
     let sunk_before = sink.count();
     let start = Instant::now();
-    tools::smtp_source(
-        subject.address(),
-        &[
-            "-d",
-            "-s",
-            &cell.sessions.to_string(),
-            "-m",
-            &cell.messages.to_string(),
-            "-l",
-            &cell.size.to_string(),
-            "-f",
-            "a@example.org",
-            "-t",
-            "b@example.net",
-        ],
-    )
-    .good();
+    let report = load(&[subject.address()], cell);
+    let mut elapsed = Duration::from_secs_f64(report.seconds);
     if cell.scenario == Scenario::Relay {
-        let wanted = sunk_before + u64::from(cell.messages);
+        let wanted = sunk_before + cell.messages;
         wait::try_until(CELL, || (sink.count() >= wanted).then_some(()))
             .unwrap_or_else(|| panic!("the sink has {} of {wanted}", sink.count()));
+        elapsed = start.elapsed();
     }
-    let elapsed = start.elapsed();
     let cpu = quiet_cpu(pid).saturating_sub(cpu_before);
-    let messages = f64::from(cell.messages);
+    let messages = cell.messages as f64;
     Figure {
         messages_per_second: messages / elapsed.as_secs_f64(),
         cpu_per_thousand: cpu.as_secs_f64() * 1000.0 / messages,
+        generator_cpu_per_thousand: report.cpu_seconds * 1000.0 / messages,
     }
 }
 
@@ -186,20 +157,28 @@ fn quiet_cpu(pid: u32) -> Duration {
     last
 }
 
+/// An organisation that takes mail for a next hop.
+fn passing_on(next_hop: SocketAddr) -> Organization {
+    Organization::new()
+        .server("retry-schedule = [\"1h\"]")
+        .inbound("max-sessions-per-client = 1000")
+        .smart_host("out", "*", next_hop)
+}
+
+fn started(binary: &Path, organization: &Organization, wrapper: &[&str]) -> Server {
+    let mut server = Server::prepare(binary, "");
+    server.run(wrapper);
+    server.apply(organization);
+    server
+}
+
 /// Bridgehead for a scenario.
-pub fn bridgehead(binary: &Path, scenario: Scenario, sink: &SmtpSink, wrapper: &[&str]) -> Server {
+pub fn bridgehead(binary: &Path, scenario: Scenario, sink: &SmtpSink) -> Server {
     let next_hop = match scenario {
         Scenario::Accept => tools::nobody(),
         Scenario::Relay => sink.address(),
     };
-    let organization = Organization::new()
-        .server("retry-schedule = [\"1h\"]")
-        .inbound("max-sessions-per-client = 1000")
-        .smart_host("out", "*", next_hop);
-    let mut server = Server::prepare(binary, "");
-    server.run(wrapper);
-    server.apply(&organization);
-    server
+    started(binary, &passing_on(next_hop), &[])
 }
 
 /// Postfix for a scenario, set up to be fast.
@@ -219,18 +198,57 @@ pub fn postfix(scenario: Scenario, sink: &SmtpSink) -> Postfix {
 }
 
 /// Syncs of the queue's log for each accepted message of 1 KiB from 50 sessions.
-pub fn syncs_per_message(binary: &Path, sink: &SmtpSink, messages: u32) -> f64 {
-    let server = bridgehead(binary, Scenario::Accept, sink, &[]);
-    let cell = Cell {
-        scenario: Scenario::Accept,
-        sessions: 50,
-        size: 1024,
-        messages,
-    };
+pub fn syncs_per_message(binary: &Path, sink: &SmtpSink, messages: u64) -> f64 {
+    let server = bridgehead(binary, Scenario::Accept, sink);
+    let cell = Cell::new(Scenario::Accept, 50, 1024, messages);
     let syncs = || server.ask(&["queue", "list"])["syncs"].as_u64().unwrap();
     let before = syncs();
     measure(&server, sink, &cell);
-    (syncs() - before) as f64 / f64::from(messages)
+    (syncs() - before) as f64 / messages as f64
+}
+
+/// Messages per second into one virtual server and into four of the same process, with as many sessions in all: rounds that
+/// take turns.
+pub fn one_and_four(binary: &Path, messages: u64, rounds: usize) -> (f64, f64) {
+    let mut four = String::new();
+    for number in 1..=4 {
+        write!(
+            four,
+            "[[virtual-server]]\nname = \"in{number}\"\nserver = \"mail1\"\nrole = \"mx\"\n\
+             listen = [\"127.0.0.1:0\"]\nrelay-from = [\"127.0.0.0/8\"]\nmax-sessions-per-client = 1000\n"
+        )
+        .unwrap();
+    }
+    let organization = passing_on(tools::nobody()).with(&four);
+    let server = started(binary, &organization, &[]);
+    let cell = Cell::new(Scenario::Accept, 48, 1024, messages);
+    let one = [server.inbound()];
+    let four = ["in1", "in2", "in3", "in4"].map(|name| server.address(name));
+    let rate = |targets: &[SocketAddr]| {
+        quiet_cpu(server.process_id());
+        load(targets, &cell).messages_per_second
+    };
+    // The first round warms up.
+    rate(&one);
+    let mut of_one = Vec::new();
+    let mut of_four = Vec::new();
+    for round in 0..rounds {
+        // Who comes first changes.
+        if round % 2 == 0 {
+            of_one.push(rate(&one));
+            of_four.push(rate(&four));
+        } else {
+            of_four.push(rate(&four));
+            of_one.push(rate(&one));
+        }
+    }
+    (median(of_one), median(of_four))
+}
+
+/// The middle one.
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
 }
 
 /// Resident memory of a server in octets.
@@ -239,22 +257,7 @@ pub fn memory(subject: &dyn Subject) -> u64 {
 }
 
 /// The load of the machine over the last minute.
-pub fn load() -> String {
+pub fn load_of_machine() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace().next().unwrap_or("?").to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_count_on_the_line_is_taken() {
-        let counter = AtomicU64::new(0);
-        count(
-            &b"sess=1 quit=0 mesg=1 \rsess=2 quit=1 mesg=17 \rsess=3"[..],
-            &counter,
-        );
-        assert_eq!(counter.load(Ordering::SeqCst), 17);
-    }
 }

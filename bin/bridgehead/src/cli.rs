@@ -1,5 +1,6 @@
 //! The command line: verbs and nouns with verbs, `--json` everywhere.
 
+pub(crate) mod bench;
 mod queue;
 mod report;
 
@@ -93,6 +94,9 @@ pub(crate) enum Command {
     /// Mailboxes and what is in them
     #[command(subcommand)]
     Mailbox(Mailbox),
+    /// Load for SMTP servers, to measure them
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 /// How to reach the running server.

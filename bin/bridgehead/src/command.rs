@@ -2,6 +2,7 @@
 //! text for people or as JSON for programs.
 
 mod badmail;
+mod bench;
 mod directory;
 mod link;
 mod mailbox;
@@ -15,6 +16,7 @@ mod serve;
 mod status;
 
 pub(crate) use badmail::badmail;
+pub(crate) use bench::bench;
 pub(crate) use directory::{config, directory};
 pub(crate) use link::link;
 pub(crate) use mailbox::mailbox;

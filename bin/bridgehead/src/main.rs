@@ -57,7 +57,7 @@ fn server_runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread().enable_all().build()
 }
 
-/// The commands that ask a running server.
+/// The commands that ask a running server, or load one.
 async fn ask(command: &Command) -> Result<(), Box<dyn Error>> {
     match command {
         Command::Apply(apply) => command::apply(apply).await?,
@@ -74,6 +74,7 @@ async fn ask(command: &Command) -> Result<(), Box<dyn Error>> {
         Command::Route(route) => command::route(route).await?,
         Command::Recipient(recipient) => command::recipient(recipient).await?,
         Command::Mailbox(mailbox) => command::mailbox(mailbox).await?,
+        Command::Bench(bench) => command::bench(bench).await?,
         Command::Quickstart(_)
         | Command::Init { .. }
         | Command::Check { .. }

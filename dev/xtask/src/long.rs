@@ -24,12 +24,15 @@ pub(crate) struct CrashTest {
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
     /// Messages in one measurement at 1 KiB; a tenth of it at 100 KiB
-    #[arg(long, default_value_t = 5000)]
+    #[arg(long, default_value_t = 20_000)]
     messages: u32,
+    /// Rounds; the medians are printed
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
     /// Measure Bridgehead only
     #[arg(long)]
     alone: bool,
-    /// Skip what takes long: 10 sessions, and 100 KiB
+    /// Skip what takes long: 10 sessions, 100 KiB, and idle sessions
     #[arg(long)]
     quick: bool,
 }
@@ -79,7 +82,8 @@ pub(crate) fn bench(options: &Bench) -> Result<()> {
     command
         .arg("--binary")
         .arg(binary)
-        .args(["--messages", &options.messages.to_string()]);
+        .args(["--messages", &options.messages.to_string()])
+        .args(["--rounds", &options.rounds.to_string()]);
     if options.alone {
         command.arg("--alone");
     }

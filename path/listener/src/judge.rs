@@ -5,6 +5,7 @@
 use bridgehead_directory::{Found, Resolution, Restriction, Sender, Snapshot};
 use bridgehead_mail::{Address, Handling, Refusal, ReversePath, Timestamp};
 use std::time::Duration;
+use tracing::Span;
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
@@ -57,13 +58,14 @@ pub(crate) fn hold(
     }
 }
 
-/// Whether mail of this client for `to` is taken.
-pub(crate) fn recipient(
+/// Whether mail of this client for `to` is taken. What is logged of it belongs to the span of the session.
+pub(crate) fn recipient<'s>(
     snapshot: &Snapshot,
     asker: Asker<'_>,
     from: Option<&Address>,
     to: &Address,
     size: Option<u64>,
+    span: impl FnOnce() -> &'s Span,
 ) -> Result<(), Refusal> {
     match snapshot.resolve(to) {
         Resolution::Object(found, _) => may_send_to(snapshot, asker, from, &found, size),
@@ -71,7 +73,7 @@ pub(crate) fn recipient(
         Resolution::Unknown => Err(Refusal::UnknownRecipient),
         Resolution::Ambiguous(one, other) => {
             let (one, other) = (one.name(), other.name());
-            tracing::warn!(address = %to, %one, %other, "two objects have the same address");
+            tracing::warn!(parent: span(), address = %to, %one, %other, "two objects have the same address");
             Err(Refusal::AmbiguousRecipient)
         }
         Resolution::Unsure => Err(Refusal::DirectoryUnavailable),

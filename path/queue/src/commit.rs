@@ -17,6 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
 
+/// A larger buffer isn't kept.
+const SPARE_OCTETS_MAX: usize = 1024 * 1024;
+
 impl Shared {
     /// Commits what was gathered. Returns whether there is nothing left that failed.
     pub(crate) fn commit_once(&self) -> bool {
@@ -26,6 +29,7 @@ impl Shared {
                 return true;
             }
             let fresh = Gather {
+                buffer: std::mem::take(&mut self.spare.lock()),
                 closed: gather.closed,
                 asleep: gather.asleep,
                 ..Gather::default()
@@ -95,7 +99,8 @@ impl Shared {
 
     /// The batch is durable. Returns whether new messages came that nobody waited for: whoever did says himself that
     /// there is work, which spares waking a thread for it.
-    fn learn(&self, batch: Gather, written: &Written) -> bool {
+    fn learn(&self, mut batch: Gather, written: &Written) -> bool {
+        self.spare_buffer(std::mem::take(&mut batch.buffer));
         let mut offset = u32::try_from(written.offset).unwrap_or(u32::MAX);
         let mut answers = Vec::new();
         let mut left_alone = false;
@@ -118,7 +123,10 @@ impl Shared {
                     state.insert(note.message, entry);
                 }
                 Meaning::Moved => moved(&mut state, note.message, &place),
-                Meaning::Resolved(number) => resolved(&mut state, note.message, number, place),
+                Meaning::Resolved(number) => {
+                    let room = state.hot <= self.settings.hot_messages;
+                    resolved(&mut state, note.message, number, place, room);
+                }
                 Meaning::Done(segment, octets) => state.count_out(segment, octets),
                 Meaning::Other | Meaning::Refused => {}
             }
@@ -126,6 +134,7 @@ impl Shared {
         self.learn_marks(&batch.marks, &mut state);
         let messages = state.entries.len() as u64;
         self.messages.store(messages, Ordering::Relaxed);
+        self.hot.store(state.hot, Ordering::Relaxed);
         drop(state);
         for (message, answer) in answers {
             // A client that went away doesn't change that the message is ours.
@@ -133,6 +142,14 @@ impl Shared {
         }
         self.remove_trash(&batch.trash);
         left_alone
+    }
+
+    /// The next batch but one gathers in the memory of this one.
+    fn spare_buffer(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() <= SPARE_OCTETS_MAX {
+            buffer.clear();
+            *self.spare.lock() = buffer;
+        }
     }
 
     /// What was copied out of segments is durable.
@@ -267,8 +284,8 @@ fn moved(state: &mut State, message: MessageId, place: &Place) {
     state.count_out(old.segment.sequence, old.length);
 }
 
-/// The addressees can be read again: what is kept for speed may go once it was used.
-fn resolved(state: &mut State, message: MessageId, number: u32, place: Place) {
+/// The addressees can be read again: what is kept for speed may go once it was used, and goes at once where there is no room for it.
+fn resolved(state: &mut State, message: MessageId, number: u32, place: Place, room: bool) {
     let entry = state.entries.get_mut(&message);
     let Some(entry) = entry.filter(|entry| entry.assignments == number) else {
         return;
@@ -278,7 +295,7 @@ fn resolved(state: &mut State, message: MessageId, number: u32, place: Place) {
         Stage::Parts(parts) => parts.iter().any(|part| part.carried.attempts > 0),
         Stage::Submission | Stage::Taken => false,
     };
-    if tried {
+    if tried || !room {
         state.cool(message);
     }
     state.reroute_if_idle(message);

@@ -1,8 +1,9 @@
 //! The only file of this room with threads and waiting in it: the committer, and the asynchronous ways to wait for it.
 //!
-//! While one sync runs, the next batch gathers: that is the group commit. Where many clients come at once, a commit waits for half
-//! a millisecond for more of them, which saves most syncs; few clients aren't made to wait for company. Settlements, for which
-//! nobody waits, are gathered for a bounded time.
+//! While one sync runs, the next batch gathers: that is the group commit. Where many clients come at once, a commit waits a moment
+//! for those who were just answered, which saves most syncs; the slower the disk, the longer it waits, because clients that miss a
+//! commit wait for two. Few clients aren't made to wait for company. Settlements, for which nobody waits, are gathered for a
+//! bounded time.
 
 use crate::compact::Compacted;
 use crate::error::{OpenError, Refused};
@@ -21,10 +22,12 @@ use std::time::{Duration, Instant};
 /// How long the committer pauses after a commit failed before it tries what must not be lost again.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// How long a commit waits for company.
-const COMPANY_WAIT: Duration = Duration::from_micros(500);
-/// With so many clients it doesn't wait any longer.
+/// How long a commit waits for company: half of what the last commit took, between these.
+const COMPANY_WAIT_MIN: Duration = Duration::from_micros(500);
+const COMPANY_WAIT_MAX: Duration = Duration::from_millis(10);
+/// With so many clients it doesn't wait any longer, or with all that were there lately if those are more, but never for more than that.
 const COMPANY_ENOUGH: usize = 48;
+const COMPANY_MOST: usize = 1_024;
 /// With fewer clients the wait wasn't worth it.
 const COMPANY_WORTH: usize = 6;
 /// Commits without a wait after one that wasn't worth it, and after many.
@@ -181,7 +184,9 @@ fn run(shared: &Shared) {
     let mut pace = Pace::default();
     loop {
         let closed = wait(shared, &mut pace);
+        let begun = Instant::now();
         let committed = shared.commit_once();
+        pace.took = begun.elapsed();
         if closed {
             return;
         }
@@ -243,17 +248,19 @@ fn wait(shared: &Shared, pace: &mut Pace) -> bool {
         doze(shared, &mut gather);
     }
     if gather.company > 0 && pace.is_worth_a_try() {
-        keep_company(shared, &mut gather);
+        keep_company(shared, &mut gather, pace);
         pace.learn(gather.company);
     }
+    pace.answered = gather.company;
     gather.closed
 }
 
 /// Waits a moment for more clients: one sync for many of them costs each less.
-fn keep_company(shared: &Shared, gather: &mut MutexGuard<'_, Gather>) {
-    let end = Instant::now() + COMPANY_WAIT;
-    gather.wanted = COMPANY_ENOUGH;
-    while gather.company < COMPANY_ENOUGH && !gather.closed {
+fn keep_company(shared: &Shared, gather: &mut MutexGuard<'_, Gather>, pace: &Pace) {
+    let end = Instant::now() + pace.patience();
+    let enough = pace.enough(gather.company);
+    gather.wanted = enough;
+    while gather.company < enough && !gather.closed {
         if shared.wake.wait_until(gather, end).timed_out() {
             break;
         }
@@ -268,16 +275,30 @@ struct Pace {
     /// Commits until the next try.
     skip: u32,
     pause: u32,
+    /// How long the last commit took, and how many clients were in it.
+    took: Duration,
+    answered: usize,
 }
 
 impl Pace {
+    fn patience(&self) -> Duration {
+        (self.took / 2).clamp(COMPANY_WAIT_MIN, COMPANY_WAIT_MAX)
+    }
+
+    /// Those who were answered last may come again, beside those who came meanwhile.
+    fn enough(&self, came: usize) -> usize {
+        let all = self.answered.saturating_add(came);
+        all.clamp(COMPANY_ENOUGH, COMPANY_MOST)
+    }
+
     fn is_worth_a_try(&mut self) -> bool {
         self.skip = self.skip.saturating_sub(1);
         self.skip == 0
     }
 
+    /// Many may have missed this commit and been in the one before.
     fn learn(&mut self, company: usize) {
-        if company >= COMPANY_WORTH {
+        if company.max(self.answered) >= COMPANY_WORTH {
             self.pause = 0;
         } else {
             self.pause = (self.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
@@ -299,6 +320,21 @@ fn doze(shared: &Shared, gather: &mut MutexGuard<'_, Gather>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slow_disk_is_worth_a_longer_wait_for_all_who_were_there() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.patience(), COMPANY_WAIT_MIN);
+        assert_eq!(pace.enough(10), COMPANY_ENOUGH);
+        pace.took = Duration::from_millis(10);
+        pace.answered = 300;
+        assert_eq!(pace.patience(), Duration::from_millis(5));
+        assert_eq!(pace.enough(100), 400);
+        pace.took = Duration::from_secs(10);
+        pace.answered = usize::MAX;
+        assert_eq!(pace.patience(), COMPANY_WAIT_MAX);
+        assert_eq!(pace.enough(100), COMPANY_MOST);
+    }
 
     #[test]
     fn few_clients_wait_ever_more_seldom_and_many_keep_it_up() {

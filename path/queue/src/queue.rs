@@ -9,7 +9,9 @@ use crate::record::Record;
 use crate::schedule::Closed;
 use crate::shared::{Shared, Snapshot, deferred_record};
 use crate::state::{Over, TakenPart};
-use bridgehead_mail::{Addressee, Failure, LinkName, MessageId, NextHop, StatusCode, Timestamp};
+use bridgehead_mail::{
+    Addressee, Envelope, Failure, LinkName, MessageId, NextHop, StatusCode, Timestamp,
+};
 use std::sync::Arc;
 
 /// The durable queue. Cheap to copy; all copies are the same queue.
@@ -114,7 +116,10 @@ impl Queue {
                 settled: Vec::new(),
             };
             if let Some(entry) = state.entries.get_mut(&id) {
-                note_resolved(id, entry, record, number, &mut gather);
+                let was_cold = entry.hot.is_none();
+                let envelope = Arc::clone(&lease.envelope);
+                note_resolved(id, entry, record, number, envelope, &mut gather);
+                state.hot += usize::from(was_cold);
             }
             state.assign(id, parts, assignment.expires, assignment.delay_notice, now);
         }
@@ -415,6 +420,7 @@ fn note_resolved(
     entry: &mut Entry,
     record: Record<'_>,
     count: u32,
+    envelope: Arc<Envelope>,
     gather: &mut Gather,
 ) {
     entry.assignments = entry.assignments.wrapping_add(1);
@@ -430,17 +436,11 @@ fn note_resolved(
     let Record::Resolved { addressees, .. } = record else {
         return;
     };
-    match &mut entry.hot {
-        Some(hot) => hot.addressees = Some(addressees.into()),
-        cold => {
-            if let Ok(envelope) = crate::shared::read_envelope(&entry.place) {
-                *cold = Some(Box::new(Hot {
-                    envelope: Arc::new(envelope),
-                    addressees: Some(addressees.into()),
-                }));
-            }
-        }
-    }
+    let hot = Hot {
+        envelope,
+        addressees: Some(addressees.into()),
+    };
+    entry.hot = Some(Box::new(hot));
 }
 
 fn pick(all: &[Addressee], numbers: &[u32]) -> Vec<Addressee> {

@@ -24,7 +24,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
@@ -64,6 +64,10 @@ pub(crate) struct Shared {
     pub(crate) draining: AtomicBool,
     /// Messages in the queue, as of the last commit.
     pub(crate) messages: AtomicU64,
+    /// Messages whose envelopes are in memory, as of the last commit.
+    pub(crate) hot: AtomicUsize,
+    /// Memory for a batch to come.
+    pub(crate) spare: Mutex<Vec<u8>>,
     /// Resident memory of the server, in octets, as it was told last.
     pub(crate) memory: AtomicU64,
     /// One change of what is held, or of the folders, at a time. Whether what is on the disk may be another than what is held, because
@@ -98,6 +102,7 @@ impl Shared {
         let limits = settings.limits;
         let draining = state.schedule.steering().draining.is_some();
         let messages = state.entries.len() as u64;
+        let hot = AtomicUsize::new(state.hot);
         Self {
             settings,
             disk,
@@ -113,6 +118,8 @@ impl Shared {
             batches: AtomicU64::new(0),
             draining: AtomicBool::new(draining),
             messages: AtomicU64::new(messages),
+            hot,
+            spare: Mutex::default(),
             memory: AtomicU64::new(0),
             steering: Mutex::default(),
             in_hand,
@@ -309,8 +316,9 @@ impl Shared {
         told
     }
 
+    /// Whether a new message's envelope stays in memory: until it was assigned there is twice the room, because it is needed soon.
     fn has_room_for_hot(&self) -> bool {
-        self.state.lock().hot < self.settings.hot_messages
+        self.hot.load(Ordering::Relaxed) < self.settings.hot_messages.saturating_mul(2)
     }
 
     /// Takes the next message to categorize or route, with what is needed for it.

@@ -130,6 +130,7 @@ impl World {
             delay_notice: lease.delay_notice,
             delay_reported: lease.delay_reported,
             trace: false,
+            nobody: false,
             attempts: lease.attempts,
         };
         let outcomes = vec![Outcome::Deferred(unreachable())];

@@ -1,7 +1,7 @@
 //! The only file of this room with a thread in it: the writer takes events from a bounded channel, many at a time.
 
 use crate::files::{Files, search};
-use crate::line::TraceLine;
+use crate::line::{TraceLine, Writer};
 use crate::settings::Settings;
 use bridgehead_mail::{Event, MessageId, Timestamp, Track};
 use std::io;
@@ -86,6 +86,7 @@ impl Track for Tracker {
 
 fn run(mut files: Files, orders: &Receiver<Order>) {
     let mut lines = Vec::new();
+    let mut writer = Writer::default();
     let mut waiting = None;
     while let Some(first) = waiting.take().or_else(|| orders.recv().ok()) {
         lines.clear();
@@ -95,9 +96,7 @@ fn run(mut files: Files, orders: &Receiver<Order>) {
             match order {
                 Order::Write(event) => {
                     at = at.max(event.at);
-                    let line = TraceLine::of(&event);
-                    line.append(&mut lines);
-                    line.log(&event.kind);
+                    writer.append(&event, &mut lines);
                 }
                 Order::Flush(answer) => answers.push(answer),
             }

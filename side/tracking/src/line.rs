@@ -1,8 +1,8 @@
 //! A tracking event as one line of JSON, for people and programs alike.
 
-use bridgehead_mail::{Address, Event, EventKind, LinkName, RemoteReply};
+use bridgehead_mail::{Address, Event, EventKind, RemoteReply};
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 /// One step of a message, as written and read back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,41 +23,67 @@ pub struct TraceLine {
     pub text: String,
 }
 
-impl TraceLine {
-    /// An event in words.
-    pub(crate) fn of(event: &Event) -> Self {
-        let (step, recipient, text) = words(&event.kind);
-        Self {
-            at: event.at.as_millis(),
-            id: event.message.to_string(),
-            session: event.session.map(|session| session.to_string()),
-            step: step.to_owned(),
-            recipient: recipient.map(Address::to_string),
-            text,
-        }
-    }
+/// Writes events as lines. What is made for one line is used again for the next.
+#[derive(Default)]
+pub(crate) struct Writer {
+    id: String,
+    session: String,
+    recipient: String,
+    text: String,
+}
 
-    /// Appends the line. A text that isn't whole JSON is never written.
-    pub(crate) fn append(&self, to: &mut Vec<u8>) {
+/// The same as [`TraceLine`], borrowed.
+#[derive(Serialize)]
+struct Written<'a> {
+    at: u64,
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<&'a str>,
+    step: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient: Option<&'a str>,
+    text: &'a str,
+}
+
+impl Writer {
+    /// Appends an event as a line, and says it in the server's log: what an administrator follows mail by at level `info`, the
+    /// steps between at `debug`. A text that isn't whole JSON is never written.
+    pub(crate) fn append(&mut self, event: &Event, to: &mut Vec<u8>) {
+        let Self {
+            id,
+            session,
+            recipient,
+            text,
+        } = self;
+        for buffer in [&mut *id, &mut *session, &mut *recipient, &mut *text] {
+            buffer.clear();
+        }
+        let (step, about) = words(&event.kind, text);
+        // Writing into memory can't fail.
+        let _ = write!(id, "{}", event.message);
+        let session = event.session.map(|number| {
+            let _ = write!(session, "{number}");
+            session.as_str()
+        });
+        let recipient = about.map(|address| {
+            let _ = write!(recipient, "{address}");
+            recipient.as_str()
+        });
+        let line = Written {
+            at: event.at.as_millis(),
+            id,
+            session,
+            step,
+            recipient,
+            text,
+        };
         let start = to.len();
-        if serde_json::to_writer(&mut *to, self).is_ok() {
+        if serde_json::to_writer(&mut *to, &line).is_ok() {
             to.push(b'\n');
         } else {
             to.truncate(start);
         }
-    }
-
-    /// Says it in the server's log: what an administrator follows mail by at level `info`, the steps between at
-    /// `debug`.
-    pub(crate) fn log(&self, kind: &EventKind) {
-        let Self {
-            id,
-            session,
-            step,
-            text,
-            ..
-        } = self;
-        match kind {
+        match event.kind {
             EventKind::Categorized { .. }
             | EventKind::Expanded { .. }
             | EventKind::Routed { .. }
@@ -67,85 +93,111 @@ impl TraceLine {
     }
 }
 
-/// An event in words: the step, the recipient, the rest.
-fn words(kind: &EventKind) -> (&'static str, Option<&Address>, String) {
-    match kind {
-        EventKind::Accepted {
-            from,
-            recipients,
-            size,
-            virtual_server,
-            client,
-        } => {
-            let mut text = format!("from {from} to ");
-            list(recipients, &mut text);
-            let _ = write!(text, ", {size} octets, by {virtual_server}");
-            if let Some(client) = client {
-                let _ = write!(text, " from {client}");
-            }
-            ("accepted", None, text)
-        }
+/// An event in words: the step, the recipient, and the rest into `text`.
+fn words<'a>(kind: &'a EventKind, text: &mut String) -> (&'static str, Option<&'a Address>) {
+    // Writing into memory can't fail.
+    let (step, recipient, written) = match kind {
+        EventKind::Accepted { .. } => ("accepted", None, accepted(kind, text)),
         EventKind::Categorized {
             recipients,
             directory,
-        } => {
-            let text =
-                format!("{recipients} recipient(s), by version {directory} of the directory");
-            ("categorized", None, text)
-        }
+        } => (
+            "categorized",
+            None,
+            write!(
+                text,
+                "{recipients} recipient(s), by version {directory} of the directory"
+            ),
+        ),
         EventKind::Expanded { recipient, members } => (
             "expanded",
             Some(recipient),
-            format!("{recipient} into {members} member(s)"),
+            write!(text, "{recipient} into {members} member(s)"),
         ),
-        EventKind::Routed { recipient, link } => {
-            ("routed", Some(recipient), routed(recipient, link))
-        }
+        EventKind::Routed { recipient, link } => (
+            "routed",
+            Some(recipient),
+            write!(text, "{recipient} over {link}"),
+        ),
         EventKind::Delivered { recipient, mailbox } => (
             "delivered",
             Some(recipient),
-            format!("{recipient} into mailbox {mailbox}"),
+            write!(text, "{recipient} into mailbox {mailbox}"),
         ),
         EventKind::Relayed {
             recipient,
             reply,
             over,
-        } => ("relayed", Some(recipient), relayed(recipient, reply, over)),
+        } => (
+            "relayed",
+            Some(recipient),
+            relayed(recipient, reply, over, text),
+        ),
         EventKind::Deferred {
             recipient,
             failure,
             until,
-        } => {
-            let text = format!("{recipient}: {failure}; next try at {}", until.rfc3339());
-            ("deferred", Some(recipient), text)
-        }
-        EventKind::Failed { recipient, failure } => {
-            ("failed", Some(recipient), format!("{recipient}: {failure}"))
-        }
+        } => (
+            "deferred",
+            Some(recipient),
+            write!(
+                text,
+                "{recipient}: {failure}; next try at {}",
+                until.rfc3339()
+            ),
+        ),
+        EventKind::Failed { recipient, failure } => (
+            "failed",
+            Some(recipient),
+            write!(text, "{recipient}: {failure}"),
+        ),
         EventKind::Reported { report, action } => (
             "reported",
             None,
-            format!("as {action}, in message {report}"),
+            write!(text, "as {action}, in message {report}"),
         ),
-        EventKind::Badmail { name } => {
-            let text = format!("there is nobody to tell: kept as {name}");
-            ("badmail", None, text)
+        EventKind::Badmail { name } => (
+            "badmail",
+            None,
+            write!(text, "there is nobody to tell: kept as {name}"),
+        ),
+        EventKind::Controlled { action, by } => {
+            ("controlled", None, write!(text, "{action} by {by}"))
         }
-        EventKind::Controlled { action, by } => ("controlled", None, format!("{action} by {by}")),
-        EventKind::Done => ("done", None, "nothing is left to do".to_owned()),
-    }
+        EventKind::Done => ("done", None, write!(text, "nothing is left to do")),
+    };
+    debug_assert!(written.is_ok());
+    (step, recipient)
 }
 
-fn relayed(recipient: &Address, reply: &RemoteReply, over: &str) -> String {
-    let text = format!("{recipient} to {}, which said: {reply}", reply.host);
+/// To whom it went, and how the connection was secured.
+fn relayed(recipient: &Address, reply: &RemoteReply, over: &str, text: &mut String) -> fmt::Result {
+    write!(text, "{recipient} to {}, which said: {reply}", reply.host)?;
     match over {
-        "" => text,
-        over => format!("{text} ({over})"),
+        "" => Ok(()),
+        over => write!(text, " ({over})"),
     }
 }
 
-fn routed(recipient: &Address, link: &LinkName) -> String {
-    format!("{recipient} over {link}")
+/// Who sent it to whom, and from where it came.
+fn accepted(kind: &EventKind, text: &mut String) -> fmt::Result {
+    let EventKind::Accepted {
+        from,
+        recipients,
+        size,
+        virtual_server,
+        client,
+    } = kind
+    else {
+        return Ok(());
+    };
+    write!(text, "from {from} to ")?;
+    list(recipients, text);
+    write!(text, ", {size} octets, by {virtual_server}")?;
+    match client {
+        Some(client) => write!(text, " from {client}"),
+        None => Ok(()),
+    }
 }
 
 /// The first recipients, and how many more.

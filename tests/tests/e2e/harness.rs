@@ -55,13 +55,8 @@ fn the_measurement_counts_what_postfix_relays() {
     }
     let sink = SmtpSink::start();
     let postfix = measure::postfix(Scenario::Relay, &sink);
-    let cell = Cell {
-        scenario: Scenario::Relay,
-        sessions: 2,
-        size: 1024,
-        // CPU time is counted in ticks of 10 ms: enough of them that it can't be none.
-        messages: 400,
-    };
+    // CPU time is counted in ticks of 10 ms: enough messages that it can't be none.
+    let cell = Cell::new(Scenario::Relay, 2, 1024, 400);
     let figure = measure::measure(&postfix, &sink, &cell);
     assert_eq!(sink.count(), 400);
     assert!(figure.messages_per_second > 0.0);

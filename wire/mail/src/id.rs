@@ -51,12 +51,14 @@ impl MessageId {
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for place in (0..TEXT_LENGTH).rev() {
-            let digit = (self.as_u128() >> (place * 5)) & 31;
-            let letter = ALPHABET.get(digit as usize).copied().unwrap_or(b'0');
-            fmt::Write::write_char(f, char::from(letter))?;
+        let mut text = [b'0'; TEXT_LENGTH];
+        let mut rest = self.as_u128();
+        for place in text.iter_mut().rev() {
+            let digit = (rest & 31) as usize;
+            *place = ALPHABET.get(digit).copied().unwrap_or(b'0');
+            rest >>= 5;
         }
-        Ok(())
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -61,7 +61,7 @@ impl Taken<'_> {
 #[derive(Debug)]
 pub enum Action<'a> {
     /// Send these octets.
-    Write(Vec<u8>),
+    Write(&'a [u8]),
     /// Find out and tell with [`Session::answer`].
     Ask(Ask<'a>),
     /// Throw away the message that was begun.

@@ -5,6 +5,7 @@
 
 use crate::room::{MODERN, Room, message, one, sent_to};
 use bridgehead_delivery::Handover;
+use bridgehead_delivery::NotConnected;
 use bridgehead_mail::Outcome;
 use bridgehead_testkit::script::{Peer, Talk};
 use std::io;
@@ -311,8 +312,8 @@ async fn an_outcome_says_which_hosts_were_tried_before_and_that_tls_failed() {
     // And where none could be used.
     let busy_too = Peer::start(|talk| talk.say("421 4.3.2 busy, too")).unwrap();
     let hop = crate::room::smart(&[&busy, &busy_too]);
-    let Err(failure) = room.delivery.connect(&hop).await else {
-        panic!("connected");
+    let Err(NotConnected::Failed(failure)) = room.delivery.connect(&hop).await else {
+        panic!("not refused");
     };
     let said = failure.to_string();
     assert!(

@@ -4,6 +4,7 @@
 
 use super::session::converse;
 use super::sockets::Bound;
+use super::stream::send_now;
 use super::{Alive, World};
 use crate::admission::Admission;
 use crate::settings::{TlsMode, VirtualServer};
@@ -20,7 +21,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::Instrument;
 
 /// The pause after accept failed for want of descriptors or memory: from, and up to.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
@@ -193,11 +193,9 @@ impl Door {
             _alive: self.alive.clone(),
         };
         let id = self.world.next_session();
-        let name = &*self.server.name;
-        let span = tracing::info_span!("session", session = %id, virtual_server = name, %client);
         let (world, server) = (Arc::clone(&self.world), Arc::clone(&self.server));
         let session = converse(world, server, rules, stream, client, id, seat);
-        tokio::spawn(session.instrument(span));
+        tokio::spawn(session);
     }
 }
 
@@ -215,6 +213,6 @@ fn turn_away(stream: &TcpStream, refusal: Refusal, rules: &Rules) {
         let mut reply = Vec::with_capacity(64);
         refusal.row().write(&mut reply);
         // A client that doesn't take it knows anyway: the connection closes.
-        let _ = stream.try_write(&reply);
+        let _ = send_now(stream, &reply);
     }
 }

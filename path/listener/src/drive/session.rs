@@ -9,23 +9,25 @@ use super::stream::Stream;
 use crate::judge::{self, Asker};
 use crate::settings::TlsMode;
 use bridgehead_mail::{Envelope, Event, EventKind, MessageId, Refusal, SessionId, Timestamp};
-use bridgehead_queue::{Committed, Draft};
+use bridgehead_queue::{Committed, Draft, Refused};
 use bridgehead_smtp::server::{Action, Ask, Client, Proof, Session, Taken, Verdict};
 use bytes::{Buf, BytesMut};
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpStream;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep_until};
 use tokio_rustls::TlsAcceptor;
+use tracing::{Instrument, Span};
 
-/// Room for one read: commands and small messages; the content of a large one.
-const READ_OCTETS: usize = 16 * 1024;
+/// Room for one read: commands and small messages, more than that, the content of a large message.
+const READ_OCTETS: usize = 2 * 1024;
+const READ_OCTETS_MORE: usize = 16 * 1024;
 const READ_OCTETS_LARGE: usize = 128 * 1024;
 
 /// The proof that the queue has a message. Only the queue makes what is inside.
@@ -68,7 +70,11 @@ struct Conversation {
     address: IpAddr,
     stream: Stream,
     input: BytesMut,
+    /// Whether the last read left something behind.
+    more: bool,
     draft: Option<Draft>,
+    /// What all log lines of the session carry: made when there is one to write.
+    span: OnceLock<Span>,
 }
 
 /// Serves one client until either side has enough.
@@ -98,16 +104,18 @@ pub(super) async fn converse(
         address,
         stream: Stream::Plain(stream),
         input: BytesMut::new(),
+        more: false,
         draft: None,
+        span: OnceLock::new(),
     };
-    tracing::debug!("connected");
+    tracing::debug!(parent: conversation.span(), "connected");
     let last_word = match conversation.run().await {
         Ok(ended) => {
-            tracing::debug!("closed");
+            tracing::debug!(parent: conversation.span(), "closed");
             ended
         }
         Err(error) => {
-            tracing::debug!(%error, "connection lost");
+            tracing::debug!(parent: conversation.span(), %error, "connection lost");
             Ended::ByClient
         }
     };
@@ -117,6 +125,14 @@ pub(super) async fn converse(
 }
 
 impl Conversation {
+    fn span(&self) -> &Span {
+        self.span.get_or_init(|| {
+            let (session, client) = (self.id, self.address);
+            let name = &*self.server.name;
+            tracing::info_span!("session", %session, virtual_server = name, %client)
+        })
+    }
+
     async fn run(&mut self) -> io::Result<Ended> {
         let tls = match self.rules.settings.tls {
             TlsMode::Implicit => Some(self.start_tls().await?),
@@ -137,8 +153,9 @@ impl Conversation {
             let idle = taken.is_nothing();
             let stored = store(&mut self.draft, taken);
             self.input.advance(taken.eaten);
-            if let Err(refusal) = stored {
-                session.answer(now, Verdict::Refuse(refusal));
+            if let Err(refused) = stored {
+                tracing::warn!(parent: self.span(), %refused, "can't store content");
+                session.answer(now, Verdict::Refuse(refused.refusal()));
             }
             match self.act(&mut session, &mut now).await? {
                 Acted::Closed if session.has_quit() => return Ok(Ended::ByClient),
@@ -176,7 +193,10 @@ impl Conversation {
             acted = Acted::Something;
             match action {
                 Action::Close => return Ok(Acted::Closed),
-                Action::Write(octets) => self.write(&octets).await?,
+                Action::Write(octets) => {
+                    let patience = self.rules.settings.write_timeout;
+                    self.stream.write(octets, patience).await?;
+                }
                 Action::Discard => self.draft = None,
                 Action::StartTls => {
                     let description = self.start_tls().await?;
@@ -213,26 +233,24 @@ impl Conversation {
         phase: &mut watch::Receiver<Phase>,
     ) -> io::Result<Woken> {
         let large = self.draft.as_ref().is_some_and(Draft::is_large);
-        let room = if large {
-            READ_OCTETS_LARGE
-        } else {
-            READ_OCTETS
+        let room = match (large, self.more) {
+            (true, _) => READ_OCTETS_LARGE,
+            (false, true) => READ_OCTETS_MORE,
+            (false, false) => READ_OCTETS,
         };
         tokio::select! {
             biased;
             read = self.stream.read(&mut self.input, room) => match read? {
                 0 => Ok(Woken::End),
-                _ => Ok(Woken::Input),
+                count => {
+                    self.more = count >= READ_OCTETS;
+                    Ok(Woken::Input)
+                }
             },
             () = timer => Ok(Woken::Timer),
             // The sender lives as long as the virtual server, which we hold.
             _ = phase.changed() => Ok(Woken::Phase),
         }
-    }
-
-    async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
-        let patience = self.rules.settings.write_timeout;
-        self.stream.write(octets, patience).await
     }
 
     async fn start_tls(&mut self) -> io::Result<Box<str>> {
@@ -266,16 +284,14 @@ impl Conversation {
             Ask::Recipient(asked) => {
                 let snapshot = self.world.directory.snapshot();
                 let asker = self.asker(asked.user);
-                let judged = judge::recipient(
-                    &snapshot,
-                    asker,
-                    asked.reverse_path.address(),
-                    asked.address,
-                    asked.size,
-                );
+                let from = asked.reverse_path.address();
+                let judged =
+                    judge::recipient(&snapshot, asker, from, asked.address, asked.size, || {
+                        self.span()
+                    });
                 if let Err(refusal) = judged {
                     let (recipient, why) = (asked.address, refusal.row().text);
-                    tracing::info!(%recipient, why, "recipient refused");
+                    tracing::info!(parent: self.span(), %recipient, why, "recipient refused");
                 }
                 judged.map(|()| Verdict::Admit)
             }
@@ -286,8 +302,9 @@ impl Conversation {
                 let (passwords, directory) = (&self.world.passwords, &self.world.directory);
                 let checked = passwords
                     .check(directory, self.address, credentials.clone())
+                    .instrument(self.span().clone())
                     .await;
-                tracing::info!(?user, right = checked.is_ok(), "authentication");
+                tracing::info!(parent: self.span(), ?user, right = checked.is_ok(), "authentication");
                 checked.map(Verdict::Authenticated)
             }
         };
@@ -307,7 +324,7 @@ impl Conversation {
     fn room(&self, size: Option<u64>) -> Result<Duration, Refusal> {
         let room = self.world.queue.check(wall_clock(), size.unwrap_or(0));
         room.map_err(|refused| {
-            tracing::warn!(%refused, "can't take mail");
+            tracing::warn!(parent: self.span(), %refused, "can't take mail");
             refused.refusal()
         })
     }
@@ -321,7 +338,7 @@ impl Conversation {
                 Ok(Verdict::Admit)
             }
             Err(refused) => {
-                tracing::warn!(%refused, "can't take mail");
+                tracing::warn!(parent: self.span(), %refused, "can't take mail");
                 Err(refused.refusal())
             }
         }
@@ -343,7 +360,7 @@ impl Conversation {
                 Ok(Verdict::Stored(Stored(committed)))
             }
             Err(refused) => {
-                tracing::error!(id = %message, %refused, "can't store a message");
+                tracing::error!(parent: self.span(), id = %message, %refused, "can't store a message");
                 Err(refused.refusal())
             }
         }
@@ -373,21 +390,18 @@ impl Conversation {
 }
 
 /// Writes content to the draft; what may wait for the disk doesn't hold up other sessions.
-fn store(draft: &mut Option<Draft>, taken: Taken<'_>) -> Result<(), Refusal> {
+fn store(draft: &mut Option<Draft>, taken: Taken<'_>) -> Result<(), Refused> {
     if taken.body.is_empty() {
         return Ok(());
     }
     // Content only comes after a draft was begun.
-    let draft = draft.as_mut().ok_or(Refusal::Internal)?;
-    let written = if draft.is_large() && may_block() {
+    let draft = draft.as_mut();
+    let draft = draft.ok_or_else(|| Refused::Storage("no message was begun".to_owned()))?;
+    if draft.is_large() && may_block() {
         tokio::task::block_in_place(|| draft.write(taken.body))
     } else {
         draft.write(taken.body)
-    };
-    written.map_err(|refused| {
-        tracing::warn!(%refused, "can't store content");
-        refused.refusal()
-    })
+    }
 }
 
 fn may_block() -> bool {

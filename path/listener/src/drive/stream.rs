@@ -1,8 +1,9 @@
 //! A client's connection, in clear or inside TLS.
 //!
-//! Guards: a session that waits holds no input buffer; a client that doesn't take our octets is left after a time.
+//! Guards: a session that waits holds next to no input buffer; a client that doesn't take our octets is left after a time.
 
 use bytes::BytesMut;
+use socket2::SockRef;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
@@ -19,6 +20,9 @@ const LINGER_OCTETS_MAX: usize = 256 * 1024;
 /// How long the last octets are waited for.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// An input buffer of this size is kept while a session waits: to make one for each command costs more than it saves.
+const KEPT_OCTETS: usize = 2 * 1024;
+
 /// A connection.
 pub(super) enum Stream {
     /// In clear.
@@ -30,8 +34,7 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Reads what is there, up to `room` octets; 0 is the end. While it waits with an empty buffer, the buffer takes
-    /// no memory.
+    /// Reads what is there, up to `room` octets; 0 is the end. A large buffer isn't kept while it waits with nothing in it.
     pub(super) async fn read(&mut self, input: &mut BytesMut, room: usize) -> io::Result<usize> {
         poll_fn(|context| {
             input.reserve(room);
@@ -40,7 +43,7 @@ impl Stream {
                 Self::Tls(stream) => pin!(stream.read_buf(input)).poll(context),
                 Self::Gone => Poll::Ready(Ok(0)),
             };
-            if polled.is_pending() && input.is_empty() {
+            if polled.is_pending() && input.is_empty() && room > KEPT_OCTETS {
                 *input = BytesMut::new();
             }
             polled
@@ -50,11 +53,19 @@ impl Stream {
 
     /// Sends all of it in time.
     pub(super) async fn write(&mut self, octets: &[u8], patience: Duration) -> io::Result<()> {
+        let now = match self {
+            Self::Plain(stream) => send_now(stream, octets)?,
+            Self::Tls(_) | Self::Gone => 0,
+        };
+        let rest = octets.get(now..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(());
+        }
         let sent = timeout(patience, async {
             match self {
-                Self::Plain(stream) => stream.write_all(octets).await,
+                Self::Plain(stream) => stream.write_all(rest).await,
                 Self::Tls(stream) => {
-                    stream.write_all(octets).await?;
+                    stream.write_all(rest).await?;
                     stream.flush().await
                 }
                 Self::Gone => Err(io::ErrorKind::NotConnected.into()),
@@ -112,5 +123,16 @@ impl Stream {
             io::Result::Ok(())
         })
         .await;
+    }
+}
+
+/// Sends what there is room for at once. Past the runtime, which would wait for its next look at a connection that is new.
+pub(super) fn send_now(stream: &TcpStream, octets: &[u8]) -> io::Result<usize> {
+    match SockRef::from(stream).send(octets) {
+        Err(error) => match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
+            _ => Err(error),
+        },
+        sent => sent,
     }
 }

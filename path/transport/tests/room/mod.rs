@@ -157,7 +157,9 @@ impl Corridor {
             data_timeout: patience,
             ..ConnectorSettings::default()
         };
-        settings.connectors.insert("dead".into(), Arc::new(connector));
+        settings
+            .connectors
+            .insert("dead".into(), Arc::new(connector));
         self.delivery.apply(settings);
     }
 

@@ -11,6 +11,8 @@ use std::time::Instant;
 
 /// Replies are sent when so many octets wait, even if more commands do.
 const REPLY_OCTETS_MAX: usize = 16 * 1024;
+/// A buffer for replies keeps so much.
+const REPLY_OCTETS_KEPT: usize = 1_024;
 /// RFC 4954 §4: a line of AUTH may have so many octets.
 const AUTH_LINE_OCTETS_MAX: usize = 12_288;
 
@@ -45,6 +47,8 @@ pub struct Session<P> {
     pub(super) discard: bool,
     pub(super) deadline: Instant,
     out: Vec<u8>,
+    /// Replies that are being sent.
+    sending: Vec<u8>,
     /// Whether the greeting has gone out.
     greeted: bool,
     /// Whether the question of this state has been put.
@@ -80,6 +84,7 @@ impl<P: Proof> Session<P> {
             discard: false,
             deadline,
             out,
+            sending: Vec::new(),
             greeted: false,
             put: false,
             skipping: false,
@@ -320,7 +325,11 @@ impl<P: Proof> Session<P> {
         }
         if self.must_write() {
             self.greeted = true;
-            return Some(Action::Write(std::mem::take(&mut self.out)));
+            // Both buffers are used again and again, unless they grew large.
+            std::mem::swap(&mut self.out, &mut self.sending);
+            self.out.clear();
+            self.out.shrink_to(REPLY_OCTETS_KEPT);
+            return Some(Action::Write(&self.sending));
         }
         if matches!(self.state, State::StartTls) {
             self.state = State::Handshake;

@@ -129,7 +129,7 @@ impl Play {
                     );
                     self.writes += 1;
                     self.largest_write = self.largest_write.max(octets.len());
-                    self.output.extend_from_slice(&octets);
+                    self.output.extend_from_slice(octets);
                     continue;
                 }
                 Action::Discard => {
