@@ -1,5 +1,7 @@
 //! The generator against the sink, and against servers that misbehave: what was counted must be what happened.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
 use bridgehead_load::{Connections, Pipelining, Plan, Sink, run};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};

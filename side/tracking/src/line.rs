@@ -99,16 +99,15 @@ fn words<'a>(kind: &'a EventKind, text: &mut String) -> (&'static str, Option<&'
     let (step, recipient, written) = match kind {
         EventKind::Accepted { .. } => ("accepted", None, accepted(kind, text)),
         EventKind::Categorized {
-            recipients,
-            directory,
-        } => (
-            "categorized",
-            None,
-            write!(
+            recipients: count,
+            directory: version,
+        } => {
+            let written = write!(
                 text,
-                "{recipients} recipient(s), by version {directory} of the directory"
-            ),
-        ),
+                "{count} recipient(s), by version {version} of the directory"
+            );
+            ("categorized", None, written)
+        }
         EventKind::Expanded { recipient, members } => (
             "expanded",
             Some(recipient),
