@@ -113,11 +113,10 @@ fn words<'a>(kind: &'a EventKind, text: &mut String) -> (&'static str, Option<&'
             Some(recipient),
             write!(text, "{recipient} into {members} member(s)"),
         ),
-        EventKind::Routed { recipient, link } => (
-            "routed",
-            Some(recipient),
-            write!(text, "{recipient} over {link}"),
-        ),
+        EventKind::Routed { recipient, link } => {
+            let written = write!(text, "{recipient} over {link}");
+            ("routed", Some(recipient), written)
+        }
         EventKind::Delivered { recipient, mailbox } => (
             "delivered",
             Some(recipient),
