@@ -13,10 +13,10 @@ pub(crate) fn is_told(
     topology: &Topology,
     own: ServerId,
     neighbour: ServerId,
-    origin: ServerId,
     from: Option<ServerId>,
 ) -> bool {
-    if neighbour == origin || Some(neighbour) == from {
+    // The origin itself is told, too, if it comes from somebody else: so it hears what is said in its name.
+    if Some(neighbour) == from {
         return false;
     }
     let came_from_a_peer = from.is_some_and(|from| topology.are_peers(own, from));

@@ -72,6 +72,8 @@ pub struct Node {
     links: Arc<Links>,
     sessions: BTreeMap<ServerId, Session>,
     watches: BTreeMap<Target, Watch>,
+    /// Which of them anybody's path may depend on, as far as that was asked since the table changed.
+    matters: BTreeMap<Target, bool>,
     pace: Pace,
     reports: Reports,
     actions: VecDeque<Action>,
@@ -126,6 +128,7 @@ impl Node {
             sessions: neighbours.map(|id| (id, Session::new(now))).collect(),
             topology,
             watches: BTreeMap::new(),
+            matters: BTreeMap::new(),
             pace: Pace::default(),
             reports: Reports::default(),
             actions: VecDeque::new(),
@@ -319,6 +322,7 @@ impl Node {
     }
 
     fn derive_links(&mut self, now: Time) {
+        self.matters.clear();
         let claims = self.table.iter().map(|(id, held)| (id, &*held.claims));
         let links = Links::derive(&self.topology, claims);
         if links != *self.links {

@@ -73,6 +73,14 @@ impl Session {
         }
     }
 
+    /// The neighbour lacks an origin, as it says or shows; unless that is on its way already.
+    pub(crate) fn tell_missing(&mut self, now: Time, origin: ServerId, wait: Duration) {
+        let mut flights = self.flights.iter();
+        if !flights.any(|flight| flight.origins.contains(&origin)) {
+            self.tell(now, origin, wait);
+        }
+    }
+
     /// The neighbour has the newest record of an origin.
     pub(crate) fn has(&mut self, origin: ServerId) {
         self.waiting.remove(&origin);
@@ -92,6 +100,10 @@ impl Session {
         let doubled = 1_u32 << self.strikes.min(8);
         let patience = (settings.retransmit * doubled).min(settings.retransmit_max);
         self.number = self.number.wrapping_add(1);
+        for flight in &mut self.flights {
+            // What this one brings needn't be repeated for the sake of an earlier one.
+            flight.origins.retain(|origin| !origins.contains(origin));
+        }
         self.flights.push_back(Flight {
             number: self.number,
             late_at: now.after(patience),

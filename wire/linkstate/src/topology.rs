@@ -134,6 +134,21 @@ impl Topology {
         &self.connectors
     }
 
+    /// The numbers of the groups.
+    pub fn group_ids(&self) -> impl Iterator<Item = GroupId> + use<> {
+        (0..self.groups.len()).map(GroupId::at)
+    }
+
+    /// The numbers of the servers.
+    pub fn server_ids(&self) -> impl Iterator<Item = ServerId> + use<> {
+        (0..self.servers.len()).map(ServerId::at)
+    }
+
+    /// The numbers of the connectors.
+    pub fn connector_ids(&self) -> impl Iterator<Item = ConnectorId> + use<> {
+        (0..self.connectors.len()).map(ConnectorId::at)
+    }
+
     /// One group.
     #[must_use]
     pub fn group(&self, id: GroupId) -> Option<&Group> {
@@ -237,8 +252,7 @@ impl Topology {
                 }
             }
         }
-        let all = (0..self.groups.len()).map(GroupId::at);
-        all.filter(|group| !reached.contains(group)).collect()
+        self.group_ids().filter(|group| !reached.contains(group)).collect()
     }
 
     /// Differs where topologies differ: neighbours tell each other, so that a change that hasn't reached everybody is seen.

@@ -109,25 +109,26 @@ impl Node {
         }
     }
 
-    /// The own links that aren't as configured, as far as anybody's path may depend on it. What was said stays said until
-    /// it isn't so any more.
+    /// The own links that aren't as configured, as far as anybody's path may depend on it. That a link is lost stays said until it
+    /// isn't; one that is only held down because it flaps is let up when it is the only way.
     fn worth_saying(&mut self, now: Time) -> Vec<Entry> {
         let mut odd = Vec::new();
         for (target, watch) in &mut self.watches {
             let down = watch.is_down(now, &self.settings);
             let load = watch.load();
             if down || load.surcharge > 0 {
-                odd.push((*target, down, load));
+                odd.push((*target, down, watch.is_lost(), load));
             }
         }
         let mut entries = Vec::new();
-        for (target, down, load) in odd {
+        for (target, down, is_lost, load) in odd {
             let Some((subject, name)) = self.name_of_link(target) else {
                 continue;
             };
             let was_said = |said: &&Entry| said.subject == subject && said.name == name;
             let said = self.said.iter().find(was_said);
-            if said.is_some_and(|said| said.down == down) || self.matters(target) {
+            let stays = is_lost && said.is_some_and(|said| said.down);
+            if stays || self.matters(target) {
                 entries.push(Entry {
                     subject,
                     name,
@@ -153,7 +154,16 @@ impl Node {
     }
 
     /// Whether any path could be another without this link.
-    fn matters(&self, target: Target) -> bool {
+    fn matters(&mut self, target: Target) -> bool {
+        if let Some(known) = self.matters.get(&target) {
+            return *known;
+        }
+        let matters = self.find_out_if_it_matters(target);
+        self.matters.insert(target, matters);
+        matters
+    }
+
+    fn find_out_if_it_matters(&self, target: Target) -> bool {
         match target {
             Target::Connector(id) => has_alternative(&self.topology, &self.links, id),
             Target::Peer(peer) => self.topology.sourced_by(peer).any(|id| {

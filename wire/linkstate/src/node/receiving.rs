@@ -59,7 +59,7 @@ impl Node {
                 for name in names {
                     let known = self.topology.server_of_name(&name);
                     if let Some(id) = known.filter(|id| self.table.get(*id).is_some()) {
-                        self.tell(now, neighbour, id, Duration::ZERO);
+                        self.tell_missing(now, neighbour, id, Duration::ZERO);
                     }
                 }
                 self.flush(now, neighbour);
@@ -102,7 +102,7 @@ impl Node {
             let held = self.table.get(id);
             let mine = held.map(|held| held.record.statement().version);
             if mine.is_some_and(|mine| mine > *theirs) {
-                self.tell(now, neighbour, id, Duration::ZERO);
+                self.tell_missing(now, neighbour, id, Duration::ZERO);
             } else if self.table.seen(id).is_none_or(|seen| seen < *theirs) {
                 wanted.push(name.clone());
             }
@@ -111,7 +111,7 @@ impl Node {
             let mine = self.table.of_parts(parts).map(|(id, _)| id);
             let missing: Vec<ServerId> = mine.filter(|id| !listed.contains(id)).collect();
             for id in missing {
-                self.tell(now, neighbour, id, Duration::ZERO);
+                self.tell_missing(now, neighbour, id, Duration::ZERO);
             }
         }
         if !wanted.is_empty() {
@@ -154,7 +154,7 @@ impl Node {
                     self.wonder(now, id);
                 }
                 Offer::Known => self.neighbour_has(neighbour, id),
-                Offer::Older => self.tell(now, neighbour, id, self.settings.gather),
+                Offer::Older => self.tell_missing(now, neighbour, id, self.settings.gather),
                 Offer::Echo => self.answer_echo(now, age, version, instance),
             }
         }

@@ -85,13 +85,13 @@ impl Node {
 
     fn tell_neighbours(&mut self, now: Time, origin: ServerId, from: Option<ServerId>) {
         for (neighbour, session) in &mut self.sessions {
-            if flood::is_told(&self.topology, self.own, *neighbour, origin, from) {
+            if flood::is_told(&self.topology, self.own, *neighbour, from) {
                 session.tell(now, origin, self.settings.gather);
             }
         }
     }
 
-    pub(super) fn tell(
+    pub(super) fn tell_missing(
         &mut self,
         now: Time,
         neighbour: ServerId,
@@ -99,7 +99,7 @@ impl Node {
         wait: Duration,
     ) {
         if let Some(session) = self.sessions.get_mut(&neighbour) {
-            session.tell(now, origin, wait);
+            session.tell_missing(now, origin, wait);
         }
     }
 

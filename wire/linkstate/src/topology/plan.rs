@@ -52,7 +52,7 @@ pub struct ConnectorPlan {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanFault {
     /// More objects of a kind than there may be.
-    #[error("{count} {kind}, but there may be {OBJECTS_MAX}")]
+    #[error("{count} objects of the kind {kind}, but there may be {OBJECTS_MAX}")]
     TooMany {
         /// Of which kind.
         kind: &'static str,
