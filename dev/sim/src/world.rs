@@ -11,7 +11,9 @@ pub use mail::Mail;
 use crate::chance::Chance;
 use crate::network::Network;
 use bridgehead_linkstate::path::Table;
-use bridgehead_linkstate::{GroupId, Links, Outcome, ServerId, Settings, Target, Topology, Version};
+use bridgehead_linkstate::{
+    ConnectorId, GroupId, Links, Outcome, ServerId, Settings, Target, Topology, Version,
+};
 use servers::Machine;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
@@ -41,6 +43,12 @@ enum Event {
     Handed { mail: usize, at: ServerId },
     /// A server tries what waits.
     Retry(ServerId),
+    /// A link shows itself in one state or the other.
+    Shown {
+        server: ServerId,
+        connector: ConnectorId,
+        works: bool,
+    },
     /// The scenario goes on with this step.
     Step(usize),
 }
@@ -54,9 +62,12 @@ pub struct Counts {
     pub others: u64,
     /// Octets of all messages.
     pub octets: u64,
-    /// Updates by adjacency, both directions together.
+    /// Updates that got through, by adjacency, both directions together.
     pub by_adjacency: HashMap<(ServerId, ServerId), u64>,
 }
+
+/// A table, with the picture of the links that it was made from.
+type KnownTable = (Arc<Links>, Arc<Table>);
 
 /// A simulated organisation.
 pub struct World {
@@ -81,11 +92,13 @@ pub struct World {
     events: BinaryHeap<Reverse<(u64, u64)>>,
     what: HashMap<u64, Event>,
     number: u64,
-    /// When each record was made, by true time.
-    born: HashMap<(ServerId, Version), u64>,
+    /// When each record was made, by true time; origin, process and version.
+    born: HashMap<(ServerId, u64, Version), u64>,
+    /// How many records were made since this was set back.
+    pub births: u64,
     /// The first record made since this was set back.
     pub first_birth: Option<u64>,
-    tables: HashMap<GroupId, Vec<(Arc<Links>, Arc<Table>)>>,
+    tables: HashMap<GroupId, Vec<KnownTable>>,
     steps: BTreeMap<usize, Vec<Step>>,
 }
 
@@ -130,6 +143,7 @@ impl World {
             what: HashMap::new(),
             number: 0,
             born: HashMap::new(),
+            births: 0,
             first_birth: None,
             tables: HashMap::new(),
             steps: BTreeMap::new(),
@@ -199,6 +213,7 @@ impl World {
     pub fn count_anew(&mut self) {
         self.counts = Counts::default();
         self.first_birth = None;
+        self.births = 0;
         self.changed_at = self.now;
     }
 
@@ -215,6 +230,11 @@ impl World {
             Event::Post { from, to } => self.posted(from, to),
             Event::Handed { mail, at } => self.handed(mail, at),
             Event::Retry(server) => self.retry(server),
+            Event::Shown {
+                server,
+                connector,
+                works,
+            } => self.show(server, connector, works),
             Event::Step(number) => {
                 for step in self.steps.remove(&number).unwrap_or_default() {
                     self.act(&step);
@@ -229,8 +249,9 @@ impl World {
         self.events.push(Reverse((at, self.number)));
     }
 
-    fn breach(&mut self, what: String) {
+    fn breach(&mut self, what: &str) {
         let now = self.now;
-        self.breach.get_or_insert_with(|| format!("at {now} ms: {what}"));
+        self.breach
+            .get_or_insert_with(|| format!("at {now} ms: {what}"));
     }
 }

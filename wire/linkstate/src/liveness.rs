@@ -37,6 +37,8 @@ pub struct Watch {
     since: Time,
     damping: Damping,
     probe_at: Time,
+    /// A probe was asked for, and nobody has said yet how it ended.
+    asked: bool,
     wait: Duration,
     load: Load,
 }
@@ -60,6 +62,7 @@ impl Default for Watch {
             since: Time::START,
             damping: Damping::default(),
             probe_at: Time::NEVER,
+            asked: false,
             wait: Duration::ZERO,
             load: Load::default(),
         }
@@ -75,6 +78,7 @@ impl Watch {
                 self.state = State::Up;
                 self.since = now;
                 self.probe_at = Time::NEVER;
+                self.asked = false;
             }
             (Outcome::Fails, State::Up) => self.count(now, 1, settings),
             (Outcome::Fails, State::Suspect { failures, counted }) => {
@@ -85,7 +89,10 @@ impl Watch {
                     self.probe_at = self.probe_at.min(counted.after(settings.glitch_interval));
                 }
             }
+            // Other attempts don't put the next probe off.
+            (Outcome::Fails, State::Down) if !self.asked => {}
             (Outcome::Fails, State::Down) => {
+                self.asked = false;
                 self.wait = (self.wait * 2).min(settings.probe_interval_max);
                 self.probe_at = now.after(self.wait);
             }
@@ -96,6 +103,7 @@ impl Watch {
         if failures > settings.glitch_retries {
             self.state = State::Down;
             self.since = now;
+            self.asked = false;
             self.damping.flap(now, &settings.damping);
             self.wait = settings.probe_interval.min(settings.probe_interval_max);
             self.probe_at = now.after(self.wait);
@@ -121,6 +129,7 @@ impl Watch {
     pub fn take_probe(&mut self, now: Time, settings: &Settings) -> bool {
         let due = now >= self.probe_at;
         if due {
+            self.asked = true;
             self.probe_at = now.after(settings.probe_timeout);
         }
         due
@@ -241,8 +250,12 @@ mod tests {
         for _ in 0..100 {
             watch.note(now, Outcome::Fails, &settings);
             now = watch.deadline(&settings);
+            assert!(watch.take_probe(now, &settings));
         }
         watch.note(now, Outcome::Fails, &settings);
+        // Mail that is tried meanwhile puts nothing off.
+        let later = now.after(Duration::from_secs(1));
+        watch.note(later, Outcome::Fails, &settings);
         assert_eq!(
             watch.deadline(&settings),
             now.after(settings.probe_interval_max)

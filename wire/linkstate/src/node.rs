@@ -295,6 +295,12 @@ impl Node {
         self.table.iter()
     }
 
+    /// What is known of one server.
+    #[must_use]
+    pub fn record(&self, origin: ServerId) -> Option<&Held> {
+        self.table.get(origin)
+    }
+
     /// The neighbours, and how the conversation with each is going.
     pub fn sessions(&self) -> impl Iterator<Item = (ServerId, &Session)> {
         self.sessions.iter().map(|(id, session)| (*id, session))

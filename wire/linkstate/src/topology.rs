@@ -252,7 +252,9 @@ impl Topology {
                 }
             }
         }
-        self.group_ids().filter(|group| !reached.contains(group)).collect()
+        self.group_ids()
+            .filter(|group| !reached.contains(group))
+            .collect()
     }
 
     /// Differs where topologies differ: neighbours tell each other, so that a change that hasn't reached everybody is seen.

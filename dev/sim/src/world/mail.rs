@@ -1,6 +1,7 @@
 //! Mail, as far as routing is concerned: from group to group by each server's own table.
 //!
-//! Guards: no message enters a group twice, none goes over more hops than the Received limit, none is handed over twice.
+//! Guards: no message enters a group twice, none goes over more hops than the Received limit, none is handed over twice. Inside a group,
+//! where servers may disagree for a moment, a message isn't handed back at once to a server that had it, but only after a while.
 
 use super::{Event, World};
 use bridgehead_linkstate::path::{Route, Scene, Table, Wait};
@@ -25,6 +26,10 @@ pub struct Mail {
     pub delivered: Option<u64>,
     /// The groups it has visited, in order.
     pub visited: Vec<GroupId>,
+    /// The servers of the present group that have had it.
+    pub here: Vec<ServerId>,
+    /// When it came to where it is.
+    pub since: u64,
     /// How many servers have taken it.
     pub received: u32,
     /// It had to wait somewhere.
@@ -49,6 +54,8 @@ impl World {
             sent: self.now,
             delivered: None,
             visited: Vec::new(),
+            here: Vec::new(),
+            since: self.now,
             received: 0,
             delayed: false,
             at: None,
@@ -79,7 +86,10 @@ impl World {
         let again = entered && mail.visited.contains(&group);
         if entered {
             mail.visited.push(group);
+            mail.here.clear();
         }
+        mail.here.push(at);
+        mail.since = now;
         let (received, is_there, twice) = (mail.received, mail.to == at, mail.delivered.is_some());
         if is_there {
             mail.delivered = Some(now);
@@ -87,13 +97,13 @@ impl World {
             mail.at = Some(at);
         }
         if again {
-            self.breach(format!("message {number} came back into {group:?}"));
+            self.breach(&format!("message {number} came back into {group:?}"));
         }
         if received > RECEIVED_MAX {
-            self.breach(format!("message {number} was received {received} times"));
+            self.breach(&format!("message {number} was received {received} times"));
         }
         if twice {
-            self.breach(format!("message {number} was delivered twice"));
+            self.breach(&format!("message {number} was delivered twice"));
         }
         if !is_there {
             if let Some(machine) = self.machines.get_mut(at.place()) {
@@ -128,8 +138,26 @@ impl World {
         }
     }
 
+    /// Whether a server of this group had the message just now.
+    fn turns_back(&mut self, number: usize, to: ServerId) -> bool {
+        let now = self.now;
+        let Some(mail) = self.mail.get_mut(number) else {
+            return false;
+        };
+        let had_it = mail.here.contains(&to) && mail.to != to;
+        if had_it && now >= mail.since + RETRY_MILLIS {
+            // By now they agree, or it is worth another try.
+            mail.here.clear();
+            return false;
+        }
+        had_it
+    }
+
     fn forward(&mut self, number: usize, at: ServerId) {
-        let next = self.next_for(number, at);
+        let next = match self.next_for(number, at) {
+            Next::Hand(to, _) if self.turns_back(number, to) => Next::Keep(None),
+            next => next,
+        };
         match next {
             Next::Hand(to, link) => {
                 if let Some(link) = link {
@@ -142,7 +170,13 @@ impl World {
                     mail.at = None;
                 }
                 let delay = self.network.delay(&self.topology, at, to, 10_000);
-                self.happen(self.now + delay, Event::Handed { mail: number, at: to });
+                self.happen(
+                    self.now + delay,
+                    Event::Handed {
+                        mail: number,
+                        at: to,
+                    },
+                );
             }
             Next::Keep(failed) => {
                 if let Some(mail) = self.mail.get_mut(number) {
@@ -201,19 +235,22 @@ impl World {
             return Next::Keep(None);
         };
         if known.sources.contains(&at) {
-            let target = known.targets.iter().find(|target| self.reaches(at, **target));
+            let target = known
+                .targets
+                .iter()
+                .find(|target| self.reaches(at, **target));
             let link = Target::Connector(connector);
             return match target {
                 Some(target) => Next::Hand(*target, Some(link)),
                 None => Next::Keep(Some(link)),
             };
         }
-        let mut sources = known.sources.iter().filter(|source| !links.out().any(|out| out == **source));
-        let reached = sources.find(|source| self.reaches(at, **source));
-        let all = known.sources.iter();
-        match (reached, all.copied().next()) {
-            (Some(source), _) => Next::Hand(*source, Some(Target::Peer(*source))),
-            (None, first) => Next::Keep(first.map(Target::Peer)),
+        let is_out = |source: &ServerId| links.out().any(|out| out == *source);
+        let mut sources = known.sources.clone();
+        sources.sort_by_key(is_out);
+        match sources.iter().find(|source| self.reaches(at, **source)) {
+            Some(source) => Next::Hand(*source, Some(Target::Peer(*source))),
+            None => Next::Keep(sources.first().copied().map(Target::Peer)),
         }
     }
 

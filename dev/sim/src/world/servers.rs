@@ -8,6 +8,7 @@ use bridgehead_linkstate::{
     Action, ConnectorId, Identity, Links, Node, Outcome, ServerId, Target, Time,
 };
 use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// A server and what stays when it crashes.
@@ -71,7 +72,11 @@ impl World {
     }
 
     pub(super) fn start(&mut self, server: ServerId) {
-        let Some(name) = self.topology.server(server).map(|server| server.name.clone()) else {
+        let Some(name) = self
+            .topology
+            .server(server)
+            .map(|server| server.name.clone())
+        else {
             return;
         };
         let now = self.now;
@@ -79,7 +84,10 @@ impl World {
         // A clock that is set anew at a start may go back.
         let epoch = 1 + now + self.chance.below(100_000);
         let (settings, topology) = (Arc::clone(&self.settings), Arc::clone(&self.topology));
-        let Some(machine) = self.machine(server).filter(|machine| machine.node.is_none()) else {
+        let Some(machine) = self
+            .machine(server)
+            .filter(|machine| machine.node.is_none())
+        else {
             return;
         };
         machine.starts += 1;
@@ -117,15 +125,15 @@ impl World {
         while let Some(action) = node.poll() {
             actions.push(action);
         }
-        if !actions.is_empty() {
-            let own = node.records().find(|(id, _)| *id == server);
-            if let Some((_, held)) = own {
-                let key = (server, held.record.statement().version);
-                if self.born.insert(key, now).is_none() {
-                    self.first_birth.get_or_insert(now);
-                } else if let Some(machine) = self.machines.get(server.place()) {
-                    let _ = machine;
-                }
+        if !actions.is_empty()
+            && let Some(held) = node.record(server)
+        {
+            let statement = held.record.statement();
+            let key = (server, statement.instance, statement.version);
+            if let Entry::Vacant(place) = self.born.entry(key) {
+                place.insert(now);
+                self.births += 1;
+                self.first_birth.get_or_insert(now);
             }
         }
         for action in actions {
@@ -183,9 +191,13 @@ impl World {
                 self.retry_soon(server, 1);
             }
             Action::Report(fault) => {
-                let name = self.topology.server(server).map(|server| server.name.clone());
+                let name = self
+                    .topology
+                    .server(server)
+                    .map(|server| server.name.clone());
                 let name = name.unwrap_or_default();
-                self.reports.push(format!("at {} ms, {name}: {fault}", self.now));
+                self.reports
+                    .push(format!("at {} ms, {name}: {fault}", self.now));
             }
         }
     }
@@ -193,16 +205,19 @@ impl World {
     fn send(&mut self, from: ServerId, to: ServerId, octets: Vec<u8>) {
         self.counts.octets += octets.len() as u64;
         let kind = Message::read(&octets).map(|message| message.body);
-        if matches!(kind, Ok(Body::Update(_))) {
+        let is_update = matches!(kind, Ok(Body::Update(_)));
+        if is_update {
             self.counts.updates += 1;
-            let pair = (from.min(to), from.max(to));
-            *self.counts.by_adjacency.entry(pair).or_default() += 1;
         } else {
             self.counts.others += 1;
         }
         let lost = self.network.lost_per_mille;
         if !self.network.passes(from, to) || self.chance.per_mille(lost) {
             return;
+        }
+        if is_update {
+            let pair = (from.min(to), from.max(to));
+            *self.counts.by_adjacency.entry(pair).or_default() += 1;
         }
         let delay = self.network.delay(&self.topology, from, to, octets.len());
         self.happen(self.now + delay, Event::Arrival { from, to, octets });
@@ -225,7 +240,10 @@ impl World {
         target: Target,
         outcome: Outcome,
     ) {
-        if self.machine(server).is_some_and(|machine| machine.starts == start) {
+        if self
+            .machine(server)
+            .is_some_and(|machine| machine.starts == start)
+        {
             self.with_node(server, |node, time| node.note_link(time, target, outcome));
         }
     }
@@ -240,7 +258,11 @@ impl World {
                 targets.any(|target| self.reaches(server, *target))
             }
         };
-        if works { Outcome::Works } else { Outcome::Fails }
+        if works {
+            Outcome::Works
+        } else {
+            Outcome::Fails
+        }
     }
 
     pub(super) fn reaches(&self, from: ServerId, to: ServerId) -> bool {
@@ -252,6 +274,33 @@ impl World {
         let target = Target::Connector(connector);
         let outcome = self.outcome(server, target);
         self.with_node(server, |node, time| node.note_link(time, target, outcome));
+    }
+
+    /// A link will be up or down, for the protocol beyond doubt: as many outcomes are noted as that takes.
+    pub fn flap_at(&mut self, at: u64, server: ServerId, connector: ConnectorId, works: bool) {
+        let event = Event::Shown {
+            server,
+            connector,
+            works,
+        };
+        self.happen(at, event);
+    }
+
+    pub(super) fn show(&mut self, server: ServerId, connector: ConnectorId, works: bool) {
+        self.set_line(connector, works);
+        let settings = Arc::clone(&self.settings);
+        let target = Target::Connector(connector);
+        self.with_node(server, |node, time| {
+            if works {
+                node.note_link(time, target, Outcome::Works);
+                return;
+            }
+            for retry in 0..=settings.glitch_retries {
+                // As if the failures had been the glitch interval apart.
+                let time = time.after(settings.glitch_interval * retry);
+                node.note_link(time, target, Outcome::Fails);
+            }
+        });
     }
 
     /// Cuts, or heals, everything between the bridgeheads of a connector, in both directions.
@@ -270,7 +319,10 @@ impl World {
     /// The running servers whose picture of the links isn't this one.
     pub fn disagreeing<'a>(&'a self, links: &'a Links) -> impl Iterator<Item = ServerId> + 'a {
         let all = self.topology.server_ids();
-        all.filter(move |server| self.node(*server).is_some_and(|node| **node.links() != *links))
+        all.filter(move |server| {
+            self.node(*server)
+                .is_some_and(|node| **node.links() != *links)
+        })
     }
 
     /// Records that some server keeps beyond their age; by true time.
@@ -282,12 +334,15 @@ impl World {
                 continue;
             };
             let stale = node.records().find_map(|(origin, held)| {
-                let version = held.record.statement().version;
-                let born = self.born.get(&(origin, version))?;
+                let statement = held.record.statement();
+                let key = (origin, statement.instance, statement.version);
+                let born = self.born.get(&key)?;
                 (self.now - born > most).then(|| (origin, self.now - born))
             });
             if let Some((origin, age)) = stale {
-                self.breach(format!("{server:?} keeps a record of {origin:?} of {age} ms"));
+                self.breach(&format!(
+                    "{server:?} keeps a record of {origin:?} of {age} ms"
+                ));
                 return;
             }
         }
