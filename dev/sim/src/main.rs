@@ -151,7 +151,7 @@ fn events(scale: &mut Scale) -> Result<(), String> {
     });
     println!(
         "\nmost: updates over the busiest adjacency, both directions together. others: digests, listings, acknowledgements, beyond those of a calm time.\n\
-         known by: from the first announcement until the last server knew all of it. differ: servers whose picture is another at the end."
+         known by: from an announcement until the last server had it, of the slowest. differ: servers whose picture is another at the end."
     );
     Ok(())
 }

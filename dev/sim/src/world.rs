@@ -66,6 +66,9 @@ pub struct Counts {
     pub by_adjacency: HashMap<(ServerId, ServerId), u64>,
 }
 
+/// One record: origin, process and version.
+type Key = (ServerId, u64, Version);
+
 /// A table, with the picture of the links that it was made from.
 type KnownTable = (Arc<Links>, Arc<Table>);
 
@@ -83,8 +86,9 @@ pub struct World {
     pub breach: Option<String>,
     /// What servers reported.
     pub reports: Vec<String>,
-    /// When a server's picture of the links last changed.
-    pub changed_at: u64,
+    /// Of the records made since counting began: how long the slowest took until the last server took it.
+    pub slowest: u64,
+    counting_since: u64,
     settings: Arc<Settings>,
     machines: Vec<Machine>,
     chance: Chance,
@@ -92,8 +96,8 @@ pub struct World {
     events: BinaryHeap<Reverse<(u64, u64)>>,
     what: HashMap<u64, Event>,
     number: u64,
-    /// When each record was made, by true time; origin, process and version.
-    born: HashMap<(ServerId, u64, Version), u64>,
+    /// When each record was made, by true time.
+    born: HashMap<Key, u64>,
     /// How many records were made since this was set back.
     pub births: u64,
     /// The first record made since this was set back.
@@ -134,7 +138,8 @@ impl World {
             mail: Vec::new(),
             breach: None,
             reports: Vec::new(),
-            changed_at: 0,
+            slowest: 0,
+            counting_since: 0,
             settings: Arc::new(Settings::default()),
             machines,
             chance,
@@ -214,7 +219,8 @@ impl World {
         self.counts = Counts::default();
         self.first_birth = None;
         self.births = 0;
-        self.changed_at = self.now;
+        self.slowest = 0;
+        self.counting_since = self.now;
     }
 
     fn handle(&mut self, event: Event) {

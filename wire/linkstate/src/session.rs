@@ -98,7 +98,7 @@ impl Session {
     /// The number of a message that is sent now and wants an acknowledgement.
     pub(crate) fn send(&mut self, now: Time, origins: Vec<ServerId>, settings: &Settings) -> u32 {
         let doubled = 1_u32 << self.strikes.min(8);
-        let patience = (settings.retransmit * doubled).min(settings.retransmit_max);
+        let patience = (settings.patience * doubled).min(settings.patience_max);
         self.number = self.number.wrapping_add(1);
         for flight in &mut self.flights {
             // What this one brings needn't be repeated for the sake of an earlier one.
@@ -164,15 +164,11 @@ impl Session {
         due
     }
 
-    /// Messages that were due to be acknowledged are told again; true if the neighbour counts as away from now on.
+    /// A message should have been acknowledged by now: digests are compared, which shows whether it or only its acknowledgement was
+    /// lost. True if the neighbour counts as away from now on.
     pub(crate) fn expire(&mut self, now: Time, settings: &Settings) -> bool {
         let before = self.flights.len();
-        let (late, rest) = std::mem::take(&mut self.flights)
-            .into_iter()
-            .partition::<VecDeque<_>, _>(|flight| flight.late_at <= now);
-        self.flights = rest;
-        self.waiting
-            .extend(late.into_iter().flat_map(|flight| flight.origins));
+        self.flights.retain(|flight| flight.late_at > now);
         if self.flights.len() == before {
             return false;
         }
@@ -182,11 +178,7 @@ impl Session {
             return false;
         }
         if self.strikes < STRIKES_MAX {
-            if self.waiting.is_empty() {
-                self.digest_at = now;
-            } else {
-                self.flush_at = now;
-            }
+            self.digest_at = now;
             return false;
         }
         self.away = true;

@@ -31,10 +31,10 @@ pub struct Settings {
     pub relay_interval: Duration,
     /// How long records for one neighbour are gathered into one message.
     pub gather: Duration,
-    /// When a message without an answer is sent again; the wait doubles.
-    pub retransmit: Duration,
-    /// The longest wait for an answer.
-    pub retransmit_max: Duration,
+    /// How long an acknowledgement may take until digests are compared instead; the wait doubles.
+    pub patience: Duration,
+    /// The longest wait for one.
+    pub patience_max: Duration,
     /// How often neighbours compare digests.
     pub digest_interval: Duration,
     /// How often a neighbour that doesn't answer is asked.
@@ -86,8 +86,8 @@ impl Default for Settings {
             originate_interval: seconds(2),
             relay_interval: seconds(1),
             gather: Duration::from_millis(20),
-            retransmit: seconds(2),
-            retransmit_max: seconds(30),
+            patience: seconds(2),
+            patience_max: seconds(30),
             digest_interval: seconds(60),
             away_interval: seconds(15),
         }

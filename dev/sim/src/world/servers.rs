@@ -1,11 +1,11 @@
 //! The servers: they start, run by their own clocks, talk, and crash.
 
-use super::{Event, Step, World};
+use super::{Event, Key, Step, World};
 use crate::chance::Chance;
 use crate::seals::{Seal, Seals};
 use bridgehead_linkstate::codec::{Body, Message};
 use bridgehead_linkstate::{
-    Action, ConnectorId, Identity, Links, Node, Outcome, ServerId, Target, Time,
+    Action, ConnectorId, Identity, Links, Node, Outcome, ServerId, Statement, Target, Time,
 };
 use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
@@ -51,6 +51,10 @@ impl Machine {
         let slow = u128::from(since) * 1_000_000 / u128::from(1_000_000 + self.per_million);
         u64::try_from(slow).unwrap_or(u64::MAX).saturating_add(1)
     }
+}
+
+fn key_of(origin: ServerId, statement: &Statement) -> Key {
+    (origin, statement.instance, statement.version)
 }
 
 impl World {
@@ -128,8 +132,7 @@ impl World {
         if !actions.is_empty()
             && let Some(held) = node.record(server)
         {
-            let statement = held.record.statement();
-            let key = (server, statement.instance, statement.version);
+            let key = key_of(server, held.record.statement());
             if let Entry::Vacant(place) = self.born.entry(key) {
                 place.insert(now);
                 self.births += 1;
@@ -187,7 +190,6 @@ impl World {
                 self.happen(self.now + wait, event);
             }
             Action::Changed => {
-                self.changed_at = self.now;
                 self.retry_soon(server, 1);
             }
             Action::Report(fault) => {
@@ -227,10 +229,39 @@ impl World {
         let Some(name) = self.topology.server(from).map(|server| server.name.clone()) else {
             return;
         };
+        let brought = self.brought(to, octets);
         self.with_node(to, |node, time| {
             // A refusal is reported, too, and every report is looked at.
             let _ = node.receive(time, &name, octets);
         });
+        for (origin, key) in brought {
+            let taken = self.node(to).and_then(|node| node.record(origin));
+            let is_taken = taken.is_some_and(|held| key == key_of(origin, held.record.statement()));
+            if let Some(born) = self.born.get(&key).filter(|_| is_taken)
+                && *born >= self.counting_since
+            {
+                self.slowest = self.slowest.max(self.now - born);
+            }
+        }
+    }
+
+    /// The records in a message that the server doesn't have.
+    fn brought(&self, to: ServerId, octets: &[u8]) -> Vec<(ServerId, Key)> {
+        let body = Message::read(octets).map(|message| message.body);
+        let (Ok(Body::Update(records)), Some(node)) = (body, self.node(to)) else {
+            return Vec::new();
+        };
+        let found = records.iter().filter_map(|(_, record)| {
+            let origin = self.topology.server_of_name(&record.statement().origin)?;
+            Some((origin, key_of(origin, record.statement())))
+        });
+        let held = |origin| {
+            node.record(origin)
+                .map(|held| key_of(origin, held.record.statement()))
+        };
+        found
+            .filter(|(origin, key)| held(*origin) != Some(*key))
+            .collect()
     }
 
     pub(super) fn probed(
@@ -334,9 +365,7 @@ impl World {
                 continue;
             };
             let stale = node.records().find_map(|(origin, held)| {
-                let statement = held.record.statement();
-                let key = (origin, statement.instance, statement.version);
-                let born = self.born.get(&key)?;
+                let born = self.born.get(&key_of(origin, held.record.statement()))?;
                 (self.now - born > most).then(|| (origin, self.now - born))
             });
             if let Some((origin, age)) = stale {
