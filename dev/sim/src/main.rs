@@ -151,7 +151,10 @@ fn events(scale: &mut Scale) -> Result<(), String> {
     });
     println!(
         "\nmost: updates over the busiest adjacency, both directions together. others: digests, listings, acknowledgements, beyond those of a calm time.\n\
-         known by: from an announcement until the last server had it, of the slowest. differ: servers whose picture is another at the end."
+         known by: from an announcement until the last server had it, of the slowest. differ: servers whose picture is\n\
+         another at the end: those that the failure has cut off, and in the original's way all that nobody tells.\n\
+         A record is told at most twice on each adjacency, once in each direction; records: what servers had to say, one for each connector that\n\
+         they found down or up."
     );
     Ok(())
 }
@@ -172,10 +175,17 @@ fn show(outcome: &Outcome) {
         outcome.mail.1,
         outcome.mail.0
     );
-    if let Some(original) = outcome.original {
+    let ways = [
+        ("  the original's way", outcome.original),
+        ("  the same, a master dead", outcome.masterless),
+    ];
+    for (name, original) in ways {
+        let Some(original) = original else {
+            continue;
+        };
         println!(
             "{:<28} {:>9} {:>6} ms {:>9} {:>8} {:>8} {:>10} {:>5} {:>7} {:>6}",
-            "  the original's way",
+            name,
             "",
             original.converged,
             "",

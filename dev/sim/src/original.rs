@@ -129,7 +129,8 @@ pub fn flood(
 }
 
 /// The first server installed.
-fn master_of(topology: &Topology, server: ServerId) -> Option<ServerId> {
+#[must_use]
+pub fn master_of(topology: &Topology, server: ServerId) -> Option<ServerId> {
     let group = topology
         .server(server)
         .and_then(|server| topology.group(server.group));

@@ -5,7 +5,7 @@ use crate::network::{Network, Speed};
 use crate::original;
 use crate::plans::{self, Size};
 use crate::world::{Counts, World};
-use bridgehead_linkstate::path::{Scene, Table, has_alternative};
+use bridgehead_linkstate::path::{Route, Scene, Table, has_alternative};
 use bridgehead_linkstate::{Claim, ConnectorId, Links, ServerId, Target, Topology};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub struct Outcome {
     pub mail: (u64, u64),
     /// The original's way.
     pub original: Option<original::Cost>,
+    /// The same where the master of the one group that notices is dead.
+    pub masterless: Option<original::Cost>,
 }
 
 /// A large organisation at work.
@@ -139,6 +141,7 @@ impl Scale {
         };
         let mut lost = self.measure("a line is cut", 120, begin, &expected, &sources)?;
         lost.original = Some(original);
+        lost.masterless = self.without_master(&sources);
         for id in line {
             self.world.set_line(id, true);
         }
@@ -152,6 +155,15 @@ impl Scale {
         ));
         self.world.network.lost_per_mille = 0;
         Ok([lost, healed])
+    }
+
+    /// The original's way where one server notices, and the master of its group is dead; none if it is the master.
+    fn without_master(&self, sources: &[ServerId]) -> Option<original::Cost> {
+        let (topology, network) = (&self.world.topology, &self.world.network);
+        let source = sources.first()?;
+        let master = original::master_of(topology, *source).filter(|id| id != source)?;
+        let dead = [master].into();
+        Some(original::flood(topology, network, &[*source], &dead))
     }
 
     /// A bridgehead dies, and comes back.
@@ -271,6 +283,7 @@ impl Scale {
                 mail.iter().filter(|mail| mail.delayed).count() as u64,
             ),
             original: None,
+            masterless: None,
         })
     }
 
@@ -336,7 +349,7 @@ pub fn links_of(topology: &Topology, down: &[(ConnectorId, ServerId)]) -> Links 
 pub struct Speeds {
     /// All ways of one group, computed anew.
     pub full: [Duration; 2],
-    /// After one connector changed.
+    /// After one connector that the table uses changed.
     pub incremental: [Duration; 2],
 }
 
@@ -345,19 +358,24 @@ pub struct Speeds {
 pub fn speeds(topology: &Topology, rounds: usize, seed: u64) -> Speeds {
     let mut chance = Chance::new(seed);
     let groups: Vec<_> = topology.group_ids().collect();
-    let connectors: Vec<_> = topology.connector_ids().collect();
     let calm = Links::default();
     let scene = Scene::new(topology, &calm);
     let mut full = Vec::new();
     let mut incremental = Vec::new();
     for _ in 0..rounds {
-        let (Some(group), Some(connector)) = (chance.one_of(&groups), chance.one_of(&connectors))
-        else {
+        let (Some(group), Some(to)) = (chance.one_of(&groups), chance.one_of(&groups)) else {
             continue;
         };
         let begin = Instant::now();
         let mut table = Table::compute(&scene, *group);
         full.push(begin.elapsed());
+        // One that the table uses; most others change nothing.
+        let Route::Via(way) = table.route(&scene, *to, &[]) else {
+            continue;
+        };
+        let Some(connector) = chance.one_of(&way.path) else {
+            continue;
+        };
         let cut = calm.without(*connector);
         for (before, after) in [(&calm, &cut), (&cut, &calm)] {
             let (before, after) = (Scene::new(topology, before), Scene::new(topology, after));

@@ -34,7 +34,7 @@ pub struct Message {
     pub instance: u64,
     /// The fingerprint of the sender's topology.
     pub fingerprint: u64,
-    /// The number of the message; of an acknowledgement, that of the message it is for.
+    /// The number of the message; of an acknowledgement or a listing, that of the message it answers.
     pub number: u32,
     /// What it says.
     pub body: Body,

@@ -146,9 +146,9 @@ impl Session {
         heard
     }
 
-    /// The digest is compared as soon as may be.
-    pub(crate) fn compare_now(&mut self, now: Time) {
-        self.digest_at = now;
+    /// Digests are compared at this time, if not before.
+    pub(crate) fn compare_by(&mut self, time: Time) {
+        self.digest_at = self.digest_at.min(time);
     }
 
     /// Whether it is time to compare digests; the one of two neighbours whose name comes first asks regularly.

@@ -43,10 +43,9 @@ impl Node {
         }
         match message.body {
             Body::Digest { buckets, .. } => {
-                self.acknowledge(neighbour, message.number);
-                let parts = self.table.digest().differing(&buckets);
-                if parts != 0 {
-                    self.send_listing(neighbour, parts);
+                match self.table.digest().differing(&buckets) {
+                    0 => self.acknowledge(neighbour, message.number),
+                    parts => self.send_listing(neighbour, message.number, parts),
                 }
                 Ok(())
             }
@@ -54,7 +53,12 @@ impl Node {
                 parts,
                 partial,
                 versions,
-            } => self.compare(now, (neighbour, from), (parts, partial), &versions),
+            } => {
+                if let Some(session) = self.sessions.get_mut(&neighbour) {
+                    session.acknowledged(now, message.number);
+                }
+                self.compare(now, (neighbour, from), (parts, partial), &versions)
+            }
             Body::Want(names) => {
                 for name in names {
                     let known = self.topology.server_of_name(&name);
@@ -115,7 +119,7 @@ impl Node {
             }
         }
         if !wanted.is_empty() {
-            self.send(neighbour, Body::Want(wanted));
+            self.send_want(now, neighbour, wanted);
         }
         self.flush(now, neighbour);
         result

@@ -66,7 +66,7 @@ impl Node {
         };
         for other in others {
             if let Some(session) = self.sessions.get_mut(&other) {
-                session.compare_now(now);
+                session.compare_by(now);
             }
         }
     }
@@ -156,7 +156,8 @@ impl Node {
         self.push(neighbour, number, Body::Update(records.collect()));
     }
 
-    pub(super) fn send_listing(&mut self, neighbour: ServerId, parts: u16) {
+    /// The answer to a digest that differs; it acknowledges it.
+    pub(super) fn send_listing(&mut self, neighbour: ServerId, number: u32, parts: u16) {
         let mut versions: Vec<(Box<str>, Version)> = Vec::new();
         let mut octets = 0;
         let mut partial = false;
@@ -174,18 +175,19 @@ impl Node {
             partial,
             versions,
         };
-        self.send(neighbour, body);
+        self.push(neighbour, number, body);
     }
 
     pub(super) fn acknowledge(&mut self, neighbour: ServerId, number: u32) {
         self.push(neighbour, number, Body::Acknowledgement);
     }
 
-    /// Sends something that wants no acknowledgement.
-    pub(super) fn send(&mut self, neighbour: ServerId, body: Body) {
+    /// Asks for records; if they don't come, digests will show it.
+    pub(super) fn send_want(&mut self, now: Time, neighbour: ServerId, names: Vec<Box<str>>) {
         if let Some(session) = self.sessions.get_mut(&neighbour) {
             let number = session.number();
-            self.push(neighbour, number, body);
+            session.compare_by(now.after(self.settings.patience));
+            self.push(neighbour, number, Body::Want(names));
         }
     }
 
