@@ -236,8 +236,16 @@ impl Scale {
         let earlier = world.mail.len();
         let servers: Vec<ServerId> = world.topology.server_ids().collect();
         let start = world.now();
+        // Half of the mail begins where it happens: the rest of a large organisation hardly notices.
+        let near = world.topology.server_ids();
+        let is_near = |server: &ServerId| {
+            let mut sources = sources.iter();
+            sources.any(|source| source == server || world.topology.are_peers(*source, *server))
+        };
+        let near: Vec<ServerId> = near.filter(is_near).collect();
         for number in 0..2000_u64 {
-            let (from, to) = (self.chance.one_of(&servers), self.chance.one_of(&servers));
+            let begins = if number % 2 == 0 { &near } else { &servers };
+            let (from, to) = (self.chance.one_of(begins), self.chance.one_of(&servers));
             if let (Some(from), Some(to)) = (from, to) {
                 world.post(start + number * 10, *from, *to);
             }

@@ -217,6 +217,24 @@ fn two_servers_of_one_name_are_noticed() {
 }
 
 #[test]
+fn a_second_server_of_the_name_with_another_key_isnt_heard() {
+    let mut organisation = Organisation::new(&triangle());
+    let second = organisation.process_with("b1", 4711, 99, 123_456);
+    organisation.nodes.insert("b1".to_owned(), second);
+    organisation.cut("b1", "c1");
+    organisation.lose("b1", "b-c");
+    organisation.run(5);
+    assert!(!organisation.says("a1", "b-c") && !organisation.says("b2", "b-c"));
+    let reported = organisation.reported();
+    for server in ["a1", "b2"] {
+        let line = format!(
+            "{server}: b1 passed on a record of b1 that isn't taken: the seal is not of its key"
+        );
+        assert!(reported.contains(&line), "{reported:?}");
+    }
+}
+
+#[test]
 fn two_neighbours_of_one_name_are_noticed() {
     let mut organisation = Organisation::new(&triangle());
     let from_instance = |organisation: &mut Organisation, instance: u64| {

@@ -166,6 +166,10 @@ impl Organisation {
     }
 
     pub(crate) fn process_of(&mut self, name: &str, instance: u64, epoch: u64) -> Node {
+        self.process_with(name, instance, epoch, secret(name))
+    }
+
+    pub(crate) fn process_with(&mut self, name: &str, instance: u64, epoch: u64, key: u64) -> Node {
         self.instances.insert(name.to_owned(), instance);
         let identity = Identity {
             server: name.into(),
@@ -173,7 +177,7 @@ impl Organisation {
             epoch,
         };
         let keys = (
-            Arc::new(Key(secret(name))) as Arc<dyn Signer>,
+            Arc::new(Key(key)) as Arc<dyn Signer>,
             Arc::new(self.keys.clone()) as Arc<dyn Verifier>,
         );
         let (settings, topology) = (Arc::clone(&self.settings), Arc::clone(&self.topology));
