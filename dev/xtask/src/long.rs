@@ -61,6 +61,29 @@ pub(crate) struct Simulate {
     from: Option<u64>,
 }
 
+/// `cargo xtask simulate-routing`.
+#[derive(Debug, Args)]
+pub(crate) struct SimulateRouting {
+    /// The seed of the large organisation
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The seed of the first random scenario; a random one if none is given
+    #[arg(long)]
+    from: Option<u64>,
+    /// How many random scenarios
+    #[arg(long, default_value_t = 10_000)]
+    scenarios: u64,
+    /// Servers of the large organisation; 0: only the random scenarios
+    #[arg(long, default_value_t = 10_000)]
+    servers: u64,
+    /// Its routing groups
+    #[arg(long, default_value_t = 2000)]
+    groups: u64,
+    /// Its connectors, each direction counted
+    #[arg(long, default_value_t = 10_000)]
+    connectors: u64,
+}
+
 /// Kills the server again and again.
 pub(crate) fn crash_test(options: &CrashTest) -> Result<()> {
     let binary = build_binary()?;
@@ -144,6 +167,31 @@ pub(crate) fn simulate(options: &Simulate) -> Result<()> {
         .env("CRASH_POINTS", options.crash_points.to_string());
     if let Some(seeds) = options.seeds {
         command.env("SEEDS", seeds.to_string());
+    }
+    step::run(&mut command)
+}
+
+/// Simulates link state and routing.
+pub(crate) fn simulate_routing(options: &SimulateRouting) -> Result<()> {
+    let from = options.from.unwrap_or_else(|| fresh_seed() >> 16);
+    let mut command = cargo(&[
+        "run",
+        "--quiet",
+        "--profile",
+        "bench",
+        "--package",
+        "bridgehead-sim",
+        "--",
+    ]);
+    for (name, value) in [
+        ("--seed", options.seed),
+        ("--from", from),
+        ("--scenarios", options.scenarios),
+        ("--servers", options.servers),
+        ("--groups", options.groups),
+        ("--connectors", options.connectors),
+    ] {
+        command.args([name, &value.to_string()]);
     }
     step::run(&mut command)
 }

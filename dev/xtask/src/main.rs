@@ -39,6 +39,8 @@ enum Command {
     Fuzz(long::Fuzz),
     /// The queue against a fault-injecting disk, with fresh seeds
     Simulate(long::Simulate),
+    /// Link state and routing: random scenarios, and what failures cost in an organisation of ten thousand servers
+    SimulateRouting(long::SimulateRouting),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::BenchDirectory => long::bench_directory(),
         Command::Fuzz(options) => long::fuzz(options),
         Command::Simulate(options) => long::simulate(options),
+        Command::SimulateRouting(options) => long::simulate_routing(options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
