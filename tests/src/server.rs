@@ -246,7 +246,12 @@ impl Server {
 
     /// Messages in the queue.
     pub fn queued(&self) -> u64 {
-        self.ask(&["queue", "list"])["messages"].as_u64().unwrap()
+        // After a start the list grows until the queue is read.
+        let list = wait::until("a queue that is read", || {
+            let list = self.ask(&["queue", "list"]);
+            list["reading"].is_null().then_some(list)
+        });
+        list["messages"].as_u64().unwrap()
     }
 
     /// Waits until nothing is queued.
