@@ -233,6 +233,24 @@ proptest! {
 }
 
 #[test]
+fn a_group_loses_its_way_although_a_lost_one_seemed_to_support_it() {
+    // g3 by g1 and g0's only way out; g2 becomes as good in the moment in which it is lost itself.
+    let topology = topology(5, &[(0, 4, 1), (4, 1, 1), (4, 2, 1), (1, 3, 1), (2, 3, 1)]);
+    let [to_g2, g1_g3, g2_g3] = ["c02", "c03", "c04"].map(|name| connector(&topology, name));
+    let before = links(&topology, &[(g2_g3, false, 1)]);
+    let after = links(&topology, &[(to_g2, true, 0), (g1_g3, true, 0)]);
+    let (before, after) = (
+        Scene::new(&topology, &before),
+        Scene::new(&topology, &after),
+    );
+    let mut table = Table::compute(&before, group(&topology, 0));
+    assert_eq!(table.distance(group(&topology, 3)), Some((3, 3)));
+    table.update(&before, &after);
+    assert_eq!(table.distance(group(&topology, 3)), None);
+    assert_eq!(table, Table::compute(&after, group(&topology, 0)));
+}
+
+#[test]
 fn equal_ways_share_by_weight() {
     // Two ways of cost 2 and two hops, one of cost 2 and one hop from g2 on.
     let topology = topology(4, &[(0, 1, 1), (0, 2, 1), (1, 3, 1), (2, 3, 1)]);
