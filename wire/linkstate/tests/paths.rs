@@ -126,6 +126,29 @@ fn placed(
     placed
 }
 
+/// Follows changes of the links, and computes anew beside it.
+fn follow(topology: &Topology, changes: &[Vec<(prop::sample::Index, bool, u8)>]) {
+    let own = group(topology, 0);
+    let mut before = Links::default();
+    let mut table = Table::compute(&Scene::new(topology, &before), own);
+    let mut steps: Vec<Links> = changes
+        .iter()
+        .map(|states| links(topology, &placed(topology, states)))
+        .collect();
+    // Each way out is lost once.
+    for id in &topology.group(own).unwrap().ways_out {
+        steps.push(links(topology, &[(*id, true, 0)]));
+    }
+    for after in steps {
+        table.update(
+            &Scene::new(topology, &before),
+            &Scene::new(topology, &after),
+        );
+        assert_eq!(table, Table::compute(&Scene::new(topology, &after), own));
+        before = after;
+    }
+}
+
 proptest! {
     #[test]
     fn the_best_of_all_ways_is_taken(
@@ -181,16 +204,17 @@ proptest! {
         ways in ways(7),
         changes in prop::collection::vec(states(), 1..8),
     ) {
-        let topology = topology(7, &ways);
-        let own = group(&topology, 0);
-        let mut links_now = Links::default();
-        let mut table = Table::compute(&Scene::new(&topology, &links_now), own);
-        for states in changes {
-            let next = links(&topology, &placed(&topology, &states));
-            table.update(&Scene::new(&topology, &links_now), &Scene::new(&topology, &next));
-            prop_assert_eq!(&table, &Table::compute(&Scene::new(&topology, &next), own));
-            links_now = next;
-        }
+        follow(&topology(7, &ways), &changes);
+    }
+
+    #[test]
+    fn so_it_does_where_a_change_touches_many_groups(
+        ways in prop::collection::vec((0..60_usize, 0..60_usize, 1u32..5), 60..150),
+        changes in prop::collection::vec(states(), 1..8),
+    ) {
+        // One way out of the own group, so that its loss is everybody's.
+        let ways = ways.into_iter().filter(|(from, _, _)| *from != 0).chain([(0, 1, 1)]);
+        follow(&topology(60, &ways.collect::<Vec<_>>()), &changes);
     }
 
     #[test]
