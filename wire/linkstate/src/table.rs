@@ -103,7 +103,7 @@ impl Table {
         let left = judge
             .max_age
             .checked_sub(Duration::from_millis(u64::from(age)) + HOP_AGE);
-        let Some(left) = left.filter(|left| !left.is_zero()) else {
+        let Some(left) = left else {
             return Ok((id, Offer::Known, Vec::new()));
         };
         if own {

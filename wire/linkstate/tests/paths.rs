@@ -126,6 +126,29 @@ fn placed(
     placed
 }
 
+/// Follows changes of the links, and computes anew beside it.
+fn follow(topology: &Topology, changes: &[Vec<(prop::sample::Index, bool, u8)>]) {
+    let own = group(topology, 0);
+    let mut before = Links::default();
+    let mut table = Table::compute(&Scene::new(topology, &before), own);
+    let mut steps: Vec<Links> = changes
+        .iter()
+        .map(|states| links(topology, &placed(topology, states)))
+        .collect();
+    // Each way out is lost once.
+    for id in &topology.group(own).unwrap().ways_out {
+        steps.push(links(topology, &[(*id, true, 0)]));
+    }
+    for after in steps {
+        table.update(
+            &Scene::new(topology, &before),
+            &Scene::new(topology, &after),
+        );
+        assert_eq!(table, Table::compute(&Scene::new(topology, &after), own));
+        before = after;
+    }
+}
+
 proptest! {
     #[test]
     fn the_best_of_all_ways_is_taken(
@@ -181,16 +204,17 @@ proptest! {
         ways in ways(7),
         changes in prop::collection::vec(states(), 1..8),
     ) {
-        let topology = topology(7, &ways);
-        let own = group(&topology, 0);
-        let mut links_now = Links::default();
-        let mut table = Table::compute(&Scene::new(&topology, &links_now), own);
-        for states in changes {
-            let next = links(&topology, &placed(&topology, &states));
-            table.update(&Scene::new(&topology, &links_now), &Scene::new(&topology, &next));
-            prop_assert_eq!(&table, &Table::compute(&Scene::new(&topology, &next), own));
-            links_now = next;
-        }
+        follow(&topology(7, &ways), &changes);
+    }
+
+    #[test]
+    fn so_it_does_where_a_change_touches_many_groups(
+        ways in prop::collection::vec((0..60_usize, 0..60_usize, 1u32..5), 60..150),
+        changes in prop::collection::vec(states(), 1..8),
+    ) {
+        // One way out of the own group, so that its loss is everybody's.
+        let ways = ways.into_iter().filter(|(from, _, _)| *from != 0).chain([(0, 1, 1)]);
+        follow(&topology(60, &ways.collect::<Vec<_>>()), &changes);
     }
 
     #[test]
@@ -230,6 +254,24 @@ proptest! {
             prop_assert_eq!(has_alternative(&topology, &calm, id), table.distance(one.to).is_some());
         }
     }
+}
+
+#[test]
+fn a_group_loses_its_way_although_a_lost_one_seemed_to_support_it() {
+    // g3 by g1 and g0's only way out; g2 becomes as good in the moment in which it is lost itself.
+    let topology = topology(5, &[(0, 4, 1), (4, 1, 1), (4, 2, 1), (1, 3, 1), (2, 3, 1)]);
+    let [to_g2, g1_g3, g2_g3] = ["c02", "c03", "c04"].map(|name| connector(&topology, name));
+    let before = links(&topology, &[(g2_g3, false, 1)]);
+    let after = links(&topology, &[(to_g2, true, 0), (g1_g3, true, 0)]);
+    let (before, after) = (
+        Scene::new(&topology, &before),
+        Scene::new(&topology, &after),
+    );
+    let mut table = Table::compute(&before, group(&topology, 0));
+    assert_eq!(table.distance(group(&topology, 3)), Some((3, 3)));
+    table.update(&before, &after);
+    assert_eq!(table.distance(group(&topology, 3)), None);
+    assert_eq!(table, Table::compute(&after, group(&topology, 0)));
 }
 
 #[test]

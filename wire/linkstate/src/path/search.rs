@@ -8,6 +8,9 @@ use crate::topology::{ConnectorId, GroupId, Topology};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
+/// So many groups are mended one by one, whatever share of all they are.
+const MANY: usize = 16;
+
 /// How a group is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Label {
@@ -78,11 +81,16 @@ fn settle(
         }
         let ways = topology.group(group).map(|group| group.ways_out.as_slice());
         for id in ways.unwrap_or_default() {
-            if let (Some(connector), Some(cost)) = (topology.connector(*id), cost(*id)) {
-                let beyond = found.along(*id, cost);
-                if beyond < label(labels, connector.to) {
-                    border.push(Reverse((beyond, connector.to.0)));
-                }
+            let Some(connector) = topology.connector(*id) else {
+                continue;
+            };
+            // Nothing costs less than configured: most connectors need no look at their state.
+            let known = label(labels, connector.to);
+            if found.along(*id, connector.cost) < known
+                && let Some(cost) = cost(*id)
+                && found.along(*id, cost) < known
+            {
+                border.push(Reverse((found.along(*id, cost), connector.to.0)));
             }
         }
     }
@@ -99,7 +107,12 @@ pub(super) fn repair(
         &impl Fn(ConnectorId) -> Option<u32>,
     ),
 ) {
-    let lost = whose_label_falls(topology, own, labels, changed, (before, after));
+    let Some(lost) = whose_label_falls(topology, own, labels, changed, (before, after)) else {
+        for (label, anew) in labels.iter_mut().zip(full(topology, own, after)) {
+            *label = anew;
+        }
+        return;
+    };
     for group in &lost {
         if let Some(label) = labels.get_mut(group.place()) {
             *label = Label::UNREACHED;
@@ -128,7 +141,7 @@ pub(super) fn repair(
     settle(topology, labels, &mut border, after);
 }
 
-/// The groups whose label nothing supports any more.
+/// The groups whose label nothing supports any more; none if they are so many that it is quicker to begin anew.
 fn whose_label_falls(
     topology: &Topology,
     own: GroupId,
@@ -138,15 +151,19 @@ fn whose_label_falls(
         &impl Fn(ConnectorId) -> Option<u32>,
         &impl Fn(ConnectorId) -> Option<u32>,
     ),
-) -> BTreeSet<GroupId> {
+) -> Option<Vec<GroupId>> {
     let supports = |id: ConnectorId, cost: &dyn Fn(ConnectorId) -> Option<u32>| {
         let connector = topology.connector(id)?;
-        let from = label(labels, connector.from);
-        let beyond = from.is_reached().then(|| cost(id))?;
-        let supported = from.along(id, beyond?) == label(labels, connector.to);
-        (supported && connector.to != own).then_some(connector.to)
+        let (from, to) = (label(labels, connector.from), label(labels, connector.to));
+        // Looking up the cost takes longest.
+        if !from.is_reached() || to.hops != from.hops.saturating_add(1) {
+            return None;
+        }
+        let supported = from.along(id, cost(id)?) == to && connector.to != own;
+        supported.then_some(connector.to)
     };
-    let mut lost = BTreeSet::new();
+    let mut lost = Vec::new();
+    let mut is_lost = vec![false; labels.len()];
     let mut doubtful: Vec<GroupId> = changed
         .iter()
         .filter_map(|id| supports(*id, before))
@@ -157,17 +174,28 @@ fn whose_label_falls(
         };
         let stands = |id: &ConnectorId| {
             let from = topology.connector(*id).map(|connector| connector.from);
-            from.is_some_and(|from| !lost.contains(&from)) && supports(*id, after).is_some()
+            let from_stands = from.is_some_and(|from| !marked(&is_lost, from));
+            from_stands && supports(*id, after).is_some()
         };
-        if lost.contains(&group) || known.ways_in.iter().any(stands) {
+        if marked(&is_lost, group) || known.ways_in.iter().any(stands) {
             continue;
         }
-        lost.insert(group);
+        if let Some(mark) = is_lost.get_mut(group.place()) {
+            *mark = true;
+        }
+        lost.push(group);
+        if lost.len() > MANY.max(labels.len() / 4) {
+            return None;
+        }
         // Also whom it seems to support since the change: that counts no more either.
         let ways = known.ways_out.iter();
         doubtful.extend(ways.filter_map(|id| supports(*id, before).or(supports(*id, after))));
     }
-    lost
+    Some(lost)
+}
+
+fn marked(marks: &[bool], group: GroupId) -> bool {
+    marks.get(group.place()).is_some_and(|mark| *mark)
 }
 
 /// The path to a group by its label.

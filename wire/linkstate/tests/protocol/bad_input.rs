@@ -138,6 +138,12 @@ fn replays_change_nothing_even_after_the_record_has_aged_out() {
             .values()
             .all(|node| node.records().count() == 0)
     );
+    offer(&mut organisation, "c1", "b1", old.clone()).unwrap();
+    assert!(!organisation.says("a1", "b-c"));
+    // Nor after another topology came into force.
+    let mut other = triangle();
+    other.connectors[0].cost = 7;
+    organisation.reconfigure(&other, None);
     offer(&mut organisation, "c1", "b1", old).unwrap();
     assert!(!organisation.says("a1", "b-c"));
 }
@@ -282,6 +288,53 @@ fn twins_dont_flood_the_organisation() {
     let by_b1 = answers.iter().filter(|((from, _), _)| from == "b1");
     let most = by_b1.map(|(_, count)| *count).max().unwrap_or(0);
     assert!(most <= 20, "{answers:?}");
+}
+
+#[test]
+fn a_member_that_talks_all_the_time_is_passed_on_once_a_second() {
+    let mut organisation = Organisation::new(&triangle());
+    organisation.stop("b1");
+    organisation.sent.clear();
+    for number in 1..=200 {
+        let words = statement("b1", 100, number, &[]);
+        offer(&mut organisation, "c1", "b1", words).unwrap();
+        organisation.run_millis(50);
+    }
+    organisation.run(2);
+    let updates = organisation.updates();
+    let to_a2 = updates[&("a1".to_owned(), "a2".to_owned())];
+    assert!((10..=12).contains(&to_a2), "{updates:?}");
+    let b1 = organisation.topology.server_of_name("b1").unwrap();
+    let held = organisation.nodes["a2"].record(b1).unwrap();
+    assert_eq!(held.record.statement().version.sequence, 200);
+}
+
+#[test]
+fn words_in_this_servers_name_are_answered_even_just_after_it_spoke() {
+    let mut organisation = Organisation::new(&triangle());
+    organisation.cut("a1", "b1");
+    organisation.lose("a1", "a-b");
+    // Whoever has its key says that all is well, just when it has said something itself.
+    let a1 = organisation.topology.server_of_name("a1").unwrap();
+    let of_a1 = |organisation: &Organisation| {
+        let held = organisation.nodes["c2"].record(a1).unwrap();
+        held.record.statement().version
+    };
+    let epoch = of_a1(&organisation).epoch;
+    organisation.stop("a1");
+    organisation.start("a1");
+    organisation.lose("a1", "a-b");
+    let words = statement("a1", epoch + 1000, 1, &[]);
+    offer(&mut organisation, "c1", "a1", words).unwrap();
+    let now = organisation.now;
+    let connector = organisation.connector("a-b");
+    let target = bridgehead_linkstate::Target::Connector(connector);
+    let outcome = bridgehead_linkstate::Outcome::Fails;
+    let node = organisation.nodes.get_mut("a1").unwrap();
+    node.note_link(now, target, outcome);
+    organisation.run(5);
+    assert_eq!(of_a1(&organisation).epoch, epoch + 1001);
+    assert!(organisation.says("c2", "a-b"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What counts as down, for whom, and what is worth saying.
 
 use crate::organisation::{Organisation, plan, triangle};
-use bridgehead_linkstate::{Outcome, Target};
+use bridgehead_linkstate::{Claim, Links, Outcome, Target};
 use std::time::Duration;
 
 #[test]
@@ -126,6 +126,49 @@ fn one_server_that_cant_reach_another_takes_nothing_out() {
     organisation.run(600);
     assert_eq!(organisation.down(), Vec::<String>::new());
     assert!(organisation.nodes["c1"].links().out().next().is_none());
+}
+
+#[test]
+fn where_everybody_complains_of_everybody_nobody_is_believed() {
+    let topology = bridgehead_linkstate::Topology::build(&triangle()).unwrap();
+    let [a1, a2] = ["a1", "a2"].map(|name| topology.server_of_name(name).unwrap());
+    let complaint = |of| {
+        [Claim {
+            target: Target::Peer(of),
+            down: true,
+            surcharge: 0,
+        }]
+    };
+    let (of_a1, of_a2) = (complaint(a1), complaint(a2));
+    let one = Links::derive(&topology, [(a2, &of_a1[..])].into_iter());
+    assert_eq!(one.out().collect::<Vec<_>>(), [a1]);
+    let both = [(a2, &of_a1[..]), (a1, &of_a2[..])];
+    assert!(Links::derive(&topology, both.into_iter()).is_calm());
+}
+
+#[test]
+fn a_link_that_is_only_held_down_is_let_up_when_it_is_the_only_way() {
+    let mut organisation = Organisation::new(&triangle());
+    // It comes and goes every few seconds, until it is held.
+    for _ in 0..4 {
+        organisation.cut("a1", "b1");
+        organisation.lose("a1", "a-b");
+        organisation.heal("a1", "b1");
+        organisation.run(8);
+    }
+    assert!(organisation.says("c2", "a-b"));
+    let lost = |organisation: &Organisation| {
+        let mut watches = organisation.nodes["a1"].watches();
+        watches.any(|(_, watch)| watch.is_lost())
+    };
+    assert!(!lost(&organisation));
+    organisation.cut("a1", "c1");
+    organisation.lose("a1", "a-c");
+    organisation.lose("c1", "c-a");
+    organisation.run(5);
+    for server in ["a2", "b2", "c2"] {
+        assert!(!organisation.says(server, "a-b"), "{server}");
+    }
 }
 
 #[test]
