@@ -87,8 +87,6 @@ pub(super) async fn converse(
     id: SessionId,
     _seat: Seat,
 ) {
-    // Replies are gathered by us; to hold them back any longer only costs time.
-    let _ = stream.set_nodelay(true);
     let networks = &rules.settings.relay_from;
     let client = Client {
         address: Some(address),
