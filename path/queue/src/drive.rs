@@ -202,6 +202,8 @@ fn tidy(shared: &Shared) {
 /// waits for is found at the end of the doze, and nobody had to wake it for that.
 fn wait(shared: &Shared, pace: &mut Pace) -> bool {
     let mut gather = shared.gather.lock();
+    // Who was answered just now can't be among them.
+    pace.came = gather.company;
     doze(shared, &mut gather);
     if gather.is_empty() && !gather.closed {
         gather.asleep = true;
@@ -222,7 +224,7 @@ fn wait(shared: &Shared, pace: &mut Pace) -> bool {
 /// Waits a moment for more clients: one sync for many of them costs each less.
 fn keep_company(shared: &Shared, gather: &mut MutexGuard<'_, Gather>, pace: &Pace) {
     let end = Instant::now() + pace.patience();
-    let enough = pace.enough(gather.company);
+    let enough = pace.enough();
     gather.wanted = enough;
     while gather.company < enough && !gather.closed {
         if shared.wake.wait_until(gather, end).timed_out() {
@@ -242,6 +244,8 @@ struct Pace {
     /// How long the last commit took, and how many clients were in it.
     took: Duration,
     answered: usize,
+    /// How many came while it ran.
+    came: usize,
 }
 
 impl Pace {
@@ -253,11 +257,11 @@ impl Pace {
     }
 
     /// Those who were answered last may come again, beside those who came meanwhile.
-    fn enough(&self, came: usize) -> usize {
+    fn enough(&self) -> usize {
         if self.took < SLOW {
             return COMPANY_ENOUGH;
         }
-        self.answered.saturating_add(came).min(SLOW_ENOUGH_MAX)
+        self.answered.saturating_add(self.came).min(SLOW_ENOUGH_MAX)
     }
 
     fn is_worth_a_try(&mut self) -> bool {
@@ -293,16 +297,16 @@ mod tests {
     #[test]
     fn a_slow_disk_is_worth_a_longer_wait_for_all_who_were_there() {
         let mut pace = Pace::default();
-        pace.answered = 300;
+        (pace.answered, pace.came) = (300, 100);
         assert_eq!(pace.patience(), COMPANY_WAIT);
-        assert_eq!(pace.enough(100), COMPANY_ENOUGH);
+        assert_eq!(pace.enough(), COMPANY_ENOUGH);
         pace.took = Duration::from_millis(10);
         assert_eq!(pace.patience(), Duration::from_millis(5));
-        assert_eq!(pace.enough(100), 400);
+        assert_eq!(pace.enough(), 400);
         pace.took = Duration::from_secs(10);
         pace.answered = usize::MAX;
         assert_eq!(pace.patience(), SLOW_WAIT_MAX);
-        assert_eq!(pace.enough(100), SLOW_ENOUGH_MAX);
+        assert_eq!(pace.enough(), SLOW_ENOUGH_MAX);
     }
 
     #[test]
