@@ -165,20 +165,13 @@ fn passing_on(next_hop: SocketAddr) -> Organization {
         .smart_host("out", "*", next_hop)
 }
 
-fn started(binary: &Path, organization: &Organization, wrapper: &[&str]) -> Server {
-    let mut server = Server::prepare(binary, "");
-    server.run(wrapper);
-    server.apply(organization);
-    server
-}
-
 /// Bridgehead for a scenario.
 pub fn bridgehead(binary: &Path, scenario: Scenario, sink: &SmtpSink) -> Server {
     let next_hop = match scenario {
         Scenario::Accept => tools::nobody(),
         Scenario::Relay => sink.address(),
     };
-    started(binary, &passing_on(next_hop), &[])
+    Server::start_binary(binary, &passing_on(next_hop))
 }
 
 /// Postfix for a scenario, set up to be fast.
@@ -220,7 +213,7 @@ pub fn one_and_four(binary: &Path, messages: u64, rounds: usize) -> (f64, f64) {
         .unwrap();
     }
     let organization = passing_on(tools::nobody()).with(&four);
-    let server = started(binary, &organization, &[]);
+    let server = Server::start_binary(binary, &organization);
     let cell = Cell::new(Scenario::Accept, 48, 1024, messages);
     let one = [server.inbound()];
     let four = ["in1", "in2", "in3", "in4"].map(|name| server.address(name));

@@ -1,6 +1,11 @@
 //! The generator against the sink, and against servers that misbehave: what was counted must be what happened.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 use bridgehead_load::{Connections, Pipelining, Plan, Sink, run};
 use std::io::{Read, Write};

@@ -35,6 +35,9 @@ pub(crate) struct Bench {
     /// Skip what takes long: 10 sessions, 100 KiB, and idle sessions
     #[arg(long)]
     quick: bool,
+    /// Measure only these: accept, relay, syncs, virtual-servers, slow-disk, idle
+    #[arg(long, value_name = "PARTS")]
+    only: Option<String>,
 }
 
 /// `cargo xtask fuzz`.
@@ -112,6 +115,9 @@ pub(crate) fn bench(options: &Bench) -> Result<()> {
     }
     if options.quick {
         command.arg("--quick");
+    }
+    if let Some(only) = &options.only {
+        command.args(["--only", only]);
     }
     step::run(&mut command)
 }

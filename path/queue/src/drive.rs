@@ -22,12 +22,15 @@ use std::time::{Duration, Instant};
 /// How long the committer pauses after a commit failed before it tries what must not be lost again.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// How long a commit waits for company: half of what the last commit took, between these.
-const COMPANY_WAIT_MIN: Duration = Duration::from_micros(500);
-const COMPANY_WAIT_MAX: Duration = Duration::from_millis(10);
-/// With so many clients it doesn't wait any longer, or with all that were there lately if those are more, but never for more than that.
+/// How long a commit waits for company, and with how many clients it doesn't wait any longer: on a quick disk more of either leaves
+/// the processors idle, which costs more than the syncs it saves.
+const COMPANY_WAIT: Duration = Duration::from_micros(500);
 const COMPANY_ENOUGH: usize = 48;
-const COMPANY_MOST: usize = 1_024;
+/// Where a commit takes longer than this, who misses it waits for two: then it is worth half the time of the last one to have all
+/// who were there lately.
+const SLOW: Duration = Duration::from_millis(3);
+const SLOW_WAIT_MAX: Duration = Duration::from_millis(10);
+const SLOW_ENOUGH_MAX: usize = 1_024;
 /// With fewer clients the wait wasn't worth it.
 const COMPANY_WORTH: usize = 6;
 /// Commits without a wait after one that wasn't worth it, and after many.
@@ -238,6 +241,8 @@ fn tidy(shared: &Shared) {
 /// waits for is found at the end of the doze, and nobody had to wake it for that.
 fn wait(shared: &Shared, pace: &mut Pace) -> bool {
     let mut gather = shared.gather.lock();
+    // Who was answered just now can't be among them.
+    pace.came = gather.company;
     doze(shared, &mut gather);
     if gather.is_empty() && !gather.closed {
         gather.asleep = true;
@@ -258,7 +263,7 @@ fn wait(shared: &Shared, pace: &mut Pace) -> bool {
 /// Waits a moment for more clients: one sync for many of them costs each less.
 fn keep_company(shared: &Shared, gather: &mut MutexGuard<'_, Gather>, pace: &Pace) {
     let end = Instant::now() + pace.patience();
-    let enough = pace.enough(gather.company);
+    let enough = pace.enough();
     gather.wanted = enough;
     while gather.company < enough && !gather.closed {
         if shared.wake.wait_until(gather, end).timed_out() {
@@ -278,17 +283,24 @@ struct Pace {
     /// How long the last commit took, and how many clients were in it.
     took: Duration,
     answered: usize,
+    /// How many came while it ran.
+    came: usize,
 }
 
 impl Pace {
     fn patience(&self) -> Duration {
-        (self.took / 2).clamp(COMPANY_WAIT_MIN, COMPANY_WAIT_MAX)
+        if self.took < SLOW {
+            return COMPANY_WAIT;
+        }
+        (self.took / 2).min(SLOW_WAIT_MAX)
     }
 
     /// Those who were answered last may come again, beside those who came meanwhile.
-    fn enough(&self, came: usize) -> usize {
-        let all = self.answered.saturating_add(came);
-        all.clamp(COMPANY_ENOUGH, COMPANY_MOST)
+    fn enough(&self) -> usize {
+        if self.took < SLOW {
+            return COMPANY_ENOUGH;
+        }
+        self.answered.saturating_add(self.came).min(SLOW_ENOUGH_MAX)
     }
 
     fn is_worth_a_try(&mut self) -> bool {
@@ -324,16 +336,16 @@ mod tests {
     #[test]
     fn a_slow_disk_is_worth_a_longer_wait_for_all_who_were_there() {
         let mut pace = Pace::default();
-        assert_eq!(pace.patience(), COMPANY_WAIT_MIN);
-        assert_eq!(pace.enough(10), COMPANY_ENOUGH);
+        (pace.answered, pace.came) = (300, 100);
+        assert_eq!(pace.patience(), COMPANY_WAIT);
+        assert_eq!(pace.enough(), COMPANY_ENOUGH);
         pace.took = Duration::from_millis(10);
-        pace.answered = 300;
         assert_eq!(pace.patience(), Duration::from_millis(5));
-        assert_eq!(pace.enough(100), 400);
+        assert_eq!(pace.enough(), 400);
         pace.took = Duration::from_secs(10);
         pace.answered = usize::MAX;
-        assert_eq!(pace.patience(), COMPANY_WAIT_MAX);
-        assert_eq!(pace.enough(100), COMPANY_MOST);
+        assert_eq!(pace.patience(), SLOW_WAIT_MAX);
+        assert_eq!(pace.enough(), SLOW_ENOUGH_MAX);
     }
 
     #[test]

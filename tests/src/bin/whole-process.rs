@@ -4,7 +4,7 @@ use bridgehead_load::{Connections, Pipelining};
 use bridgehead_tests::measure::{self, Cell, Figure, Floor, Scenario, SmtpSink};
 use bridgehead_tests::postfix::Postfix;
 use bridgehead_tests::{Server, tools};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -31,9 +31,32 @@ struct Options {
     /// Leave out 10 sessions, 100 KiB, and idle sessions
     #[arg(long)]
     quick: bool,
+    /// Measure only these
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
     /// Idle sessions of each kind
-    #[arg(long, default_value_t = 9_000)]
+    #[arg(long, default_value_t = 10_000)]
     idle: usize,
+}
+
+/// A part of the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Accept,
+    Relay,
+    Syncs,
+    VirtualServers,
+    SlowDisk,
+    Idle,
+}
+
+impl Options {
+    fn wants(&self, part: Part) -> bool {
+        match self.only.is_empty() {
+            true => !(self.quick && part == Part::Idle),
+            false => self.only.contains(&part),
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -56,14 +79,16 @@ fn main() -> ExitCode {
             false
         }
     };
-    for scenario in [Scenario::Accept, Scenario::Relay] {
-        table(&options, scenario, peer);
-    }
-    syncs(&options);
-    virtual_servers(&options);
-    slow_disk(&options);
-    if !options.quick {
-        idle(&options);
+    let parts: [(Part, &dyn Fn()); 6] = [
+        (Part::Accept, &|| table(&options, Scenario::Accept, peer)),
+        (Part::Relay, &|| table(&options, Scenario::Relay, peer)),
+        (Part::Syncs, &|| syncs(&options)),
+        (Part::VirtualServers, &|| virtual_servers(&options)),
+        (Part::SlowDisk, &|| slow_disk(&options)),
+        (Part::Idle, &|| idle(&options)),
+    ];
+    for (_, measure) in parts.iter().filter(|(part, _)| options.wants(*part)) {
+        measure();
     }
     ExitCode::SUCCESS
 }

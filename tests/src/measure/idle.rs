@@ -1,8 +1,8 @@
 //! What sessions cost that say nothing: thousands of them, in clear and inside TLS.
 
-use super::started;
 use crate::organization::Organization;
 use crate::process::resident;
+use crate::server::Server;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
@@ -27,7 +27,7 @@ pub fn idle(binary: &Path, sessions: usize) -> Idle {
         "[[virtual-server]]\nname = \"inside\"\nserver = \"mail1\"\nrole = \"submission\"\n\
          listen = [\"127.0.0.1:0\"]\nimplicit-tls = true\n{limits}"
     ));
-    let server = started(binary, &organization, &[]);
+    let server = Server::start_binary(binary, &organization);
     let pid = server.process_id();
     let each = |before: u64| (settled(pid).saturating_sub(before)) / sessions as u64;
     let before = settled(pid);
@@ -38,7 +38,7 @@ pub fn idle(binary: &Path, sessions: usize) -> Idle {
     drop(open);
     // A server of its own, so that memory which is given back late doesn't hide what the others take.
     drop(server);
-    let server = started(binary, &organization, &[]);
+    let server = Server::start_binary(binary, &organization);
     let pid = server.process_id();
     let configuration = Arc::new(trusting());
     let address = server.address("inside");

@@ -5,7 +5,7 @@
 
 use super::World;
 use super::accept::{Phase, Rules, Seat, ServerState};
-use super::stream::Stream;
+use super::stream::{KEPT_OCTETS, Stream};
 use crate::judge::{self, Asker};
 use crate::settings::TlsMode;
 use bridgehead_mail::{Envelope, Event, EventKind, MessageId, Refusal, SessionId, Timestamp};
@@ -26,7 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{Instrument, Span};
 
 /// Room for one read: commands and small messages, more than that, the content of a large message.
-const READ_OCTETS: usize = 2 * 1024;
+const READ_OCTETS: usize = KEPT_OCTETS;
 const READ_OCTETS_MORE: usize = 16 * 1024;
 const READ_OCTETS_LARGE: usize = 128 * 1024;
 
@@ -87,8 +87,6 @@ pub(super) async fn converse(
     id: SessionId,
     _seat: Seat,
 ) {
-    // Replies are gathered by us; to hold them back any longer only costs time.
-    let _ = stream.set_nodelay(true);
     let networks = &rules.settings.relay_from;
     let client = Client {
         address: Some(address),

@@ -71,6 +71,8 @@ fn listen(wanted: SocketAddr, name: &str) -> io::Result<Bound> {
         socket.set_only_v6(true)?;
     }
     socket.set_nonblocking(true)?;
+    // Replies are gathered by us; to hold them back any longer only costs time. What is accepted inherits it (tcp(7)).
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&wanted.into())?;
     socket.listen(BACKLOG)?;
     let listener = TcpListener::from_std(socket.into())?;

@@ -21,7 +21,7 @@ const LINGER_OCTETS_MAX: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// An input buffer of this size is kept while a session waits: to make one for each command costs more than it saves.
-const KEPT_OCTETS: usize = 2 * 1024;
+pub(super) const KEPT_OCTETS: usize = 2 * 1024;
 
 /// A connection.
 pub(super) enum Stream {
@@ -43,7 +43,7 @@ impl Stream {
                 Self::Tls(stream) => pin!(stream.read_buf(input)).poll(context),
                 Self::Gone => Poll::Ready(Ok(0)),
             };
-            if polled.is_pending() && input.is_empty() && room > KEPT_OCTETS {
+            if polled.is_pending() && input.is_empty() && input.capacity() > KEPT_OCTETS {
                 *input = BytesMut::new();
             }
             polled
@@ -134,5 +134,35 @@ pub(super) fn send_now(stream: &TcpStream, octets: &[u8]) -> io::Result<usize> {
             _ => Err(error),
         },
         sent => sent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::{Context, Waker};
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn a_session_that_waits_keeps_a_small_buffer_only() {
+        let door = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = door.local_addr().unwrap();
+        let client = TcpStream::connect(address);
+        let (_client, accepted) = tokio::join!(client, door.accept());
+        let mut stream = Stream::Plain(accepted.unwrap().0);
+        for (held, kept) in [
+            (128 * 1024, 0),
+            (KEPT_OCTETS, KEPT_OCTETS),
+            (0, KEPT_OCTETS),
+        ] {
+            let mut input = BytesMut::with_capacity(held);
+            // As after a message that filled it and was eaten.
+            input.resize(held, b'x');
+            bytes::Buf::advance(&mut input, held);
+            let mut context = Context::from_waker(Waker::noop());
+            let polled = pin!(stream.read(&mut input, KEPT_OCTETS)).poll(&mut context);
+            assert!(polled.is_pending());
+            assert_eq!(input.capacity(), kept, "of {held}");
+        }
     }
 }
