@@ -322,7 +322,9 @@ pub(crate) fn finish(shared: &Shared) {
         world.disk.set_faults(Faults::default());
     }
     world.resume();
-    if world.dead.as_ref().is_some_and(|dead| !dead.adopted) {
+    // Also when it was finished, and what begins with it wasn't durable at a crash.
+    let stands = world.told.values().any(|told| told.adopting);
+    if stands || world.dead.as_ref().is_some_and(|dead| !dead.adopted) {
         world.adopt();
     }
     let kept: Vec<MessageId> = world.queued().collect();
