@@ -150,7 +150,11 @@ mod tests {
         let client = TcpStream::connect(address);
         let (_client, accepted) = tokio::join!(client, door.accept());
         let mut stream = Stream::Plain(accepted.unwrap().0);
-        for (held, kept) in [(128 * 1024, 0), (KEPT_OCTETS, KEPT_OCTETS), (0, KEPT_OCTETS)] {
+        for (held, kept) in [
+            (128 * 1024, 0),
+            (KEPT_OCTETS, KEPT_OCTETS),
+            (0, KEPT_OCTETS),
+        ] {
             let mut input = BytesMut::with_capacity(held);
             // As after a message that filled it and was eaten.
             input.resize(held, b'x');
