@@ -267,8 +267,9 @@ fn virtual_servers(options: &Options) {
 fn slow_disk(options: &Options) {
     let longer = Duration::from_millis(10);
     match measure::slow_disk(&options.binary, longer, options.messages) {
-        Ok(rate) => println!(
-            "\nwith every sync 10 ms longer (strace delays it): {rate:.0} messages a second from 50 sessions"
+        Ok([off, envelope]) => println!(
+            "\nwith every sync 10 ms longer (strace delays it): {off:.0} messages a second from 50 sessions, \
+             {envelope:.0} where they pipeline the envelope"
         ),
         Err(reason) => println!("\nnothing measured of a slow disk: {reason}"),
     }

@@ -6,6 +6,7 @@ use super::{Cell, Scenario, load, passing_on};
 use crate::process::Guarded;
 use crate::server::Server;
 use crate::{tools, wait};
+use bridgehead_load::Pipelining;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,11 +14,11 @@ use std::time::Duration;
 
 const STRACE: &str = "/usr/bin/strace";
 
-/// Messages per second from 50 sessions while each sync takes so much longer.
+/// Messages per second from 50 sessions while each sync takes so much longer, without pipelining and with it.
 ///
 /// # Errors
 /// If strace isn't there, or may not trace.
-pub fn slow_disk(binary: &Path, longer: Duration, messages: u64) -> Result<f64, &'static str> {
+pub fn slow_disk(binary: &Path, longer: Duration, messages: u64) -> Result<[f64; 2], &'static str> {
     if !tools::is_there(STRACE) {
         return Err("strace isn't installed");
     }
@@ -40,11 +41,16 @@ pub fn slow_disk(binary: &Path, longer: Duration, messages: u64) -> Result<f64, 
         (tracer?.trim() != "0").then_some(())
     });
     traced.ok_or("strace may not trace here")?;
-    let cell = Cell::new(Scenario::Accept, 50, 1024, messages);
-    let rate = load(&[server.inbound()], &cell).messages_per_second;
+    let rates = [Pipelining::Off, Pipelining::Envelope].map(|pipelining| {
+        let cell = Cell {
+            pipelining,
+            ..Cell::new(Scenario::Accept, 50, 1024, messages)
+        };
+        load(&[server.inbound()], &cell).messages_per_second
+    });
     // It lets go of the thread.
     strace.terminate(Duration::from_secs(10));
-    Ok(rate)
+    Ok(rates)
 }
 
 fn inject(calls: &str, longer: Duration) -> String {
