@@ -47,6 +47,8 @@ impl Shared {
         match self.write_batch(&mut batch) {
             Ok(written) => {
                 self.batches.fetch_add(1, Ordering::Relaxed);
+                let came = self.gather.lock().company;
+                self.came.store(came, Ordering::Relaxed);
                 tell(waiting, &Ok(()));
                 let left_alone = self.learn(batch, &written);
                 if self.works_again() || left_alone {

@@ -16,6 +16,7 @@ use bridgehead_disk::Disk;
 use bridgehead_mail::{Envelope, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -190,6 +191,7 @@ fn run(shared: &Shared) {
         let begun = Instant::now();
         let committed = shared.commit_once();
         pace.took = begun.elapsed();
+        pace.came = shared.came.load(Ordering::Relaxed);
         if closed {
             return;
         }
@@ -241,8 +243,6 @@ fn tidy(shared: &Shared) {
 /// waits for is found at the end of the doze, and nobody had to wake it for that.
 fn wait(shared: &Shared, pace: &mut Pace) -> bool {
     let mut gather = shared.gather.lock();
-    // Who was answered just now can't be among them.
-    pace.came = gather.company;
     doze(shared, &mut gather);
     if gather.is_empty() && !gather.closed {
         gather.asleep = true;

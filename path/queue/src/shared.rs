@@ -66,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) messages: AtomicU64,
     /// Messages whose envelopes are in memory, as of the last commit.
     pub(crate) hot: AtomicUsize,
+    /// Clients who came while the last batch was written: those who were answered for it can't be among them.
+    pub(crate) came: AtomicUsize,
     /// Memory for a batch to come.
     pub(crate) spare: Mutex<Vec<u8>>,
     /// Resident memory of the server, in octets, as it was told last.
@@ -119,6 +121,7 @@ impl Shared {
             draining: AtomicBool::new(draining),
             messages: AtomicU64::new(messages),
             hot,
+            came: AtomicUsize::new(0),
             spare: Mutex::default(),
             memory: AtomicU64::new(0),
             steering: Mutex::default(),
