@@ -75,7 +75,8 @@ fn a_large_message_streams_through_in_constant_memory() {
         server.cat("alice", uid).ends_with(&content),
         "changed in the mailbox"
     );
-    let grown = resident_peak(server.process_id()) - idle;
+    // The kernel's counts are of some pages more or less.
+    let grown = resident_peak(server.process_id()).saturating_sub(idle);
     assert!(grown < BOUND, "it grew by {} MiB", grown >> 20);
 }
 
