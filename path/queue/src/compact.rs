@@ -7,9 +7,10 @@
 use crate::entry::{Entry, PartState, Place, Stage};
 use crate::folders::Folder;
 use crate::gather::{Gather, Meaning};
+use crate::loaded::{damaged, deferred_record, read_frame};
 use crate::record::{Record, parse};
 use crate::segment::{Segment, scan_segment};
-use crate::shared::{Shared, damaged, deferred_record, read_frame};
+use crate::shared::Shared;
 use crate::state::State;
 use bridgehead_mail::MessageId;
 use std::borrow::Cow;

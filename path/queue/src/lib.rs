@@ -27,6 +27,7 @@ mod gather;
 mod in_hand;
 mod inlet;
 mod lease;
+mod loaded;
 mod log;
 mod numbers;
 mod operating;

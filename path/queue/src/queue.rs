@@ -5,9 +5,10 @@ use crate::entry::{Carried, Entry, Hot, Stage};
 use crate::error::Refused;
 use crate::gather::{Gather, Meaning};
 use crate::lease::{Assignment, Lease, PartLease, Report, Settlement};
+use crate::loaded::{Snapshot, deferred_record};
 use crate::record::Record;
 use crate::schedule::Closed;
-use crate::shared::{Shared, Snapshot, deferred_record};
+use crate::shared::Shared;
 use crate::state::{Over, TakenPart};
 use bridgehead_mail::{
     Addressee, Envelope, Failure, LinkName, MessageId, NextHop, StatusCode, Timestamp,

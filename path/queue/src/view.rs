@@ -3,9 +3,9 @@
 use crate::Queue;
 use crate::control::{Control, Decision};
 use crate::entry::{Entry, Part, PartState, Stage};
+use crate::loaded::{Snapshot, all_but};
 pub use crate::schedule::Closed;
 use crate::schedule::Link;
-use crate::shared::{Snapshot, all_but};
 use crate::state::State;
 use crate::tally::{Counts, Tallies};
 use bridgehead_mail::{
