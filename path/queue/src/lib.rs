@@ -17,6 +17,7 @@ mod compact;
 mod control;
 mod control_codec;
 mod controlling;
+mod crashes;
 mod drive;
 mod entry;
 mod envelope_codec;

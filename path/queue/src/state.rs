@@ -6,7 +6,6 @@ use crate::entry::{Carried, Entry, Part, PartState, Place, Stage};
 use crate::failures::Failures;
 use crate::folders::Folder;
 use crate::gather::{Gather, Meaning};
-use crate::in_hand::Suspects;
 use crate::lease::Returned;
 use crate::numbers::Numbers;
 use crate::record::Record;
@@ -47,7 +46,7 @@ pub(crate) struct Known {
 pub(crate) struct State {
     /// Boxed: a table that grows is half empty.
     pub(crate) entries: HashMap<MessageId, Box<Entry>>,
-    submission: VecDeque<MessageId>,
+    pub(crate) submission: VecDeque<MessageId>,
     pub(crate) schedule: Schedule,
     /// Segments, and what is alive in them.
     pub(crate) segments: BTreeMap<u64, Known>,
@@ -64,7 +63,7 @@ pub(crate) struct State {
     /// Messages whose recipients are over, before they are told so.
     pub(crate) returned: HashMap<MessageId, Returned>,
     /// How often the processing of messages has ended workers, or the process.
-    crashes: HashMap<MessageId, u32>,
+    pub(crate) crashes: HashMap<MessageId, u32>,
     /// Messages that were in hand when the process was aborted.
     pub(crate) suspects: SuspectRow,
     /// How long a message may take of which nothing else is known.
@@ -75,10 +74,8 @@ pub(crate) struct State {
     pub(crate) seen: Timestamp,
 }
 
-/// A message whose processing has ended so many workers is set aside.
-const CRASHES_MAX: u32 = 2;
 /// In place of a part's number: the message as a whole.
-const WHOLE: u32 = u32::MAX;
+pub(crate) const WHOLE: u32 = u32::MAX;
 /// What is over while it is being handed over is looked at again after this time.
 const BUSY_WAIT: Duration = Duration::from_secs(1);
 /// How long a message that can't be read is left alone.
@@ -274,69 +271,6 @@ impl State {
     /// A message that was taken can't be read: it is left alone for a while.
     pub(crate) fn note_unreadable(&mut self, message: MessageId) {
         self.unreadable.insert(message, None);
-    }
-
-    /// The processing of a message has ended a worker. Returns whether it is set aside from now on.
-    pub(crate) fn note_crash(&mut self, message: MessageId, how: &str) -> bool {
-        let Some(entry) = self.entries.get_mut(&message) else {
-            return false;
-        };
-        let crashes = self.crashes.entry(message).or_default();
-        *crashes += 1;
-        if *crashes < CRASHES_MAX {
-            return false;
-        }
-        self.crashes.remove(&message);
-        self.returned.remove(&message);
-        entry.control.get_or_insert_default().poison = Some(how.into());
-        true
-    }
-
-    /// These were in hand when the process was aborted, so often. Gives back those that are set aside because of that, with why.
-    pub(crate) fn suspect(&mut self, suspects: &Suspects) -> Vec<(MessageId, Box<str>)> {
-        let mut set_aside = Vec::new();
-        for (message, times) in suspects {
-            let Some(entry) = self.entries.get_mut(message) else {
-                continue;
-            };
-            if *times < CRASHES_MAX {
-                self.crashes.insert(*message, *times);
-                self.suspects.add(*message);
-                continue;
-            }
-            let how = format!("it was in hand when the server was aborted, {times} times");
-            let how: Box<str> = how.into();
-            entry.control.get_or_insert_default().poison = Some(how.clone());
-            set_aside.push((*message, how));
-        }
-        set_aside
-    }
-
-    /// How often the suspects were in hand when the process was aborted.
-    pub(crate) fn suspicions(&self) -> Suspects {
-        let suspects = self.suspects.iter();
-        suspects
-            .filter_map(|message| Some((message, *self.crashes.get(&message)?)))
-            .collect()
-    }
-
-    /// A message was worked on to an end: whatever aborted the process, it wasn't this. Returns whether it was a suspect.
-    pub(crate) fn acquit(&mut self, message: MessageId) -> bool {
-        let was = self.suspects.clear(message);
-        if was {
-            self.crashes.remove(&message);
-        }
-        was
-    }
-
-    /// A message is in nobody's hands any more: the next suspect has its turn.
-    pub(crate) fn let_go(&mut self, message: MessageId) {
-        for (waiting, number) in self.suspects.let_go(message) {
-            match number {
-                WHOLE => self.submission.push_back(waiting),
-                number => self.queue_up(waiting, number),
-            }
-        }
     }
 
     /// Messages that couldn't be read are looked at now.
