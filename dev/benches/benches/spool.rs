@@ -52,6 +52,7 @@ fn envelope() -> Envelope {
             user: None,
         },
         accepted: NOW,
+        journey: None,
     }
 }
 

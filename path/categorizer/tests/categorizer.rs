@@ -87,6 +87,7 @@ fn envelope(recipients: Vec<Recipient>) -> Envelope {
             user: None,
         },
         accepted: Timestamp::EPOCH,
+        journey: None,
     }
 }
 

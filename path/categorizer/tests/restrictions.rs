@@ -118,6 +118,7 @@ fn envelope(user: Option<&str>, from: &str, to: &[&str]) -> Envelope {
             user: user.map(Into::into),
         },
         accepted: Timestamp::EPOCH,
+        journey: None,
     }
 }
 

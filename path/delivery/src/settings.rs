@@ -3,7 +3,7 @@
 pub use bridgehead_smtp::client::EightBit;
 
 use crate::pace::Most;
-use bridgehead_mail::{Domain, Hours, Rate};
+use bridgehead_mail::{Domain, Host, Hours, Rate};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::fmt;
@@ -20,6 +20,17 @@ pub struct Settings {
     pub own_addresses: Vec<SocketAddr>,
     /// The connectors by name. One that isn't here has the defaults.
     pub connectors: HashMap<Box<str>, Arc<ConnectorSettings>>,
+    /// The other servers of the organisation by name.
+    pub members: HashMap<Box<str>, Member>,
+}
+
+/// Another server of the organisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Where it is reached, tried in this order; at least one.
+    pub hosts: Vec<Host>,
+    /// Its public keys (Ed25519): with one of them it proves that it is this server.
+    pub keys: Vec<[u8; 32]>,
 }
 
 impl Settings {
@@ -30,6 +41,7 @@ impl Settings {
             hostname,
             own_addresses: Vec::new(),
             connectors: HashMap::new(),
+            members: HashMap::new(),
         }
     }
 }

@@ -3,8 +3,8 @@
 use crate::codec::{Malformed, Reader, Writer};
 use bridgehead_mail::{
     Addressee, BodyKind, ByMode, DeliverBy, Destination, DsnText, Envelope, Failure, Handling,
-    Hold, Notify, Orcpt, Origin, Protocol, Recipient, RemoteReply, Ret, ReversePath, StatusClass,
-    StatusCode, Timestamp,
+    Hold, Journey, Notify, Orcpt, Origin, Protocol, Recipient, RemoteReply, Ret, ReversePath,
+    StatusClass, StatusCode, Timestamp,
 };
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -76,6 +76,7 @@ pub(crate) fn read_envelope(from: &mut Reader<'_>) -> Result<Envelope, Malformed
         envid,
         origin,
         accepted,
+        journey: None,
     })
 }
 
@@ -119,6 +120,29 @@ pub(crate) fn read_handling(from: &mut Reader<'_>) -> Result<Handling, Malformed
                 trace: from.bool()?,
             })
         })?,
+    })
+}
+
+/// The way inside the organisation.
+pub(crate) fn write_journey(to: &mut Writer<'_>, journey: &Journey) {
+    for names in [&journey.groups, &journey.servers] {
+        to.count(names.len());
+        for name in names {
+            to.text(name);
+        }
+    }
+}
+
+pub(crate) fn read_journey(from: &mut Reader<'_>) -> Result<Journey, Malformed> {
+    let mut names = || {
+        let count = from.count(4)?;
+        (0..count)
+            .map(|_| from.boxed())
+            .collect::<Result<Vec<_>, _>>()
+    };
+    Ok(Journey {
+        groups: names()?,
+        servers: names()?,
     })
 }
 

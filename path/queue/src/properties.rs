@@ -7,8 +7,8 @@ use crate::record::{ContentRecord, FRAME_HEAD, Record, append, parse, stamp};
 use crate::scan::{Scan, scan};
 use bridgehead_mail::{
     Address, Addressee, BodyKind, ByMode, DeliverBy, Destination, DsnText, Envelope, Failure,
-    Handling, Hold, LinkName, MessageId, Notify, Orcpt, Origin, Priority, Protocol, Recipient,
-    RemoteReply, Ret, ReversePath, StatusClass, StatusCode, Timestamp,
+    Handling, Hold, Journey, LinkName, MessageId, Notify, Orcpt, Origin, Priority, Protocol,
+    Recipient, RemoteReply, Ret, ReversePath, StatusClass, StatusCode, Timestamp,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -117,9 +117,22 @@ fn envelope() -> impl Strategy<Value = Envelope> {
     ];
     let ret = prop_oneof![Just(None), Just(Some(Ret::Full)), Just(Some(Ret::Headers))];
     let recipients = vec(recipient(), 0..8);
-    let wishes = (any::<bool>(), ret, option::of(dsn_text()), handling());
+    let wishes = (
+        any::<bool>(),
+        ret,
+        option::of(dsn_text()),
+        handling(),
+        option::of(journey()),
+    );
     (reverse_path, recipients, body, wishes, origin(), time()).prop_map(
-        |(reverse_path, recipients, body, (smtputf8, ret, envid, handling), origin, accepted)| {
+        |(
+            reverse_path,
+            recipients,
+            body,
+            (smtputf8, ret, envid, handling, journey),
+            origin,
+            accepted,
+        )| {
             Envelope {
                 handling,
                 reverse_path,
@@ -130,9 +143,15 @@ fn envelope() -> impl Strategy<Value = Envelope> {
                 envid,
                 origin,
                 accepted,
+                journey: journey.map(Box::new),
             }
         },
     )
+}
+
+fn journey() -> impl Strategy<Value = Journey> {
+    let names = || vec(text(), 0..4);
+    (names(), names()).prop_map(|(groups, servers)| Journey { groups, servers })
 }
 
 fn handling() -> impl Strategy<Value = Handling> {
@@ -373,7 +392,7 @@ proptest! {
         octets.extend_from_slice(&content);
         stamp(&mut octets, 1);
         let expected = Record::Accepted {
-            envelope: Box::new(Envelope { handling: Handling::default(), ..envelope }),
+            envelope: Box::new(Envelope { handling: Handling::default(), journey: None, ..envelope }),
             content: ContentRecord::Inline(&content),
             adoption: None,
         };

@@ -9,8 +9,8 @@ use crate::control_codec::{
     read_adoption, read_control, read_steering, write_adoption, write_control, write_steering,
 };
 use crate::envelope_codec::{
-    read_addressee, read_envelope, read_failure, read_handling, write_addressee, write_envelope,
-    write_failure, write_handling,
+    read_addressee, read_envelope, read_failure, read_handling, read_journey, write_addressee,
+    write_envelope, write_failure, write_handling, write_journey,
 };
 use bridgehead_mail::{Addressee, Envelope, Failure, MessageId, Timestamp};
 
@@ -22,6 +22,8 @@ const ACCEPTED: u8 = 8;
 const ADOPTED: u8 = 11;
 /// The same in version 1 of the format, which knew of no handling.
 const ACCEPTED_ONCE: u8 = 1;
+/// In the place of a content's place: the way inside the organisation comes before it.
+const JOURNEY: u8 = 2;
 /// What operators have decided.
 const CONTROLLED: u8 = 10;
 /// The same in version 2 of the format, which knew of no adoptions.
@@ -153,6 +155,10 @@ fn payload(to: &mut Writer<'_>, record: &Record<'_>) {
             }
             write_envelope(to, envelope);
             write_handling(to, &envelope.handling);
+            if let Some(journey) = &envelope.journey {
+                to.u8(JOURNEY);
+                write_journey(to, journey);
+            }
             match content {
                 ContentRecord::Inline(octets) => {
                     to.u8(0);
@@ -255,26 +261,35 @@ pub fn parse(octets: &[u8]) -> Result<Frame<'_>, Malformed> {
     })
 }
 
+fn accepted<'a>(kind: u8, from: &mut Reader<'a>) -> Result<Record<'a>, Malformed> {
+    let adoption = match kind {
+        ADOPTED => Some(Box::new(read_adoption(from)?)),
+        _ => None,
+    };
+    let mut envelope = Box::new(read_envelope(from)?);
+    if kind != ACCEPTED_ONCE {
+        envelope.handling = read_handling(from)?;
+    }
+    let mut place = from.u8()?;
+    if place == JOURNEY {
+        envelope.journey = Some(Box::new(read_journey(from)?));
+        place = from.u8()?;
+    }
+    let content = match place {
+        0 => ContentRecord::Inline(from.rest()),
+        1 => ContentRecord::File { size: from.u64()? },
+        _ => return Err(Malformed("an unknown place of content")),
+    };
+    Ok(Record::Accepted {
+        envelope,
+        content,
+        adoption,
+    })
+}
+
 fn parse_record<'a>(kind: u8, from: &mut Reader<'a>) -> Result<Record<'a>, Malformed> {
     Ok(match kind {
-        ACCEPTED_ONCE | ACCEPTED | ADOPTED => Record::Accepted {
-            adoption: match kind {
-                ADOPTED => Some(Box::new(read_adoption(from)?)),
-                _ => None,
-            },
-            envelope: {
-                let mut envelope = Box::new(read_envelope(from)?);
-                if kind != ACCEPTED_ONCE {
-                    envelope.handling = read_handling(from)?;
-                }
-                envelope
-            },
-            content: match from.u8()? {
-                0 => ContentRecord::Inline(from.rest()),
-                1 => ContentRecord::File { size: from.u64()? },
-                _ => return Err(Malformed("an unknown place of content")),
-            },
-        },
+        ACCEPTED_ONCE | ACCEPTED | ADOPTED => accepted(kind, from)?,
         2 => {
             let expires = Timestamp::from_millis(from.u64()?);
             let delay_notice = Timestamp::from_millis(from.u64()?);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The version of the format that this server writes.
-pub(crate) const FORMAT_VERSION: u32 = 3;
+pub(crate) const FORMAT_VERSION: u32 = 4;
 const SEGMENT_MAGIC: [u8; 8] = *b"BHSPOOL\n";
 /// Octets before the first frame.
 pub(crate) const SEGMENT_HEAD: usize = 40;

@@ -54,7 +54,7 @@ mod tests {
             NextHop::Mx { connector, .. } | NextHop::SmartHosts { connector, .. } => {
                 connector.into()
             }
-            NextHop::Local => "local".to_owned(),
+            other => other.link().to_string(),
         }
     }
 

@@ -205,6 +205,7 @@ pub(crate) fn envelope(to: bridgehead_mail::Address, smtputf8: bool, now: Timest
         envid: None,
         origin: Origin::of_room("(report)"),
         accepted: now,
+        journey: None,
     }
 }
 

@@ -58,6 +58,7 @@ fn envelope(accepted: Timestamp) -> Envelope {
             user: None,
         },
         accepted,
+        journey: None,
     }
 }
 

@@ -35,6 +35,7 @@ fn bad(number: u64, content: &[u8]) -> Bad {
             handling: Handling::default(),
             origin: Origin::of_room("(report)"),
             accepted: at,
+            journey: None,
         }),
         content: Arc::new(content.to_vec()),
         failed: vec![(recipient, failure)],

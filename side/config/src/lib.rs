@@ -8,6 +8,7 @@
 mod check;
 mod init;
 mod ldap;
+mod members;
 mod report_texts;
 mod room;
 mod server_file;

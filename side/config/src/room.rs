@@ -3,6 +3,7 @@
 //! Guards: what isn't written gets the default of its room, or the one that the reference names. Faults found here
 //! are those no single object shows.
 
+use crate::members::members;
 use crate::report_texts::read_report_texts;
 use bridgehead_badmail::settings as badmail;
 use bridgehead_delivery::settings as delivery;
@@ -29,7 +30,7 @@ const CLIENT_SESSIONS_MAX: usize = 50;
 /// The file of faults that are of no file.
 pub(crate) const DIRECTORY: &str = "directory";
 /// RFC 5321 §4.5.4.2.
-const SMTP: u16 = 25;
+pub(crate) const SMTP: u16 = 25;
 
 /// What each room is to do on one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +94,10 @@ pub fn settings(
     };
     let (transport, faults) = corridor(snapshot, server, hostname.clone(), data);
     Ok(RoomSettings {
-        delivery: handover(hostname, &listener, &connectors),
+        delivery: delivery::Settings {
+            members: members(snapshot, server),
+            ..handover(hostname, &listener, &connectors)
+        },
         listener,
         routing: routing::Settings {
             connectors: connectors.into_iter().filter_map(route).collect(),
@@ -266,9 +270,9 @@ fn handover(
         (name, Arc::new(connection(connector)))
     });
     delivery::Settings {
-        hostname,
         own_addresses: own.collect(),
         connectors: each.collect(),
+        ..delivery::Settings::for_host(hostname)
     }
 }
 

@@ -23,6 +23,7 @@ mod found;
 mod key;
 mod language;
 mod lookup;
+mod member_key;
 mod metabase;
 mod objects;
 mod organisation;
@@ -54,6 +55,7 @@ pub use follower::{FollowError, Follower};
 pub use found::Found;
 pub use key::{Key, Presence, Schema};
 pub use language::Language;
+pub use member_key::MemberKey;
 pub use objects::{
     AcceptedDomain, AddressPolicy, Administrator, Connector, Contact, DynamicGroup, Group,
     JournalRule, Mailbox, Organization, RoutingGroup, Server, VirtualServer,

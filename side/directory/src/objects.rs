@@ -6,8 +6,8 @@
 use crate::object;
 use crate::{
     AddressSpace, AddressTemplate, BareLineEnds, ConnectorTls, DomainKind, DomainLimit, EightBit,
-    Filter, Hours, Language, Member, Name, NameServer, NextHopKind, Password, Rate, ReportTo, Role,
-    Secret, Size, SmartHost, Wait, Words, Zone,
+    Filter, Hours, Language, Member, MemberKey, Name, NameServer, NextHopKind, Password, Rate,
+    ReportTo, Role, Secret, Size, SmartHost, Wait, Words, Zone,
 };
 use bridgehead_mail::{Address, Domain, IpNetwork};
 use std::net::SocketAddr;
@@ -60,6 +60,11 @@ object! {
         certificate: optional PathBuf = "certificate", "a self-signed one, made on first start";
         /// A PEM file with the private key of the certificate.
         key: optional PathBuf = "key", "the key of the self-signed certificate";
+        /// Where other servers of the organisation reach it, tried in this order.
+        member_address: list SmartHost = "member-address", "its host name, port 25";
+        /// The public keys by which other servers of the organisation recognise it: its present one, and while it is changed also
+        /// the next. `bridgehead member key` prints them. Without one no other server talks to it.
+        member_keys: list MemberKey = "member-keys", "none";
         /// Waits between attempts to deliver; the last one repeats.
         retry_schedule: list Wait = "retry-schedule", "1m, 1m, 1m, 1m, 15m, 30m, 1h, 2h, 4h", 1..=2592000;
         /// How long after acceptance a message is given up and its sender told.
@@ -171,12 +176,14 @@ object! {
         next_hop: optional NextHopKind = "next-hop", "none; one of next-hop, smart-hosts and target-group is set";
         /// The next hops, tried in this order.
         smart_hosts: list SmartHost = "smart-hosts", "none";
-        /// The routing group it leads to. Kept, not yet used.
+        /// The routing group it leads to.
         target_group: optional Name = "target-group", "none";
-        /// What it costs to go to the target group. Kept, not yet used.
+        /// What it costs to go to the target group.
         cost: optional u32 = "cost", "10", 1..=100;
-        /// The servers that may use it. Kept, not yet used.
+        /// The servers that may use it.
         source_bridgeheads: list Name = "source-bridgeheads", "all of its routing group";
+        /// The servers of the target group that it leads to, tried in this order.
+        target_bridgeheads: list Name = "target-bridgeheads", "all of the target group";
         /// TLS towards the next hop: off, opportunistic, required with any certificate, or verify.
         tls: optional ConnectorTls = "tls", "opportunistic; verify with username";
         /// The port of next hops that don't name one.
@@ -231,6 +238,8 @@ object! {
         name: required Name = "name", "";
         /// Its addresses; the first is the primary one.
         addresses: several Address = "addresses", "";
+        /// The server that has it in its store.
+        server: optional Name = "server", "every server keeps what arrives there";
         /// Clear text, which is hashed on apply, or an argon2 hash, which is kept.
         password: optional Password = "password", "no login";
         /// Further passwords, each for one program or device; taken back one by one.

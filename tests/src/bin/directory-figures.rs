@@ -230,6 +230,7 @@ fn envelope(to: &str) -> Envelope {
             user: None,
         },
         accepted: now(),
+        journey: None,
     }
 }
 

@@ -242,6 +242,7 @@ fn envelope(to: u64) -> Envelope {
             user: None,
         },
         accepted: now(),
+        journey: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The envelope (RFC 5321 §2.3.1, RFC 5598 §4.1): who sent it, to whom, and what was asked for it.
 
-use crate::{Address, Handling, Timestamp};
+use crate::{Address, Handling, Journey, Timestamp};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -229,6 +229,8 @@ pub struct Envelope {
     pub origin: Origin,
     /// When the server took responsibility for it.
     pub accepted: Timestamp,
+    /// Its way inside the organisation, if it came from another server of it.
+    pub journey: Option<Box<Journey>>,
 }
 
 impl Origin {

@@ -40,6 +40,14 @@ pub enum NextHop {
         /// The recipient's domain.
         domain: Domain,
     },
+    /// Servers of this organisation.
+    Servers {
+        /// The connector to another routing group, of which this server is a source bridgehead; its settings hold for the
+        /// connection. None inside the group.
+        connector: Option<Box<str>>,
+        /// Their names in the directory, tried in this order; at least one.
+        servers: Box<[Box<str>]>,
+    },
 }
 
 impl NextHop {
@@ -49,6 +57,7 @@ impl NextHop {
         match self {
             Self::Local => None,
             Self::SmartHosts { connector, .. } | Self::Mx { connector, .. } => Some(connector),
+            Self::Servers { connector, .. } => connector.as_deref(),
         }
     }
 
@@ -56,7 +65,7 @@ impl NextHop {
     #[must_use]
     pub const fn domain(&self) -> Option<&Domain> {
         match self {
-            Self::Local => None,
+            Self::Local | Self::Servers { .. } => None,
             Self::SmartHosts { apart, .. } => apart.as_ref(),
             Self::Mx { domain, .. } => Some(domain),
         }
@@ -84,6 +93,15 @@ impl NextHop {
                 name.into()
             }
             Self::Mx { connector, domain } => format!("{connector}/{domain}").into(),
+            // Which of them takes the mail doesn't make another link of it; `servers` can't be a connector that leads there.
+            Self::Servers {
+                connector: Some(connector),
+                ..
+            } => format!("{connector}/group").into(),
+            Self::Servers {
+                connector: None,
+                servers,
+            } => format!("server/{}", servers.join("+")).into(),
         })
     }
 }

@@ -198,6 +198,7 @@ fn envelope(said: &Said, room: &str, now: Timestamp) -> Result<Envelope, String>
         },
         origin: Origin::of_room(room),
         accepted: now,
+        journey: None,
     })
 }
 

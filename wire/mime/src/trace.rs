@@ -99,6 +99,7 @@ mod tests {
                 user: None,
             },
             accepted: Timestamp::from_millis(1_795_443_067_000),
+            journey: None,
         }
     }
 

@@ -195,5 +195,6 @@ fn in_words(hop: &NextHop) -> String {
             let names: Vec<String> = hosts.iter().map(ToString::to_string).collect();
             format!("smart host {}", names.join(", then "))
         }
+        NextHop::Servers { servers, .. } => format!("server {}", servers.join(", then ")),
     }
 }

@@ -64,6 +64,14 @@ impl Route {
                 let ranked = (0u16..).zip(hosts.iter().cloned());
                 ranked.map(|(rank, host)| Ranked { rank, host }).collect()
             }
+            NextHop::Servers { servers, .. } => {
+                let known = servers
+                    .iter()
+                    .filter_map(|name| reach.settings.members.get(name));
+                let hosts = known.flat_map(|member| member.hosts.iter().cloned());
+                let ranked = (0u16..).zip(hosts);
+                ranked.map(|(rank, host)| Ranked { rank, host }).collect()
+            }
             NextHop::Mx { domain, .. } => {
                 let found = timeout(reach.connector.hosts_timeout, reach.exchangers(domain));
                 found.await.map_err(|_| out_of_time())??

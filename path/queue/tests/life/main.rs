@@ -54,6 +54,7 @@ fn envelope(recipients: &[&str]) -> Envelope {
             user: None,
         },
         accepted: at(0),
+        journey: None,
     }
 }
 

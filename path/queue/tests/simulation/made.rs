@@ -74,6 +74,7 @@ pub(crate) fn envelope(random: &mut StdRng, accepted: Timestamp) -> Envelope {
             user: random.random::<bool>().then(|| "alice".into()),
         },
         accepted,
+        journey: None,
     }
 }
 

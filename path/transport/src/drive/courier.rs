@@ -120,7 +120,7 @@ impl Shared {
         let settings = &self.world.load().settings;
         match ready.hop {
             NextHop::Local => ready.waiting.min(settings.local_deliveries.max(1)),
-            NextHop::SmartHosts { .. } | NextHop::Mx { .. } => {
+            NextHop::SmartHosts { .. } | NextHop::Mx { .. } | NextHop::Servers { .. } => {
                 let each = settings.messages_per_further_connection.max(1);
                 ready.waiting.div_ceil(each)
             }

@@ -241,6 +241,7 @@ impl Corridor {
                 user: None,
             },
             accepted: now(),
+            journey: None,
         };
         draft.commit(envelope).await.unwrap();
     }

@@ -10,7 +10,7 @@ use bridgehead_mail::Address;
 use std::sync::Arc;
 
 /// Changes whenever the octets of any object do.
-pub(crate) const VERSION: u8 = 2;
+pub(crate) const VERSION: u8 = 3;
 
 /// What can be packed.
 trait Packed: Sized {
@@ -249,6 +249,7 @@ macro_rules! packed {
 packed!(Mailbox {
     name,
     addresses,
+    server,
     password,
     app_passwords,
     forward_to,

@@ -257,6 +257,7 @@ impl<P: Proof> Session<P> {
                 user: self.user.clone(),
             },
             accepted: Timestamp::EPOCH,
+            journey: None,
         }
     }
 }
