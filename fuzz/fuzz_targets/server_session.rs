@@ -26,6 +26,10 @@ struct Driver {
     /// Where decisions come from.
     choices: Vec<u8>,
     choice: usize,
+    /// Who the client proves to be when TLS starts.
+    member: Option<Box<str>>,
+    /// Whether it has.
+    proved: bool,
     /// Whether a message was begun and neither committed nor thrown away.
     begun: bool,
     closed: bool,
@@ -43,8 +47,13 @@ fuzz_target!(|input: &[u8]| {
         connected: bridgehead_mail::Timestamp::EPOCH,
     };
     let tls = (head[0] & 2 == 0).then(|| "TLSv1.3".into());
+    let member: Option<Box<str>> = (head[0] & 4 == 0).then(|| "b1".into());
+    // Only inside TLS has anybody proved anything.
+    let at_once = member.clone().filter(|_| head[0] & 2 == 0);
     let mut driver = Driver {
-        session: Session::new(Arc::new(policy(head)), client, tls, now),
+        session: Session::new(Arc::new(policy(head)), client, tls, now).of_member(at_once.clone()),
+        proved: at_once.is_some(),
+        member,
         now,
         choices: head.to_vec(),
         choice: 0,
@@ -130,7 +139,9 @@ impl Driver {
                     continue;
                 }
                 Action::StartTls => {
-                    self.session.tls_started(self.now, "TLSv1.3".into());
+                    self.proved = self.member.is_some();
+                    self.session
+                        .tls_started(self.now, "TLSv1.3".into(), self.member.clone());
                     continue;
                 }
                 Action::Close => {
@@ -145,6 +156,7 @@ impl Driver {
                 Action::Ask(Ask::Commit(envelope)) => {
                     assert!(self.begun, "a message that was never begun");
                     assert!(!envelope.recipients.is_empty());
+                    assert!(envelope.journey.is_none() || self.proved);
                     (Verdict::Stored(Stored), false, true)
                 }
                 Action::Ask(Ask::Begin { .. }) => {
@@ -156,6 +168,16 @@ impl Driver {
                     false,
                     false,
                 ),
+                Action::Ask(Ask::LinkState(told)) => {
+                    assert!(self.proved, "private verbs without a proof");
+                    assert!((1..=16_384).contains(&told.octets.len()));
+                    let why = String::from_utf8_lossy(told.octets).into();
+                    let verdict = match told.number % 2 {
+                        0 => Verdict::Admit,
+                        _ => Verdict::Reject(why),
+                    };
+                    (verdict, false, false)
+                }
                 Action::Ask(Ask::Sender(_) | Ask::Recipient(_)) => (Verdict::Admit, false, false),
             };
             let refuse = self.choose() & 7 == 0;

@@ -47,6 +47,7 @@ fn transact(replies: &[ServerReply]) {
         envid: None,
         level: 0,
         deliver_by: None,
+        journey: None,
         size: 1000,
         unfinished: rest.len() % 2 == 1,
     };

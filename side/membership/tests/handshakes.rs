@@ -1,5 +1,7 @@
 //! Handshakes between two ends in memory: who is let in, who isn't, and what is said of it.
 
+#![allow(clippy::unwrap_used)]
+
 use bridgehead_membership::{
     OwnKey, Roster, chose_members, client_config, peer_key, server_config, why,
 };

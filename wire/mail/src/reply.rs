@@ -163,6 +163,8 @@ replies! {
         CannotVerify = 252 [2, 1, 5] "Cannot verify; send mail and see";
         /// DATA: the message may come.
         StartMail = 354 [] "Send the message, end with CRLF.CRLF";
+        /// X-LINK2STATE, of another server of the organisation.
+        LinkStateTaken = 250 [2, 0, 0] "Link state taken";
         /// The message is on stable storage; the value is its id.
         Accepted = 250 [2, 0, 0] "Accepted as {}";
     }
@@ -173,6 +175,8 @@ replies! {
     Refusal {
         /// The server is shutting down.
         ShuttingDown = 421 [4, 3, 2] "Server is shutting down";
+        /// The directory has no longer the key by which another server of the organisation has proved itself.
+        NoMember = 421 [4, 7, 0] "Your key is no longer that of a server of the organisation, closing";
         /// More sessions than the virtual server takes.
         TooManySessions = 421 [4, 3, 2] "Too many sessions, try later";
         /// More sessions from one client than the virtual server takes.
@@ -257,6 +261,8 @@ replies! {
         RelayDenied = 550 [5, 7, 1] "Relaying denied";
         /// The recipient doesn't take mail of this sender.
         SenderRestricted = 550 [5, 7, 1] "This sender may not send to this recipient";
+        /// X-LINK2STATE, of another server of the organisation; the value is the reason.
+        LinkStateRefused = 550 [5, 5, 0] "Link state refused: {}";
         /// The message has a CR or LF that stands alone.
         BareLineEnd = 550 [5, 6, 0] "Message has a bare CR or LF; lines must end with CRLF";
         /// The message has a NUL and was not declared binary.

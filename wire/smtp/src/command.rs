@@ -3,11 +3,14 @@
 //! Guards: a command that parsed has well-formed arguments and holds no control character. Refuses everything
 //! else with the row of the reply table that says why; whether a command is allowed *now* is the session's matter.
 
+mod link_state;
 mod parameters;
 mod path;
 mod wishes;
 
-use bridgehead_mail::{BodyKind, DsnText, Handling, Refusal, Ret, ReversePath};
+use bridgehead_mail::{BodyKind, DsnText, Handling, Journey, Refusal, Ret, ReversePath};
+pub use link_state::{LINK_STATE_OCTETS_MAX, LinkState};
+pub(crate) use parameters::xtext;
 pub use path::ForwardPath;
 
 /// One command line.
@@ -72,6 +75,8 @@ pub struct Mail {
     pub handling: Handling,
     /// Whether MT-PRIORITY was said, be it 0.
     pub level_said: bool,
+    /// `X-JOURNEY=`, which only members may say; that it can't be read is only told to them.
+    pub journey: Option<Result<Box<Journey>, Refusal>>,
     /// Whether there was any parameter: only after EHLO are they offered.
     pub extended: bool,
     /// Whether the line has octets beyond ASCII.

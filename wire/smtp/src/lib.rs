@@ -9,6 +9,9 @@ pub mod client;
 pub mod command;
 pub mod data;
 pub mod header;
+mod journey;
 pub mod reply;
 pub mod server;
 pub mod urgency;
+
+pub use journey::MEMBER_COMMAND_OCTETS_MAX;

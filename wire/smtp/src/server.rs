@@ -11,6 +11,7 @@
 mod auth;
 mod commands;
 mod content;
+mod member;
 mod policy;
 mod session;
 mod state;
@@ -87,6 +88,8 @@ pub enum Ask<'a> {
     /// The content is complete: store it. `accepted` and the name of the virtual server are for the driver to
     /// fill in. Answer: stored or refuse.
     Commit(Box<Envelope>),
+    /// A member tells something about links. Answer: admit or reject.
+    LinkState(LinkStateQuestion<'a>),
     /// Check a password. Answer: authenticated or refuse.
     Authenticate(&'a Credentials),
 }
@@ -104,6 +107,8 @@ pub struct SenderQuestion<'a> {
     pub handling: Handling,
     /// The authenticated user.
     pub user: Option<&'a str>,
+    /// Whether the message has a journey: a member has taken it already, and has found out whom it is for.
+    pub resolved: bool,
 }
 
 /// What RCPT said.
@@ -117,6 +122,21 @@ pub struct RecipientQuestion<'a> {
     pub size: Option<u64>,
     /// The authenticated user.
     pub user: Option<&'a str>,
+    /// Whether the message has a journey: a member has taken it already, and has found out whom it is for.
+    pub resolved: bool,
+}
+
+/// A chunk of a message about links.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkStateQuestion<'a> {
+    /// The server that says it.
+    pub member: &'a str,
+    /// Where it stands in its message: ONLY, FIRST, NEXT or LAST.
+    pub place: &'static str,
+    /// Its number in the message.
+    pub number: u32,
+    /// Its octets.
+    pub octets: &'a [u8],
 }
 
 /// A name and a password, as the client gave them.
@@ -144,6 +164,8 @@ pub enum Verdict<P> {
     Authenticated(Box<str>),
     /// The message is on stable storage.
     Stored(P),
+    /// No to what a member says of links, with the reason.
+    Reject(Box<str>),
     /// No. While content comes in, this may be said unasked: the rest is swallowed, and then it is said.
     Refuse(Refusal),
 }

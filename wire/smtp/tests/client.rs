@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use bridgehead_mail::{
-    Address, Addressee, BodyKind, ByMode, DeliverBy, Destination, DsnText, Failure, Notify, Orcpt,
-    Outcome, Ret, ReversePath, StatusCode,
+    Address, Addressee, BodyKind, ByMode, DeliverBy, Destination, DsnText, Failure, Journey,
+    Notify, Orcpt, Outcome, Ret, ReversePath, StatusCode,
 };
 use bridgehead_smtp::client::{EightBit, Extensions, Next, Order, Transaction};
 use bridgehead_smtp::reply::{ReplyReader, ServerReply};
@@ -34,6 +34,7 @@ fn order(addressees: &[Addressee]) -> Order<'_> {
         envid: None,
         level: 0,
         deliver_by: None,
+        journey: None,
         size: 100,
         unfinished: false,
     }
@@ -203,6 +204,35 @@ fn wishes_for_the_handling_are_passed_on_where_they_are_understood() {
         matches!(&outcomes[0], Outcome::Failed(failure) if failure.text.contains("DELIVERBY")),
         "{outcomes:?}"
     );
+}
+
+#[test]
+fn a_journey_goes_to_servers_of_the_organisation_only() {
+    let one = [to("a@x.example")];
+    let journey = Journey {
+        groups: vec!["new york".into()],
+        servers: vec!["b1".into(), "b2".into()],
+    };
+    let travelled = |journey| Order {
+        journey: Some(journey),
+        ..order(&one)
+    };
+    let offered = Extensions {
+        journey: true,
+        ..pipelining()
+    };
+    let (_, first) = start(&travelled(&journey), &offered);
+    let text = sent(&first);
+    let expected = "MAIL FROM:<> X-JOURNEY=new+20york/b1,b2\r\n";
+    assert!(text.starts_with(expected), "{text}");
+    let (_, first) = start(&travelled(&journey), &pipelining());
+    assert_eq!(kinds(&first), "D", "it may learn to");
+    let endless = Journey {
+        groups: vec!["a".into(); Journey::NAMES_MAX + 1],
+        servers: Vec::new(),
+    };
+    let (_, first) = start(&travelled(&endless), &offered);
+    assert_eq!(kinds(&first), "F");
 }
 
 #[test]

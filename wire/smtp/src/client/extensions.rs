@@ -29,6 +29,10 @@ pub struct Extensions {
     pub auth_plain: bool,
     /// AUTH LOGIN.
     pub auth_login: bool,
+    /// X-JOURNEY, between servers of one organisation.
+    pub journey: bool,
+    /// X-LINK2STATE, between servers of one organisation.
+    pub link_state: bool,
 }
 
 impl Extensions {
@@ -48,6 +52,8 @@ impl Extensions {
                 Some("BINARYMIME") => offered.binary_mime = true,
                 Some("MT-PRIORITY") => offered.mt_priority = true,
                 Some("DELIVERBY") => offered.deliver_by = true,
+                Some("X-JOURNEY") => offered.journey = true,
+                Some("X-LINK2STATE") => offered.link_state = true,
                 Some("STARTTLS") => offered.starttls = true,
                 Some("SIZE") => {
                     let limit = words.next().and_then(|word| word.parse().ok());

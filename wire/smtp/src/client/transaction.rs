@@ -1,10 +1,11 @@
 //! One mail transaction (RFC 5321 §3.3): what to send, and what each reply means for each recipient.
 
 use crate::client::Extensions;
+use crate::journey;
 use crate::reply::ServerReply;
 use bridgehead_mail::{
-    Addressee, BodyKind, ByMode, DeliverBy, DsnText, Failure, Orcpt, Outcome, RemoteReply, Ret,
-    ReversePath, StatusClass, StatusCode,
+    Addressee, BodyKind, ByMode, DeliverBy, DsnText, Failure, Journey, Orcpt, Outcome, RemoteReply,
+    Ret, ReversePath, StatusClass, StatusCode,
 };
 use std::collections::VecDeque;
 
@@ -36,6 +37,8 @@ pub struct Order<'a> {
     pub level: i8,
     /// By when it should be delivered, in seconds from now.
     pub deliver_by: Option<DeliverBy>,
+    /// Its way inside the organisation, for another server of it (`X-JOURNEY`).
+    pub journey: Option<&'a Journey>,
     /// Octets of the content as it will be sent, before dots are doubled.
     pub size: u64,
     /// Whether the content ends without a line end, which DATA can't carry as it is.
@@ -390,6 +393,17 @@ fn cannot_carry(order: &Order<'_>, offered: &Extensions, eight_bit: EightBit) ->
         let text = "The next server does not keep delivery times (DELIVERBY)";
         return Some(Failure::new(StatusCode::permanent(3, 3), text));
     }
+    if order.journey.is_some() && !offered.journey {
+        let text = "The next server of the organisation does not take journeys (X-JOURNEY)";
+        return Some(Failure::new(StatusCode::transient(3, 3), text));
+    }
+    if order
+        .journey
+        .is_some_and(|way| journey::write(way).is_none())
+    {
+        let text = "The message has been at too many groups and servers of the organisation";
+        return Some(Failure::new(StatusCode::permanent(4, 6), text));
+    }
     match offered.size {
         Some(Some(limit)) if order.size > limit => {
             let text = format!(
@@ -446,6 +460,9 @@ fn mail_command(order: &Order<'_>, offered: &Extensions) -> Vec<u8> {
         };
         let trace = if by.trace { "T" } else { "" };
         line.push_str(&format!(" BY={};{mode}{trace}", by.seconds));
+    }
+    if let Some(value) = order.journey.and_then(journey::write) {
+        line.push_str(&format!(" X-JOURNEY={value}"));
     }
     line.push_str("\r\n");
     line.into_bytes()

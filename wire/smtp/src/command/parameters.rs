@@ -3,6 +3,7 @@
 //! Guards: each parameter at most once, each value inside its own grammar and length.
 
 use super::{Mail, Rcpt, path, wishes};
+use crate::journey;
 use bridgehead_mail::{BodyKind, DsnText, Handling, Notify, Orcpt, Refusal, Ret};
 
 /// RFC 3461 §4.4.
@@ -20,6 +21,7 @@ pub(super) fn mail(rest: &str) -> Result<Mail, Refusal> {
         envid: None,
         handling: Handling::default(),
         level_said: false,
+        journey: None,
         extended: false,
         international: !rest.is_ascii(),
     };
@@ -66,6 +68,11 @@ fn mail_parameter(mail: &mut Mail, key: &str, value: Option<&str>) -> Result<u16
         // that doesn't acts as if `<>` had been said.
         let known = value.filter(|text| *text == "<>" || xtext(text).is_some());
         return known.map(|_| 1 << 5).ok_or(BAD);
+    }
+    if is("X-JOURNEY") {
+        let journey = value.and_then(journey::parse).map(Box::new);
+        mail.journey = Some(journey.ok_or(BAD));
+        return Ok(1 << 9);
     }
     let bit = wish(&mut mail.handling, key, value)?;
     mail.level_said |= is("MT-PRIORITY");
@@ -174,7 +181,7 @@ fn orcpt(value: &str) -> Option<Orcpt> {
 
 /// Decodes `xtext` (RFC 3461 §4): `+` and two upper-case hexadecimal digits stand for any octet. UTF-8 may stand
 /// for itself (RFC 6533 §3).
-fn xtext(text: &str) -> Option<DsnText> {
+pub(crate) fn xtext(text: &str) -> Option<DsnText> {
     if !text.contains('+') && !text.contains('=') {
         return DsnText::new(text).ok();
     }

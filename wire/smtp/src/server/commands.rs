@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 impl<P: Proof> Session<P> {
     /// Does what a line asks for. `behind` octets of input wait behind it.
     pub(super) fn command(&mut self, now: Instant, line: &[u8], behind: usize) {
+        if self.member_command(now, line) {
+            return;
+        }
         let command = match Command::parse(line) {
             Ok(command) => command,
             Err(refusal) => return self.refuse(refusal),
@@ -116,6 +119,11 @@ impl<P: Proof> Session<P> {
         for (_, line) in offers.iter().filter(|(offered, _)| *offered) {
             out.extend_from_slice(line);
         }
+        if self.member.is_some() {
+            self.out()
+                .extend_from_slice(b"250-X-JOURNEY\r\n250-X-LINK2STATE\r\n");
+        }
+        let out = self.out();
         out.extend_from_slice(b"250-ENHANCEDSTATUSCODES\r\n250 HELP\r\n");
     }
 
@@ -158,12 +166,18 @@ impl<P: Proof> Session<P> {
         if policy.require_tls && self.tls.is_none() {
             return Err(Refusal::TlsRequired);
         }
-        if policy.require_auth && self.user.is_none() && !self.client.trusted {
+        let known = self.user.is_some() || self.client.trusted || self.member.is_some();
+        if policy.require_auth && !known {
             return Err(Refusal::AuthRequired);
         }
         let binary = mail.body == BodyKind::BinaryMime && !policy.binarymime;
         if binary || (mail.extended && !hello.extended) {
             return Err(Refusal::UnknownParameter);
+        }
+        match &mail.journey {
+            Some(_) if self.member.is_none() => return Err(Refusal::UnknownParameter),
+            Some(Err(refusal)) => return Err(*refusal),
+            _ => {}
         }
         if mail.international && !mail.smtputf8 {
             return Err(Refusal::NeedsSmtputf8);

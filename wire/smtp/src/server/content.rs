@@ -72,7 +72,7 @@ impl<P: Proof> Session<P> {
     }
 
     /// The next octets must come soon, and all of them in good time (RFC 5321 §4.5.3.2.5).
-    fn await_content(&mut self, now: Instant, started: Instant) {
+    pub(super) fn await_content(&mut self, now: Instant, started: Instant) {
         let next = now + self.policy.data_timeout;
         self.deadline = next.min(started + self.policy.message_timeout);
     }
@@ -82,6 +82,7 @@ impl<P: Proof> Session<P> {
             State::Data(incoming) => self.receive_data(now, incoming, bytes),
             State::Chunk(incoming, chunk) => self.receive_chunk(now, incoming, chunk, bytes),
             State::Swallow(swallow) => self.receive_unwanted(now, swallow, bytes),
+            State::Telling(telling) => self.receive_telling(now, telling, bytes),
             other => {
                 self.state = other;
                 nothing(0)
@@ -216,7 +217,7 @@ impl<P: Proof> Session<P> {
 
     /// RFC 6710: who isn't known may ask for less than normal, not for more.
     fn trusted_handling(&self, wished: Handling) -> Handling {
-        let known = self.user.is_some() || self.client.trusted;
+        let known = self.user.is_some() || self.client.trusted || self.member.is_some();
         Handling {
             level: if known {
                 wished.level
@@ -235,6 +236,7 @@ impl<P: Proof> Session<P> {
             ..mail.handling
         };
         let hello = self.hello.as_ref();
+        let journey = mail.journey.and_then(Result::ok);
         Envelope {
             handling: self.trusted_handling(wished),
             reverse_path: mail.reverse_path,
@@ -257,7 +259,7 @@ impl<P: Proof> Session<P> {
                 user: self.user.clone(),
             },
             accepted: Timestamp::EPOCH,
-            journey: None,
+            journey,
         }
     }
 }

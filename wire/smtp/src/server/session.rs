@@ -3,6 +3,7 @@
 use super::policy::Policy;
 use super::state::{Question, State};
 use super::{Action, Ask, Client, Proof, RecipientQuestion, SenderQuestion, Taken, Verdict};
+use crate::MEMBER_COMMAND_OCTETS_MAX;
 use bridgehead_mail::{Assent, Refusal};
 use std::fmt;
 use std::marker::PhantomData;
@@ -41,6 +42,8 @@ pub struct Session<P> {
     pub(super) client: Client,
     pub(super) tls: Option<Box<str>>,
     pub(super) user: Option<Box<str>>,
+    /// The server of the organisation that the client has proved to be.
+    pub(super) member: Option<Box<str>>,
     pub(super) hello: Option<Hello>,
     pub(super) state: State,
     pub(super) tally: Tally,
@@ -57,8 +60,8 @@ pub struct Session<P> {
     skipping: bool,
     /// Whether the last octets handed in made no progress.
     stalled: bool,
-    /// Whether the session ends with the transaction.
-    ending: bool,
+    /// Why the session ends with the transaction, if it does.
+    ending: Option<Refusal>,
     /// Whether the client said QUIT.
     pub(super) quit: bool,
     proof: PhantomData<fn(P)>,
@@ -78,6 +81,7 @@ impl<P: Proof> Session<P> {
             client,
             tls,
             user: None,
+            member: None,
             hello: None,
             state: State::Idle,
             tally: Tally::default(),
@@ -89,10 +93,17 @@ impl<P: Proof> Session<P> {
             put: false,
             skipping: false,
             stalled: false,
-            ending: false,
+            ending: None,
             quit: false,
             proof: PhantomData,
         }
+    }
+
+    /// The client has proved, in the TLS that has already started, that it is this server of the organisation.
+    #[must_use]
+    pub fn of_member(mut self, member: Option<Box<str>>) -> Self {
+        self.member = member;
+        self
     }
 
     /// Takes octets from the client: one command or one piece of content at a time. Call it again with what was
@@ -102,7 +113,7 @@ impl<P: Proof> Session<P> {
             self.early(bytes)
         } else {
             match self.state {
-                State::Data(_) | State::Chunk(..) | State::Swallow(_) => {
+                State::Data(_) | State::Chunk(..) | State::Swallow(_) | State::Telling(_) => {
                     self.receive_content(now, bytes)
                 }
                 State::Idle
@@ -133,6 +144,7 @@ impl<P: Proof> Session<P> {
     fn receive_line<'a>(&mut self, now: Instant, bytes: &'a [u8]) -> Taken<'a> {
         let most = match self.state {
             State::Auth(_) => AUTH_LINE_OCTETS_MAX,
+            _ if self.member.is_some() => MEMBER_COMMAND_OCTETS_MAX,
             _ => self.policy.max_command_size,
         };
         let found = memchr::memchr(b'\n', bytes);
@@ -233,6 +245,7 @@ impl<P: Proof> Session<P> {
             (Question::Begin(_, way), verdict) => self.not_begun(now, way, refusal(&verdict)),
             (Question::Commit(_), Verdict::Stored(proof)) => self.end_of_data(&proof),
             (Question::Authenticate(_), verdict) => self.authenticated(verdict),
+            (Question::LinkState(_), verdict) => self.told(&verdict),
             (Question::Sender(_) | Question::Commit(_), verdict) => self.refuse(refusal(&verdict)),
         }
     }
@@ -268,7 +281,12 @@ impl<P: Proof> Session<P> {
 
     /// Ends the session: at once if no transaction runs, else after its end (RFC 5321 §3.8).
     pub fn shut_down(&mut self) {
-        self.ending = true;
+        self.end_with(Refusal::ShuttingDown);
+    }
+
+    /// Ends the session with these words: at once if no transaction runs, else after its end.
+    pub fn end_with(&mut self, refusal: Refusal) {
+        self.ending.get_or_insert(refusal);
         self.end_if_idle();
     }
 
@@ -305,14 +323,15 @@ impl<P: Proof> Session<P> {
         self.user.as_deref()
     }
 
-    /// The handshake is done; `description` is for the trace field. All that was said before is forgotten
-    /// (RFC 3207 §4.2).
-    pub fn tls_started(&mut self, now: Instant, description: Box<str>) {
+    /// The handshake is done; `description` is for the trace field, and `member` is the server of the organisation that the
+    /// client has proved to be in it. All that was said before is forgotten (RFC 3207 §4.2).
+    pub fn tls_started(&mut self, now: Instant, description: Box<str>, member: Option<Box<str>>) {
         if matches!(self.state, State::Handshake) {
             self.state = State::Idle;
             self.tls = Some(description);
             self.hello = None;
             self.user = None;
+            self.member = member;
             self.deadline = now + self.policy.command_timeout;
             self.end_if_idle();
         }
@@ -361,6 +380,7 @@ impl<P: Proof> Session<P> {
             return None;
         };
         let user = self.user.as_deref();
+        let member = self.member.as_deref();
         match question {
             Question::Sender(opened) => Some(Ask::Sender(SenderQuestion {
                 reverse_path: &opened.mail.reverse_path,
@@ -368,18 +388,23 @@ impl<P: Proof> Session<P> {
                 body: opened.mail.body,
                 handling: opened.mail.handling,
                 user,
+                resolved: opened.mail.journey.is_some(),
             })),
             Question::Recipient(opened, recipient) => Some(Ask::Recipient(RecipientQuestion {
                 address: &recipient.address,
                 reverse_path: &opened.mail().reverse_path,
                 size: opened.mail().size,
                 user,
+                resolved: opened.mail().journey.is_some(),
             })),
             Question::Begin(addressed, _) => Some(Ask::Begin {
                 size: addressed.mail().size,
             }),
             Question::Commit(envelope) => envelope.take().map(Ask::Commit),
             Question::Authenticate(credentials) => Some(Ask::Authenticate(credentials)),
+            Question::LinkState(telling) => {
+                Some(Ask::LinkState(telling.question(member.unwrap_or_default())))
+            }
         }
     }
 
@@ -397,7 +422,12 @@ impl<P: Proof> Session<P> {
 
     /// Says no, counts it, and closes where the reply or the count says so.
     pub(super) fn refuse(&mut self, refusal: Refusal) {
-        refusal.row().write(&mut self.out);
+        self.refuse_with(refusal, &"");
+    }
+
+    /// The same for a reply with a value in it, which must hold no line end.
+    pub(super) fn refuse_with(&mut self, refusal: Refusal, value: &dyn fmt::Display) {
+        refusal.row().write_with(&mut self.out, value);
         if refusal.closes() {
             self.close();
         } else if refusal.is_error() {
@@ -424,9 +454,12 @@ impl<P: Proof> Session<P> {
     }
 
     fn end_if_idle(&mut self) {
-        if self.ending && self.is_idle() {
+        if let Some(refusal) = self.ending
+            && self.is_idle()
+        {
             self.greeted = true;
-            self.refuse(Refusal::ShuttingDown);
+            self.refuse(refusal);
+            self.close();
         }
     }
 }

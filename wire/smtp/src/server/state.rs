@@ -1,6 +1,7 @@
 //! The states of a session, one struct each: what doesn't exist in a state can't be asked for in it.
 
 use super::Credentials;
+use super::member::Telling;
 use super::policy::Policy;
 use crate::command::Mail;
 use crate::data::{Decoder, Rules};
@@ -26,6 +27,8 @@ pub(super) enum State {
     Between(Box<Incoming>),
     /// Inside a chunk that is not wanted.
     Swallow(Swallow),
+    /// Inside a chunk of a member's message about links.
+    Telling(Telling),
     /// AUTH wants the next line.
     Auth(AuthStep),
     /// The driver was asked.
@@ -155,6 +158,7 @@ pub(super) enum Question {
     /// The envelope is gone once the question was put.
     Commit(Option<Box<Envelope>>),
     Authenticate(Credentials),
+    LinkState(Telling),
 }
 
 /// A message on its way in.

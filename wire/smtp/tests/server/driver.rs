@@ -20,6 +20,8 @@ impl Proof for Kept {
 pub(crate) struct World {
     pub(crate) policy: Policy,
     pub(crate) trusted: bool,
+    /// Who the client proves to be when TLS starts.
+    pub(crate) member: Option<Box<str>>,
     pub(crate) disk_full: bool,
     pub(crate) storage_failed: bool,
 }
@@ -30,6 +32,7 @@ impl Default for World {
         Self {
             policy: Policy::new(domain("mail.example.test"), domain("example.test")),
             trusted: false,
+            member: None,
             disk_full: false,
             storage_failed: false,
         }
@@ -141,7 +144,11 @@ impl Play {
                         self.input.is_empty(),
                         "octets in clear would cross into TLS"
                     );
-                    self.session.tls_started(self.now, "TLS1_3 TEST".into());
+                    self.session.tls_started(
+                        self.now,
+                        "TLS1_3 TEST".into(),
+                        self.world.member.clone(),
+                    );
                     continue;
                 }
                 Action::Close => {
@@ -173,9 +180,10 @@ fn verdict(
         },
         Ask::Recipient(asked) => {
             let ours = asked.address.domain().as_str() == "example.test";
-            let known = ["alice", "bob", "postmaster", "j\u{f6}rg"];
-            match (ours, asked.user.is_some() || world.trusted) {
-                (true, _) if !known.contains(&asked.address.local().as_str()) => {
+            let people = ["alice", "bob", "postmaster", "j\u{f6}rg"];
+            let known = asked.user.is_some() || world.trusted || asked.resolved;
+            match (ours, known) {
+                (true, _) if !people.contains(&asked.address.local().as_str()) => {
                     Err(Refusal::UnknownRecipient)
                 }
                 (false, false) => Err(Refusal::RelayDenied),
@@ -201,6 +209,16 @@ fn verdict(
                 number,
             ))))
         }
+        Ask::LinkState(told) => match told.octets {
+            b"good" => Ok(Verdict::Admit),
+            b"busy" => Err(Refusal::Internal),
+            octets => {
+                let (who, place, number) = (told.member, told.place, told.number);
+                let (count, line_end) = (octets.len(), "\r\n250 OK");
+                let why = format!("{who} {place} {number} {count}{line_end}");
+                Ok(Verdict::Reject(why.into()))
+            }
+        },
         Ask::Authenticate(credentials) => match (&*credentials.user, &*credentials.password) {
             ("alice", b"secret") => Ok(Verdict::Authenticated("alice".into())),
             _ => Err(Refusal::AuthFailed),

@@ -93,6 +93,7 @@ fn given(world: &mut World, key: &str, value: &str) {
         "bare-line-ends" => policy.normalise_line_ends = value == "normalise",
         "refuse-early-talk" => policy.refuse_early_talk = value == "yes",
         "trusted" => world.trusted = value == "yes",
+        "member" => world.member = Some(value.into()),
         "priority-from-header" => policy.priority_from_header = value == "yes",
         "disk" => world.disk_full = value == "full",
         "storage" => world.storage_failed = value == "failed",
