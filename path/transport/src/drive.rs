@@ -48,7 +48,7 @@ pub struct Transport {
     /// Empty until the first picture of the world is there.
     shared: Arc<OnceLock<Arc<Shared>>>,
     /// What a start found set aside, until the postmaster can be told.
-    found_aside: Arc<Mutex<Vec<(MessageId, Box<str>)>>>,
+    found_aside: Arc<Mutex<postmaster::Found>>,
 }
 
 /// The rooms that the corridor connects.

@@ -5,9 +5,12 @@ use crate::notice::SetAside;
 use bridgehead_mail::MessageId;
 use std::sync::Arc;
 
+/// Messages that a start found set aside, and why.
+pub(super) type Found = Vec<(MessageId, Box<str>)>;
+
 impl Transport {
     /// A start found messages whose processing ended the server. The postmaster is told as soon as it is known who that is.
-    pub fn found_aside(&self, found: Vec<(MessageId, Box<str>)>) {
+    pub fn found_aside(&self, found: Found) {
         self.found_aside.lock().extend(found);
         if let Some(shared) = self.shared.get() {
             self.tell_what_was_found(shared);
