@@ -58,10 +58,8 @@ impl Server {
     pub(crate) async fn start(file: &ServerFile) -> Result<Self, Box<dyn Error>> {
         let data = &file.data;
         let (directory, keeper) = open_directory(file)?;
-        let tracker = Tracker::open(
-            &data.join("tracking"),
-            bridgehead_tracking::Settings::default(),
-        )?;
+        let tracking = bridgehead_tracking::Settings::default();
+        let tracker = Tracker::open(&data.join("tracking"), tracking)?;
         let track: Arc<Tracker> = Arc::new(tracker.clone());
         let (queue, unread) = open_queue(file)?;
         let store_settings = bridgehead_store::Settings::for_directory(data.join("store"));
