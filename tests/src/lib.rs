@@ -17,6 +17,7 @@
 pub mod binary;
 pub mod crash;
 pub mod measure;
+pub mod network;
 pub mod organization;
 pub mod postfix;
 pub mod process;
