@@ -26,6 +26,7 @@ pub mod server;
 pub mod skip;
 pub mod slapd;
 pub mod tools;
+pub mod traffic;
 pub mod wait;
 
 pub use server::Server;

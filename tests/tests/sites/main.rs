@@ -10,3 +10,5 @@
 )]
 
 mod lines;
+mod organisation;
+mod trouble;
