@@ -17,6 +17,7 @@
 pub mod binary;
 pub mod crash;
 pub mod measure;
+pub mod network;
 pub mod organization;
 pub mod postfix;
 pub mod process;
@@ -25,6 +26,7 @@ pub mod server;
 pub mod skip;
 pub mod slapd;
 pub mod tools;
+pub mod traffic;
 pub mod wait;
 
 pub use server::Server;

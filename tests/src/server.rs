@@ -125,8 +125,13 @@ impl Server {
 
     /// Puts an organisation in force and learns where its virtual servers listen.
     pub fn apply(&mut self, organization: &Organization) -> Value {
+        self.apply_text(&organization.text())
+    }
+
+    /// The same for a text.
+    pub fn apply_text(&mut self, organization: &str) -> Value {
         let file = self.folder.path().join("org.toml");
-        fs::write(&file, organization.text()).unwrap();
+        fs::write(&file, organization).unwrap();
         let result = self.ask(&["apply", "-f", file.to_str().unwrap()]);
         self.learn_addresses();
         result

@@ -14,7 +14,7 @@ use bridgehead_ldap_directory::LdapDirectory;
 use bridgehead_listener::{Listener, Tls};
 use bridgehead_mail::{Domain, Event, EventKind, Timestamp, Track};
 use bridgehead_management::{InForce, Rooms};
-use bridgehead_queue::{OpenError, Queue, Recovery};
+use bridgehead_queue::{OpenError, Queue, Recovery, Unread};
 use bridgehead_store::Store;
 use bridgehead_tracking::Tracker;
 use bridgehead_transport::Transport;
@@ -58,12 +58,10 @@ impl Server {
     pub(crate) async fn start(file: &ServerFile) -> Result<Self, Box<dyn Error>> {
         let data = &file.data;
         let (directory, keeper) = open_directory(file)?;
-        let tracker = Tracker::open(
-            &data.join("tracking"),
-            bridgehead_tracking::Settings::default(),
-        )?;
+        let tracking = bridgehead_tracking::Settings::default();
+        let tracker = Tracker::open(&data.join("tracking"), tracking)?;
         let track: Arc<Tracker> = Arc::new(tracker.clone());
-        let (queue, reading) = open_queue(file, &tracker)?;
+        let (queue, unread) = open_queue(file)?;
         let store_settings = bridgehead_store::Settings::for_directory(data.join("store"));
         let store = Store::open(store_settings, Arc::new(RealDisk))?;
         let hostname = own_name(file);
@@ -78,6 +76,7 @@ impl Server {
             badmail.clone(),
             track.clone(),
         );
+        let reading = read_queue(unread, &queue, &tracker, &transport);
         let tls = Tls::new(data.join("certificates"));
         let listener = Listener::new(queue.inlet(), directory.clone(), tls, track);
         let (said, in_force) = watch::channel(InForce::default());
@@ -209,25 +208,32 @@ fn open_directory(file: &ServerFile) -> Result<OpenedDirectory, Box<dyn Error>> 
     Ok((directory, Some(keeper)))
 }
 
-/// Opens the queue, and reads what lies in it beside the mail that comes; returns why that failed, if it did.
-fn open_queue(file: &ServerFile, tracker: &Tracker) -> Result<(Queue, Reading), Box<dyn Error>> {
+/// Opens the queue, so that it takes mail at once.
+fn open_queue(file: &ServerFile) -> Result<(Queue, Unread), Box<dyn Error>> {
     let home = std::path::absolute(&file.queue)?;
     let settings = bridgehead_queue::Settings::for_directory(home);
     let (queue, unread) = Queue::begin(settings, Arc::new(RealDisk), now())?;
     if let Err(error) = note_aborts(&queue.abort_note()) {
         tracing::warn!(%error, "an abort of the server can't be noted, so none can be traced to a message");
     }
-    let (known, tracker) = (queue.clone(), tracker.clone());
-    let reading = tokio::task::spawn_blocking(move || match unread.read() {
+    Ok((queue, unread))
+}
+
+/// Reads what lies in the queue beside the mail that comes; ends with why that failed, if it did.
+fn read_queue(unread: Unread, queue: &Queue, tracker: &Tracker, transport: &Transport) -> Reading {
+    let (known, tracker, transport) = (queue.clone(), tracker.clone(), transport.clone());
+    let runtime = tokio::runtime::Handle::current();
+    tokio::task::spawn_blocking(move || match unread.read() {
         Ok(recovery) => {
             say(&recovery, &tracker);
+            let _entered = runtime.enter();
+            transport.found_aside(recovery.set_aside);
             go_on_adopting(&known);
             None
         }
         Err(OpenError::Closed) => None,
         Err(error) => Some(format!("the queue can't be read: {}", crate::chain(&error))),
-    });
-    Ok((queue, reading))
+    })
 }
 
 /// Says what a start found.

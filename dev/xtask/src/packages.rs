@@ -54,6 +54,7 @@ const WISHES: &[&str] = &[
     "slapd",
     "ldap-utils",
     "iproute2",
+    "nftables",
     "samba",
     "samba-ad-dc",
     "samba-ad-provision",

@@ -4,7 +4,9 @@
 
 mod aside;
 mod courier;
+mod postmaster;
 
+use crate::notice::Moderation;
 use crate::plan::{Plan, Taken, plan};
 use crate::report::{Notice, Reports, Subject, Told, compose, is_from_nobody};
 use crate::settle::{Facts, Settled, settle};
@@ -45,6 +47,8 @@ pub struct Transport {
     rooms: Rooms,
     /// Empty until the first picture of the world is there.
     shared: Arc<OnceLock<Arc<Shared>>>,
+    /// What a start found set aside, until the postmaster can be told.
+    found_aside: Arc<Mutex<postmaster::Found>>,
 }
 
 /// The rooms that the corridor connects.
@@ -64,6 +68,7 @@ struct Shared {
     links: Mutex<HashMap<u32, LinkState>>,
     couriers: AtomicUsize,
     aside: Aside,
+    moderation: Mutex<Moderation>,
     stopping: AtomicBool,
     wake: Notify,
 }
@@ -82,6 +87,7 @@ impl Transport {
                 track,
             },
             shared: Arc::default(),
+            found_aside: Arc::default(),
         }
     }
 
@@ -99,6 +105,7 @@ impl Transport {
             tokio::spawn(aside::keep(Arc::downgrade(&shared), badmail, waiting));
             shared
         });
+        self.tell_what_was_found(shared);
         if begins {
             tokio::spawn(dispatch(Arc::clone(shared)));
             return;
@@ -201,6 +208,7 @@ impl Shared {
             links: Mutex::default(),
             couriers: AtomicUsize::new(0),
             aside,
+            moderation: Mutex::default(),
             stopping: AtomicBool::new(false),
             wake: Notify::new(),
         }
@@ -229,7 +237,7 @@ impl Shared {
     }
 
     /// A worker has ended over a message.
-    fn note_crash(&self, id: MessageId, doing: &str, said: &str) {
+    fn note_crash(self: &Arc<Self>, id: MessageId, doing: &str, said: &str) {
         let how = format!("{doing} ended a worker: {said}");
         let poison = self.queue.note_crash(id, &how);
         tracing::error!(%id, %how, poison, "a worker ended over a message");
@@ -237,6 +245,7 @@ impl Shared {
             let by = format!("the server: {how}").into();
             let action = "set aside";
             self.track(id, vec![EventKind::Controlled { action, by }]);
+            self.tell_postmaster(id, how.into());
         }
     }
 

@@ -10,6 +10,7 @@ mod drive;
 mod hand_over;
 mod journal;
 mod list;
+mod notice;
 mod plan;
 mod report;
 pub mod settings;

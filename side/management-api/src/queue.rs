@@ -192,6 +192,10 @@ pub struct ControlRequest {
     /// With `retry`: also links that their schedule keeps closed go, until their schedule opens them.
     #[serde(default)]
     pub outside_schedule: bool,
+    /// With what decides about a message as a whole (delete, redirect, expire): also messages that have recipients on other links,
+    /// who aren't meant. Without it these are left alone.
+    #[serde(default)]
+    pub whole_messages: bool,
 }
 
 /// What is to be done with messages.
@@ -250,6 +254,9 @@ pub struct Controlled {
     pub busy: u64,
     /// How many of the meant have recipients on other links that aren't meant; the order concerns these too.
     pub partly: u64,
+    /// How many were left alone, because they have recipients on other links that aren't meant.
+    #[serde(default)]
+    pub left_alone: u64,
     /// Messages that can't be read, so that nobody knows whether they are meant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,

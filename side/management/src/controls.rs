@@ -177,11 +177,17 @@ fn obey(
             .unreadable
             .extend(unreadable.map(ToString::to_string));
         answer.matched += selected.matches.len() as u64;
-        let partly = selected.matches.iter().filter(|one| one.partly).count();
-        answer.partly += partly as u64;
+        let mut concerned = selected.matches;
+        let partly = concerned.iter().filter(|one| one.partly).count() as u64;
+        if decides_for_all(order) && !asked.whole_messages {
+            answer.left_alone += partly;
+            concerned.retain(|one| !one.partly);
+        } else {
+            answer.partly += partly;
+        }
         if !dry_run {
             let before = answer.changed / TRACKED_AT_ONCE;
-            carry_out(rooms, &selected.matches, order, decision, &mut answer);
+            carry_out(rooms, &concerned, order, decision, &mut answer);
             if answer.changed / TRACKED_AT_ONCE > before {
                 // Tracking drops what it can't take: an order waits for it instead.
                 rooms.tracker.flush();
@@ -197,6 +203,14 @@ fn obey(
         }
     }
     Ok(answer)
+}
+
+/// Whether an order decides what becomes of a message, so that recipients on links nobody meant would lose or find something else.
+const fn decides_for_all(order: &Order) -> bool {
+    matches!(
+        order,
+        Order::Delete { .. } | Order::Redirect(Some(_)) | Order::Expire(_)
+    )
 }
 
 fn carry_out(

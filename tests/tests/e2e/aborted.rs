@@ -63,6 +63,13 @@ fn what_two_aborts_have_in_common_is_set_aside() {
     let trace = server.ask(&["message", "trace", &id]).to_string();
     assert!(trace.contains("set aside"), "{trace}");
     assert!(server.log().contains("a message is set aside"));
+    // The postmaster hears of it.
+    let notice = server.mailbox("alice", 1).remove(0);
+    let notice = String::from_utf8_lossy(&notice).into_owned();
+    assert!(
+        notice.contains(&id) && notice.contains("set aside"),
+        "{notice}"
+    );
     // The server goes on, and so does other mail.
     send(
         server.inbound(),

@@ -224,6 +224,37 @@ fn messages_are_redirected_to_another_connector() {
 }
 
 #[test]
+fn nobody_loses_mail_because_the_link_of_somebody_else_was_meant() {
+    let organization = Organization::new()
+        .server(SLOW)
+        .smart_host("out", "*", tools::nobody())
+        .smart_host("other", "other.example", tools::nobody());
+    let server = Server::start(&organization);
+    let both = send(
+        server.inbound(),
+        "bob@example.test",
+        &["a@example.net", "b@other.example"],
+        &message("for two links"),
+    );
+    let both = id_in(&both);
+    let one = held(&server, 1, "c@other.example");
+    // The first is one message, though it waits on both links.
+    await_phase(&server, "retry", 2);
+    let meant = "domain:other.example";
+    let answer = server.ask(&["queue", "delete", "--where", meant]);
+    assert_eq!(changed(&answer), (1, 0), "{answer:#}");
+    assert_eq!(answer["left-alone"], 1, "{answer:#}");
+    let found = server.ask(&["queue", "find", "not phase:deleted"]);
+    assert_eq!(found["messages"][0]["id"], both.as_str(), "{found:#}");
+    let told = said(&server, &["queue", "delete", "--where", meant, "--dry-run"]);
+    assert!(told.contains("--whole-messages takes these too"), "{told}");
+    let answer = server.ask(&["queue", "delete", "--where", meant, "--whole-messages"]);
+    assert_eq!(changed(&answer), (1, 0), "{answer:#}");
+    let back = server.ask(&["queue", "restore", &both, &one]);
+    assert_eq!(changed(&back), (2, 0), "{back:#}");
+}
+
+#[test]
 fn messages_are_given_up_when_the_operator_says() {
     let (server, ids) = stuck(tools::nobody(), 1, SLOW);
     server.ask(&["queue", "expire", "--in", "1s", &ids[0]]);

@@ -150,6 +150,9 @@ pub(crate) struct Which {
     /// All of them
     #[arg(long)]
     pub(crate) all: bool,
+    /// With delete, redirect and expire: also messages that have recipients on other links, who aren't meant
+    #[arg(long)]
+    pub(crate) whole_messages: bool,
     /// Say which it would be, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -22,6 +22,7 @@ pub(crate) async fn order(command: &Order) -> Result<(), AdminError> {
                 ..
             }
         ),
+        whole_messages: which.whole_messages,
     };
     let mut server = AdminClient::connect(&which.to).await?;
     let answer: Controlled = server.post("/queue/control", &request).await?;
@@ -97,6 +98,10 @@ fn report(answer: &Controlled, done: &str) -> Result<(), AdminError> {
         (
             answer.partly,
             "also for recipients on other links, whom this concerns too",
+        ),
+        (
+            answer.left_alone,
+            "left alone, for recipients on other links: --whole-messages takes these too",
         ),
     ] {
         if count > 0 {
@@ -182,6 +187,7 @@ async fn drain(held: bool, to: &Admin) -> Result<(), AdminError> {
             order: MessageOrder::Retry,
             dry_run: false,
             outside_schedule: false,
+            whole_messages: false,
         };
         let mut server = AdminClient::connect(to).await?;
         let _: Controlled = server.post("/queue/control", &retry).await?;
