@@ -178,6 +178,7 @@ impl Driver {
                     };
                     (verdict, false, false)
                 }
+                Action::Ask(Ask::Start(_)) => (Verdict::Started(1), false, false),
                 Action::Ask(Ask::Sender(_) | Ask::Recipient(_)) => (Verdict::Admit, false, false),
             };
             let refuse = self.choose() & 7 == 0;

@@ -65,11 +65,14 @@ impl Delivery {
         self.shared.resolvers.forget();
     }
 
-    /// Whether a link may be served now by the hours of its connector.
+    /// Whether a link may be served now by the hours of its connector. What waits to be asked for without any hours never opens by itself.
     #[must_use]
     pub fn opening(&self, hop: &NextHop, at: Timestamp) -> Opening {
         let settings = Arc::clone(&self.shared.settings.read());
         let connector = courier::connector(&settings, hop);
+        if connector.waits_to_be_asked && connector.hours.is_empty() {
+            return Opening::Closed(Timestamp::NEVER);
+        }
         hours_at(&connector.hours, &connector.zone, at)
     }
 

@@ -159,8 +159,10 @@ pub struct ConnectorSettings {
     pub connection_rate: Option<Rate>,
     /// Bounds for single final domains; the most specific one holds.
     pub limits: Vec<DomainLimit>,
-    /// When mail is handed over. Default: always.
+    /// When mail is handed over. Default: always, unless it waits to be asked for.
     pub hours: Vec<Hours>,
+    /// Whether mail waits until somebody asks for it (ETRN). Default: no.
+    pub waits_to_be_asked: bool,
     /// The time zone of these hours. Default: UTC.
     pub zone: TimeZone,
     /// Messages over one connection. Default: 100.
@@ -192,6 +194,7 @@ impl Default for ConnectorSettings {
             connection_rate: None,
             limits: Vec::new(),
             hours: Vec::new(),
+            waits_to_be_asked: false,
             zone: TimeZone::UTC,
             messages_per_connection: 100,
             recipients_per_transaction: 100,

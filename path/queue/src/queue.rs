@@ -387,6 +387,16 @@ impl Queue {
         changed
     }
 
+    /// Lets the mail of a link go until a time, whatever its schedule says: its next hop has asked for it.
+    pub fn let_through_until(&self, link: &LinkName, until: Timestamp) {
+        let mut state = self.shared.state.lock();
+        for number in state.schedule.named(link) {
+            state.schedule.let_through_until(number, until);
+        }
+        drop(state);
+        self.shared.changed.notify_one();
+    }
+
     /// When a retry, an expiry or the end of a hold or a closing is next; holds that have ended don't count.
     #[must_use]
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {

@@ -197,6 +197,14 @@ impl Schedule {
         true
     }
 
+    /// Until a time its schedule doesn't keep the link closed.
+    pub(crate) fn let_through_until(&mut self, link: u32, until: Timestamp) {
+        if let Some(found) = self.link_mut(link) {
+            found.closed.take_if(|closed| closed.by_schedule);
+            found.let_through = found.let_through.max(until);
+        }
+    }
+
     /// All that waits for a time of this server's clock comes so much earlier.
     pub(crate) fn pull_links(&mut self, by: Duration) {
         for link in &mut self.links {

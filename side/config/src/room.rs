@@ -322,6 +322,7 @@ fn connection(written: &Connector) -> delivery::ConnectorSettings {
         connection_rate: written.connection_rate,
         limits: written.limits.iter().map(domain_limit).collect(),
         hours: written.schedule.clone(),
+        waits_to_be_asked: written.wait_for_etrn.unwrap_or(false),
         zone: match &written.schedule_zone {
             Some(zone) => zone.time_zone(),
             None if written.schedule.is_empty() => base.zone,

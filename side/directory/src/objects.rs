@@ -220,6 +220,9 @@ object! {
         limits: list DomainLimit = "limits", "none";
         /// When mail is handed over; what waits goes as soon as a time begins. What ends no later than it begins ends the next day.
         schedule: list Hours = "schedule", "always";
+        /// Mail waits until a client asks for it by ETRN (RFC 1985), naming a domain of the address space; then what waits goes to the next
+        /// hop. With a schedule it also goes in those hours.
+        wait_for_etrn: optional bool = "wait-for-etrn", "false";
         /// The time zone of the schedule.
         schedule_zone: optional Zone = "schedule-zone", "that of the machine";
         /// Messages over one connection before it is closed.

@@ -58,7 +58,7 @@ pub(crate) fn held(decision: &Decision) -> Held {
 
 /// Why a link isn't used though nothing is wrong with it.
 pub(crate) fn closed(closed: &Closed) -> String {
-    match closed.by_schedule {
+    match closed.by_schedule && closed.until < Timestamp::NEVER {
         true => format!("{} until {}", closed.why, closed.until.rfc3339()),
         false => closed.why.to_string(),
     }

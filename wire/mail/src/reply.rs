@@ -159,6 +159,10 @@ replies! {
         RecipientOk = 250 [2, 1, 5] "Recipient OK";
         /// BDAT that is not the last; the value is its size in octets.
         ChunkOk = 250 [2, 0, 0] "{} octets taken";
+        /// ETRN for which nothing waits (RFC 1985 §5.2).
+        NothingWaits = 251 [2, 0, 0] "OK, no messages waiting";
+        /// ETRN; the value is how many messages wait (RFC 1985 §5.2).
+        PendingStarted = 253 [2, 0, 0] "OK, {} pending messages started";
         /// VRFY and EXPN: nothing is told about who exists (RFC 5321 §7.3).
         CannotVerify = 252 [2, 1, 5] "Cannot verify; send mail and see";
         /// DATA: the message may come.
@@ -209,6 +213,10 @@ replies! {
         AuthUnavailable = 454 [4, 7, 0] "Cannot authenticate now, try later";
         /// There is no certificate to start TLS with.
         TlsUnavailable = 454 [4, 7, 0] "TLS not available now";
+        /// ETRN while what waits can't be started (RFC 1985 §5.2).
+        CannotStart = 458 [4, 3, 0] "Unable to start what waits now, try later";
+        /// ETRN for a domain whose mail doesn't wait to be asked for (RFC 1985 §5.2).
+        NotToBeAsked = 459 [4, 7, 1] "Mail for that domain isn't kept for ETRN here";
         /// The verb is not known.
         UnknownCommand = 500 [5, 5, 2] "Unknown command";
         /// A command line is longer than the virtual server takes.

@@ -8,7 +8,7 @@ mod parameters;
 mod path;
 mod wishes;
 
-use bridgehead_mail::{BodyKind, DsnText, Handling, Journey, Refusal, Ret, ReversePath};
+use bridgehead_mail::{BodyKind, Domain, DsnText, Handling, Journey, Refusal, Ret, ReversePath};
 pub use link_state::{LINK_STATE_OCTETS_MAX, LinkState};
 pub(crate) use parameters::xtext;
 pub use path::ForwardPath;
@@ -45,6 +45,8 @@ pub enum Command<'a> {
     Noop,
     /// `QUIT` (RFC 5321 §4.1.1.10).
     Quit,
+    /// `ETRN` (RFC 1985 §5): send what waits for a domain.
+    Etrn(Domain),
     /// `STARTTLS` (RFC 3207).
     StartTls,
     /// `AUTH` (RFC 4954 §4).
@@ -134,6 +136,7 @@ impl<'a> Command<'a> {
             b"HELO" => Ok(Self::Helo(hello(rest)?)),
             b"RSET" => alone(rest, Self::Rset),
             b"QUIT" => alone(rest, Self::Quit),
+            b"ETRN" => etrn(rest),
             b"STARTTLS" => alone(rest, Self::StartTls),
             // RFC 5321 §4.1.1.9: the argument of NOOP is ignored.
             b"NOOP" => Ok(Self::Noop),
@@ -164,6 +167,13 @@ fn hello(rest: &str) -> Result<&str, Refusal> {
         return Err(Refusal::BadHello);
     }
     Ok(rest)
+}
+
+/// `ETRN SP [ "@" ] domain` (RFC 1985 §5.3). With `@` those below it are meant too; what waits for a domain waits with what is
+/// below it, so that both are the same here. `#` names a queue of another kind of server.
+fn etrn<'a>(rest: &str) -> Result<Command<'a>, Refusal> {
+    let domain = Domain::parse(rest.strip_prefix('@').unwrap_or(rest));
+    domain.map(Command::Etrn).map_err(|_| Refusal::BadArguments)
 }
 
 /// `BDAT SP chunk-size [ SP "LAST" ]` (RFC 3030 §2).

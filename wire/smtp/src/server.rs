@@ -17,7 +17,7 @@ mod session;
 mod state;
 
 use bridgehead_mail::{
-    Address, BodyKind, Envelope, Handling, MessageId, Refusal, ReversePath, Timestamp,
+    Address, BodyKind, Domain, Envelope, Handling, MessageId, Refusal, ReversePath, Timestamp,
 };
 pub use policy::Policy;
 pub use session::Session;
@@ -90,6 +90,8 @@ pub enum Ask<'a> {
     Commit(Box<Envelope>),
     /// A member tells something about links. Answer: admit or reject.
     LinkState(LinkStateQuestion<'a>),
+    /// Send what waits for this domain (RFC 1985). Answer: started or refuse.
+    Start(&'a Domain),
     /// Check a password. Answer: authenticated or refuse.
     Authenticate(&'a Credentials),
 }
@@ -162,6 +164,8 @@ pub enum Verdict<P> {
     Admit,
     /// The password is right; this is whom the session belongs to.
     Authenticated(Box<str>),
+    /// So many messages wait, and are sent now.
+    Started(u64),
     /// The message is on stable storage.
     Stored(P),
     /// No to what a member says of links, with the reason.

@@ -65,13 +65,16 @@ impl Shared {
                 Opening::Closed(until) => {
                     let closed = Closed {
                         until,
-                        why: "it is outside its schedule".into(),
+                        why: match until == Timestamp::NEVER {
+                            true => "it waits until it is asked for (ETRN)".into(),
+                            false => "it is outside its schedule".into(),
+                        },
                         by_schedule: true,
                     };
                     if self.queue.close_link(ready.number, closed, at) {
                         continue;
                     }
-                    // An operator let it through, until its schedule opens it.
+                    // An operator, or who asked for it, let it through.
                     until
                 }
             };

@@ -1,11 +1,11 @@
 //! What each command does in each state. Commands that are legal everywhere come first, in one place.
 
-use super::Proof;
 use super::policy::Policy;
 use super::session::{Hello, Session};
 use super::state::{Addressing, Chunk, Opened, Question, State, Way};
+use super::{Proof, Verdict};
 use crate::command::{Command, ForwardPath, Mail, Rcpt};
-use bridgehead_mail::{Address, Assent, BodyKind, Hold, LocalPart, Recipient, Refusal};
+use bridgehead_mail::{Address, Assent, BodyKind, Domain, Hold, LocalPart, Recipient, Refusal};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,7 @@ impl<P: Proof> Session<P> {
             }
             Command::Ehlo(name) => self.hello(name, true),
             Command::Helo(name) => self.hello(name, false),
+            Command::Etrn(domain) => self.etrn(domain),
             Command::StartTls => self.start_tls(behind),
             Command::Auth { mechanism, initial } => self.auth(mechanism, initial),
             Command::Bdat { size, last } => self.bdat(now, size, last),
@@ -110,7 +111,8 @@ impl<P: Proof> Session<P> {
             let _ = write!(out, "250-FUTURERELEASE {most} {}\r\n", latest.rfc3339());
         }
         let out = self.out();
-        let offers: [(bool, &[u8]); 3] = [
+        let offers: [(bool, &[u8]); 4] = [
+            (policy.etrn, b"250-ETRN\r\n"),
             (policy.binarymime, b"250-BINARYMIME\r\n"),
             (policy.starttls && !in_tls, b"250-STARTTLS\r\n"),
             // RFC 4954 §4: mechanisms with the password in clear are offered only under TLS.
@@ -125,6 +127,31 @@ impl<P: Proof> Session<P> {
         }
         let out = self.out();
         out.extend_from_slice(b"250-ENHANCEDSTATUSCODES\r\n250 HELP\r\n");
+    }
+
+    /// RFC 1985 §5.1: at any time but inside a transaction.
+    fn etrn(&mut self, domain: Domain) {
+        let refusal = match (&self.hello, &self.state) {
+            _ if !self.policy.etrn => Refusal::NotOffered,
+            (None, _) => Refusal::HelloFirst,
+            (Some(_), State::Idle) => {
+                self.state = State::Asked(Question::Start(domain));
+                return;
+            }
+            (Some(_), _) => Refusal::BadSequence,
+        };
+        self.refuse(refusal);
+    }
+
+    /// What was asked for by ETRN is under way, or isn't. Asking often brings no mail here.
+    pub(super) fn started(&mut self, verdict: &Verdict<P>) {
+        match verdict {
+            Verdict::Started(0) => self.say(Assent::NothingWaits),
+            Verdict::Started(count) => self.say_with(Assent::PendingStarted, count),
+            Verdict::Refuse(refusal) => self.refuse(*refusal),
+            _ => self.refuse(Refusal::Internal),
+        }
+        self.count_idle_command();
     }
 
     /// RFC 3207 §4. What waits behind the command was sent in clear and must never be read as if it had come

@@ -14,6 +14,8 @@ pub struct Policy {
     pub starttls: bool,
     /// Offer AUTH inside TLS.
     pub auth: bool,
+    /// Offer ETRN (RFC 1985).
+    pub etrn: bool,
     /// Refuse MAIL outside TLS.
     pub require_tls: bool,
     /// Refuse MAIL from clients that neither authenticated nor are trusted.
@@ -65,6 +67,7 @@ impl Policy {
             postmaster_domain,
             starttls: false,
             auth: false,
+            etrn: false,
             require_tls: false,
             require_auth: false,
             binarymime: false,

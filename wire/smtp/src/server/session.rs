@@ -246,6 +246,7 @@ impl<P: Proof> Session<P> {
             (Question::Commit(_), Verdict::Stored(proof)) => self.end_of_data(&proof),
             (Question::Authenticate(_), verdict) => self.authenticated(verdict),
             (Question::LinkState(_), verdict) => self.told(&verdict),
+            (Question::Start(_), verdict) => self.started(&verdict),
             (Question::Sender(_) | Question::Commit(_), verdict) => self.refuse(refusal(&verdict)),
         }
     }
@@ -402,6 +403,7 @@ impl<P: Proof> Session<P> {
             }),
             Question::Commit(envelope) => envelope.take().map(Ask::Commit),
             Question::Authenticate(credentials) => Some(Ask::Authenticate(credentials)),
+            Question::Start(domain) => Some(Ask::Start(domain)),
             Question::LinkState(telling) => {
                 Some(Ask::LinkState(telling.question(member.unwrap_or_default())))
             }

@@ -7,7 +7,7 @@ use crate::command::Mail;
 use crate::data::{Decoder, Rules};
 use crate::header::HeaderWatch;
 use crate::urgency::UrgencyWatch;
-use bridgehead_mail::{BodyKind, Envelope, Recipient, Refusal};
+use bridgehead_mail::{BodyKind, Domain, Envelope, Recipient, Refusal};
 use std::time::Instant;
 
 /// Where a session is.
@@ -158,6 +158,7 @@ pub(super) enum Question {
     /// The envelope is gone once the question was put.
     Commit(Option<Box<Envelope>>),
     Authenticate(Credentials),
+    Start(Domain),
     LinkState(Telling),
 }
 

@@ -219,6 +219,12 @@ fn verdict(
                 Ok(Verdict::Reject(why.into()))
             }
         },
+        Ask::Start(domain) => match domain.as_str() {
+            "kept.example.test" => Ok(Verdict::Started(3)),
+            "empty.example.test" => Ok(Verdict::Started(0)),
+            "broken.example.test" => Err(Refusal::CannotStart),
+            _ => Err(Refusal::NotToBeAsked),
+        },
         Ask::Authenticate(credentials) => match (&*credentials.user, &*credentials.password) {
             ("alice", b"secret") => Ok(Verdict::Authenticated("alice".into())),
             _ => Err(Refusal::AuthFailed),

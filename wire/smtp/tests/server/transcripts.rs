@@ -87,6 +87,7 @@ fn given(world: &mut World, key: &str, value: &str) {
     match key {
         "starttls" => policy.starttls = value == "yes",
         "auth" => policy.auth = value == "yes",
+        "etrn" => policy.etrn = value == "yes",
         "require-auth" => policy.require_auth = value == "yes",
         "require-tls" => policy.require_tls = value == "yes",
         "binarymime" => policy.binarymime = value == "yes",
