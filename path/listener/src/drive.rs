@@ -10,6 +10,7 @@ mod sockets;
 mod stream;
 
 use crate::error::ApplyError;
+use crate::members::{Members, StateSink};
 use crate::policy::policy;
 use crate::settings::{Settings, TlsMode, VirtualServer};
 use crate::tls::Tls;
@@ -17,6 +18,7 @@ use crate::view::VirtualServerView;
 use accept::{Phase, Rules, Running, ServerState};
 use bridgehead_directory::Directory;
 use bridgehead_mail::{SessionId, Track};
+use bridgehead_membership::{ConfigError, OwnKey, Roster};
 use bridgehead_queue::Inlet;
 use parking_lot::Mutex;
 use password::Passwords;
@@ -36,6 +38,7 @@ pub(crate) struct World {
     pub(crate) directory: Directory,
     pub(crate) track: Arc<dyn Track>,
     pub(crate) passwords: Passwords,
+    pub(crate) members: Members,
     sessions: AtomicU64,
 }
 
@@ -73,6 +76,7 @@ impl Listener {
             directory,
             track,
             passwords: Passwords::default(),
+            members: Members::default(),
             sessions: AtomicU64::new(0),
         };
         Self {
@@ -98,6 +102,20 @@ impl Listener {
         let rules = tokio::task::spawn_blocking(move || inner.prepare(&settings));
         let rules = rules.await.map_err(|_| ApplyError::ShutDown)??;
         self.inner.replace(rules)
+    }
+
+    /// By which key this server proves itself to the others of the organisation, and by which they prove themselves. Sessions of
+    /// one whose key isn't among them any more end with their transaction.
+    ///
+    /// # Errors
+    /// If no TLS can be made of it; what held before still does.
+    pub fn set_members(&self, own: &OwnKey, roster: Roster) -> Result<(), ConfigError> {
+        self.inner.world.members.set(own, roster)
+    }
+
+    /// Who hears what other servers of the organisation say of links. Without one they are told that it isn't kept here.
+    pub fn set_state_sink(&self, sink: Arc<dyn StateSink>) {
+        self.inner.world.members.set_sink(sink);
     }
 
     /// Where the virtual servers listen, with the ports they really have.

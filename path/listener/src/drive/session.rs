@@ -5,12 +5,15 @@
 
 use super::World;
 use super::accept::{Phase, Rules, Seat, ServerState};
-use super::stream::{KEPT_OCTETS, Stream};
+use super::stream::{KEPT_OCTETS, NotSecured, Stream};
 use crate::judge::{self, Asker};
+use crate::members::{Changes, Proved};
 use crate::settings::TlsMode;
 use bridgehead_mail::{Envelope, Event, EventKind, MessageId, Refusal, SessionId, Timestamp};
 use bridgehead_queue::{Committed, Draft, Refused};
-use bridgehead_smtp::server::{Action, Ask, Client, Proof, Session, Taken, Verdict};
+use bridgehead_smtp::server::{
+    Action, Ask, Client, LinkStateQuestion, Proof, Session, Taken, Verdict,
+};
 use bytes::{Buf, BytesMut};
 use std::io;
 use std::net::IpAddr;
@@ -22,7 +25,6 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep_until};
-use tokio_rustls::TlsAcceptor;
 use tracing::{Instrument, Span};
 
 /// Room for one read: commands and small messages, more than that, the content of a large message.
@@ -45,6 +47,7 @@ enum Woken {
     End,
     Timer,
     Phase,
+    Members,
 }
 
 /// What came of the session's wishes.
@@ -73,6 +76,8 @@ struct Conversation {
     /// Whether the last read left something behind.
     more: bool,
     draft: Option<Draft>,
+    /// The server of the organisation that the client has proved to be, and what may change about that.
+    member: Option<(Proved, Changes)>,
     /// What all log lines of the session carry: made when there is one to write.
     span: OnceLock<Span>,
 }
@@ -104,6 +109,7 @@ pub(super) async fn converse(
         input: BytesMut::new(),
         more: false,
         draft: None,
+        member: None,
         span: OnceLock::new(),
     };
     tracing::debug!(parent: conversation.span(), "connected");
@@ -118,6 +124,11 @@ pub(super) async fn converse(
         }
     };
     conversation.draft = None;
+    if conversation.member.is_some()
+        && let Some(sink) = conversation.world.members.sink()
+    {
+        sink.ended(id);
+    }
     let linger = matches!(last_word, Ended::ByServer);
     conversation.stream.close(linger).await;
 }
@@ -139,7 +150,9 @@ impl Conversation {
         let mut phase = self.server.phase.subscribe();
         let mut now = Instant::now();
         let policy = Arc::clone(&self.rules.policy);
-        let mut session = Session::<Stored>::new(policy, self.client, tls, now);
+        let member = self.member();
+        let session = Session::<Stored>::new(policy, self.client, tls, now);
+        let mut session = session.of_member(member);
         let deadline = session.deadline().unwrap_or(now);
         let mut timer = std::pin::pin!(sleep_until(deadline.into()));
         self.await_early_talk().await?;
@@ -175,6 +188,10 @@ impl Conversation {
                     let next = session.deadline().unwrap_or(now);
                     timer.as_mut().reset(next.into());
                 }
+                Woken::Members if !self.is_member_still() => {
+                    session.end_with(Refusal::NoMember);
+                }
+                Woken::Members => {}
                 Woken::Phase => match *phase.borrow_and_update() {
                     Phase::Open => {}
                     Phase::Ending => session.shut_down(),
@@ -199,7 +216,7 @@ impl Conversation {
                 Action::StartTls => {
                     let description = self.start_tls().await?;
                     *now = Instant::now();
-                    session.tls_started(*now, description);
+                    session.tls_started(*now, description, self.member());
                 }
                 Action::Ask(ask) => {
                     let verdict = self.answer(ask).await;
@@ -238,6 +255,8 @@ impl Conversation {
         };
         tokio::select! {
             biased;
+            // Before what it sends: who is no member any more doesn't go on by never pausing.
+            () = changed(&mut self.member) => Ok(Woken::Members),
             read = self.stream.read(&mut self.input, room) => match read? {
                 0 => Ok(Woken::End),
                 count => {
@@ -252,12 +271,49 @@ impl Conversation {
     }
 
     async fn start_tls(&mut self) -> io::Result<Box<str>> {
-        let Some(config) = &self.rules.tls else {
+        let Some(config) = self.rules.tls.clone() else {
             return Err(io::ErrorKind::Unsupported.into());
         };
-        let acceptor = TlsAcceptor::from(Arc::clone(config));
         let patience = self.rules.settings.handshake_timeout;
-        self.stream.start_tls(acceptor, patience).await
+        let mut changes = self.world.members.watch();
+        let known = changes.borrow_and_update().clone();
+        let secured = self.stream.start_tls(config, known.as_deref(), patience);
+        let secured = match secured.await {
+            Ok(secured) => secured,
+            Err(not) => return Err(self.not_secured(not)),
+        };
+        let proved = known.zip(secured.key);
+        if let Some(proved) = proved.and_then(|(known, key)| known.prove(key)) {
+            let server = &*proved.name;
+            tracing::debug!(parent: self.span(), server, "a server of the organisation has proved itself");
+            self.member = Some((proved, changes));
+        }
+        Ok(secured.description)
+    }
+
+    /// Who wants to be taken for a member and isn't is worth a word, once.
+    fn not_secured(&self, not: NotSecured) -> io::Error {
+        if not.member {
+            let why = bridgehead_membership::why(&not.error);
+            if self.world.members.is_news(self.address, &why) {
+                tracing::warn!(parent: self.span(), why, "not taken for a server of the organisation");
+            }
+        }
+        not.error
+    }
+
+    fn member(&self) -> Option<Box<str>> {
+        let (proved, _) = self.member.as_ref()?;
+        Some(proved.name.clone())
+    }
+
+    /// Whether the directory still names the key by which the client has proved itself.
+    fn is_member_still(&mut self) -> bool {
+        let Some((proved, changes)) = &mut self.member else {
+            return true;
+        };
+        let known = changes.borrow_and_update();
+        known.as_ref().is_some_and(|known| known.confirms(proved))
     }
 
     async fn answer(&mut self, ask: Ask<'_>) -> Verdict<Stored> {
@@ -265,7 +321,7 @@ impl Conversation {
             Ask::Sender(asked) => {
                 let own_only = self.rules.settings.own_addresses_only;
                 let snapshot = self.world.directory.snapshot();
-                let asker = self.asker(asked.user);
+                let asker = self.asker(asked.user, asked.resolved);
                 let (from, size) = (asked.reverse_path, asked.size);
                 let judged = judge::sender(&snapshot, asker, own_only, from, size);
                 let most = self.rules.settings.max_hold;
@@ -281,7 +337,7 @@ impl Conversation {
             }
             Ask::Recipient(asked) => {
                 let snapshot = self.world.directory.snapshot();
-                let asker = self.asker(asked.user);
+                let asker = self.asker(asked.user, asked.resolved);
                 let from = asked.reverse_path.address();
                 let judged =
                     judge::recipient(&snapshot, asker, from, asked.address, asked.size, || {
@@ -295,6 +351,7 @@ impl Conversation {
             }
             Ask::Begin { size } => self.begin(size),
             Ask::Commit(envelope) => self.commit(*envelope).await,
+            Ask::LinkState(told) => return self.link_state(told),
             Ask::Authenticate(credentials) => {
                 let user = &credentials.user;
                 let (passwords, directory) = (&self.world.passwords, &self.world.directory);
@@ -312,9 +369,31 @@ impl Conversation {
         })
     }
 
-    const fn asker<'a>(&self, user: Option<&'a str>) -> Asker<'a> {
-        let trusted = self.client.trusted;
-        Asker { user, trusted }
+    const fn asker<'a>(&self, user: Option<&'a str>, resolved: bool) -> Asker<'a> {
+        Asker {
+            user,
+            trusted: self.client.trusted || self.member.is_some(),
+            resolved,
+        }
+    }
+
+    fn link_state(&self, told: LinkStateQuestion<'_>) -> Verdict<Stored> {
+        let Some(sink) = self.world.members.sink() else {
+            return Verdict::Reject("link state isn't kept here".into());
+        };
+        let LinkStateQuestion {
+            member,
+            place,
+            number,
+            octets,
+        } = told;
+        match sink.chunk(member, self.id, place, number, octets) {
+            Ok(()) => Verdict::Admit,
+            Err(why) => {
+                tracing::debug!(parent: self.span(), server = member, why, "link state refused");
+                Verdict::Reject(why.into())
+            }
+        }
     }
 
     /// How long the reply to a message is delayed, if there is room for it: asked at MAIL, so that nobody sends content in vain
@@ -404,6 +483,15 @@ fn store(draft: &mut Option<Draft>, taken: Taken<'_>) -> Result<(), Refused> {
 
 fn may_block() -> bool {
     Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread
+}
+
+/// When what is known of members changes, for a session of one.
+async fn changed(member: &mut Option<(Proved, Changes)>) {
+    match member {
+        // The sender lives as long as the listener, which the session holds.
+        Some((_, changes)) => drop(changes.changed().await),
+        None => std::future::pending().await,
+    }
 }
 
 /// The timer may fire early, never late: moving it for each command would cost more than a needless wake-up.

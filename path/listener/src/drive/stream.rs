@@ -2,17 +2,22 @@
 //!
 //! Guards: a session that waits holds next to no input buffer; a client that doesn't take our octets is left after a time.
 
+use crate::members::Known;
+use bridgehead_membership::{ALPN, peer_key};
 use bytes::BytesMut;
+use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use socket2::SockRef;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// Octets that are still read from a client after the last reply, so that the reply isn't lost to a reset.
@@ -31,6 +36,28 @@ pub(super) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
     /// The handshake failed.
     Gone,
+}
+
+/// What came of a handshake.
+pub(super) struct Secured {
+    /// For the trace field.
+    pub(super) description: Box<str>,
+    /// The key of a member, which the client has proved to have.
+    pub(super) key: Option<[u8; 32]>,
+}
+
+/// A handshake that failed.
+pub(super) struct NotSecured {
+    pub(super) error: io::Error,
+    /// Whether the client offered the protocol of members.
+    pub(super) member: bool,
+}
+
+impl From<io::Error> for NotSecured {
+    fn from(error: io::Error) -> Self {
+        let member = false;
+        Self { error, member }
+    }
 }
 
 impl Stream {
@@ -75,17 +102,34 @@ impl Stream {
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
-    /// Does the server's side of the handshake; gives the description for the trace field.
+    /// Does the server's side of the handshake. Who offers the protocol of members is answered as one, and must prove it; nobody
+    /// else is asked for a certificate.
     pub(super) async fn start_tls(
         &mut self,
-        acceptor: TlsAcceptor,
+        config: Arc<ServerConfig>,
+        members: Option<&Known>,
         patience: Duration,
-    ) -> io::Result<Box<str>> {
+    ) -> Result<Secured, NotSecured> {
         let Self::Plain(stream) = std::mem::replace(self, Self::Gone) else {
-            return Err(io::ErrorKind::NotConnected.into());
+            return Err(io::Error::from(io::ErrorKind::NotConnected).into());
         };
-        let accepted = timeout(patience, acceptor.accept(stream)).await;
-        let stream = accepted.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        let mut member = false;
+        // What a handshake needs is gone after it; a session that waits doesn't hold room for it.
+        let shaken = Box::pin(async {
+            let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+            let hello = begun.client_hello();
+            member = hello
+                .alpn()
+                .is_some_and(|mut offered| offered.any(|protocol| protocol == ALPN));
+            let config = match members {
+                Some(members) if member => Arc::clone(&members.tls),
+                _ => config,
+            };
+            begun.into_stream(config).await
+        });
+        let shaken = timeout(patience, shaken).await;
+        let shaken = shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let stream = shaken.map_err(|error| NotSecured { error, member })?;
         let (_, connection) = stream.get_ref();
         let version = match connection.protocol_version() {
             Some(rustls::ProtocolVersion::TLSv1_3) => "TLS1_3",
@@ -95,8 +139,12 @@ impl Stream {
             Some(suite) => format!("{version} {:?}", suite.suite()),
             None => version.to_owned(),
         };
+        let key = peer_key(connection);
         *self = Self::Tls(Box::new(stream));
-        Ok(description.into())
+        Ok(Secured {
+            description: description.into(),
+            key,
+        })
     }
 
     /// Closes. To linger is to close our end first and to read away what the client still sends for a moment.

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod members;
+#[cfg(test)]
 mod room;
 #[cfg(test)]
 mod submission;

@@ -31,6 +31,11 @@ password = "correct horse"
 [[mailbox]]
 name = "bob"
 addresses = ["bob@example.test"]
+
+[[mailbox]]
+name = "dora"
+addresses = ["dora@example.test"]
+authenticated-senders-only = true
 "#;
 
 /// Keeps events.
