@@ -1,10 +1,12 @@
 //! The composition root: builds the rooms, wires them, starts and stops them. No policy.
 
+mod asked;
 mod explain;
 mod in_force;
 pub(crate) mod logging;
 pub(crate) mod stop;
 
+use asked::Asked;
 use bridgehead_badmail::Badmail;
 use bridgehead_config::ServerFile;
 use bridgehead_delivery::Delivery;
@@ -77,8 +79,7 @@ impl Server {
             track.clone(),
         );
         let reading = read_queue(unread, &queue, &tracker, &transport);
-        let tls = Tls::new(data.join("certificates"));
-        let listener = Listener::new(queue.inlet(), directory.clone(), tls, track);
+        let listener = open_listener(data, &queue, &directory, track);
         let (said, in_force) = watch::channel(InForce::default());
         let memory = tokio::spawn(watch_memory(queue.clone()));
         let wiring = Wiring::new(file, &directory, &queue, &listener, in_force.clone());
@@ -206,6 +207,22 @@ fn open_directory(file: &ServerFile) -> Result<OpenedDirectory, Box<dyn Error>> 
     }
     let keeper = tokio::spawn(async move { other.keep_up(follower, now).await });
     Ok((directory, Some(keeper)))
+}
+
+/// The listener, still without virtual servers.
+fn open_listener(
+    data: &Path,
+    queue: &Queue,
+    directory: &Directory,
+    track: Arc<dyn Track>,
+) -> Listener {
+    let tls = Tls::new(data.join("certificates"));
+    let listener = Listener::new(queue.inlet(), directory.clone(), tls, track);
+    listener.set_waiting(Arc::new(Asked {
+        directory: directory.clone(),
+        queue: queue.clone(),
+    }));
+    listener
 }
 
 /// Opens the queue, so that it takes mail at once.

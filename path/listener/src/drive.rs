@@ -15,12 +15,13 @@ use crate::policy::policy;
 use crate::settings::{Settings, TlsMode, VirtualServer};
 use crate::tls::Tls;
 use crate::view::VirtualServerView;
+use crate::waiting::Waiting;
 use accept::{Phase, Rules, Running, ServerState};
 use bridgehead_directory::Directory;
 use bridgehead_mail::{SessionId, Track};
 use bridgehead_membership::{ConfigError, OwnKey, Roster};
 use bridgehead_queue::Inlet;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use password::Passwords;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -39,6 +40,8 @@ pub(crate) struct World {
     pub(crate) track: Arc<dyn Track>,
     pub(crate) passwords: Passwords,
     pub(crate) members: Members,
+    /// Who has mail that waits to be asked for.
+    pub(crate) waiting: RwLock<Option<Arc<dyn Waiting>>>,
     sessions: AtomicU64,
 }
 
@@ -77,6 +80,7 @@ impl Listener {
             track,
             passwords: Passwords::default(),
             members: Members::default(),
+            waiting: RwLock::default(),
             sessions: AtomicU64::new(0),
         };
         Self {
@@ -116,6 +120,11 @@ impl Listener {
     /// Who hears what other servers of the organisation say of links. Without one they are told that it isn't kept here.
     pub fn set_state_sink(&self, sink: Arc<dyn StateSink>) {
         self.inner.world.members.set_sink(sink);
+    }
+
+    /// Who has mail that waits to be asked for by ETRN. Without one nothing does.
+    pub fn set_waiting(&self, waiting: Arc<dyn Waiting>) {
+        *self.inner.world.waiting.write() = Some(waiting);
     }
 
     /// Where the virtual servers listen, with the ports they really have.

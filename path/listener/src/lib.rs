@@ -18,9 +18,11 @@ pub mod settings;
 mod tls;
 mod verified;
 pub mod view;
+mod waiting;
 
 pub use drive::Listener;
 pub use error::ApplyError;
 pub use members::StateSink;
 pub use settings::{BareLineEnds, CertificateFiles, Role, Settings, TlsMode, VirtualServer};
 pub use tls::Tls;
+pub use waiting::Waiting;

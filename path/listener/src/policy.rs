@@ -19,6 +19,7 @@ pub(crate) fn policy(
     Policy {
         starttls: server.tls == TlsMode::StartTls,
         auth: server.auth,
+        etrn: settings.etrn,
         require_tls: server.require_tls,
         require_auth: server.require_auth,
         binarymime: server.binarymime,

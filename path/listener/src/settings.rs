@@ -16,6 +16,8 @@ pub struct Settings {
     /// Domain of the mailbox that `RCPT TO:<postmaster>` without a domain means (RFC 5321 §4.5.1). None: the
     /// directory's default domain.
     pub postmaster_domain: Option<Domain>,
+    /// Whether mail waits to be asked for by ETRN (RFC 1985). Default: no.
+    pub etrn: bool,
     /// The virtual servers; names are unique.
     pub virtual_servers: Vec<VirtualServer>,
 }

@@ -88,6 +88,9 @@ pub fn settings(
     let listener = listener::Settings {
         hostname: hostname.clone(),
         postmaster_domain: default_domain(snapshot, server),
+        etrn: connectors
+            .iter()
+            .any(|connector| connector.wait_for_etrn == Some(true)),
         virtual_servers: ours
             .map(|ours| virtual_server(ours, server, data, binarymime))
             .collect(),

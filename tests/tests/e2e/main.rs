@@ -10,6 +10,7 @@
 )]
 
 mod aborted;
+mod asked;
 mod badmail;
 mod configuring;
 mod controls;

@@ -352,6 +352,13 @@ impl Conversation {
             Ask::Begin { size } => self.begin(size),
             Ask::Commit(envelope) => self.commit(*envelope).await,
             Ask::LinkState(told) => return self.link_state(told),
+            Ask::Start(domain) => {
+                let waiting = self.world.waiting.read().clone();
+                waiting
+                    .ok_or(Refusal::NotToBeAsked)
+                    .and_then(|waiting| waiting.start(domain))
+                    .map(Verdict::Started)
+            }
             Ask::Authenticate(credentials) => {
                 let user = &credentials.user;
                 let (passwords, directory) = (&self.world.passwords, &self.world.directory);

@@ -103,6 +103,7 @@ impl Room {
         let settings = Settings {
             hostname: Domain::parse("mail.example.test").unwrap(),
             postmaster_domain: None,
+            etrn: false,
             virtual_servers,
         };
         self.runtime.block_on(self.listener.apply(settings))
