@@ -5,6 +5,7 @@ mod badmail;
 mod bench;
 mod directory;
 mod link;
+mod link_state;
 mod mailbox;
 mod message;
 mod organization;

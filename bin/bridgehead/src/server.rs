@@ -106,6 +106,7 @@ impl Server {
             tracker,
             explain: wiring,
             in_force,
+            gossip: watch::Sender::new(None).subscribe(),
         };
         let (stop_management, stopped) = oneshot::channel();
         let stopped = async move {
