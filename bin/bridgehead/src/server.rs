@@ -66,9 +66,8 @@ impl Server {
         let (queue, reading) = open_queue(file, &tracker)?;
         let store_settings = bridgehead_store::Settings::for_directory(data.join("store"));
         let store = Store::open(store_settings, Arc::new(RealDisk))?;
-        let hostname = own_name(file);
         let delivery = Delivery::new(
-            bridgehead_delivery::Settings::for_host(hostname),
+            bridgehead_delivery::Settings::for_host(own_name(file)),
             store.clone(),
         );
         let badmail = Badmail::open(&data.join("badmail"), Arc::new(RealDisk))?;
