@@ -16,6 +16,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// Rates over a shorter time than this say nothing.
+const RATE_SPAN_MIN: Duration = Duration::from_millis(50);
+
 pub(super) struct Lab {
     plan: Plan,
     pub(super) ask: Arc<dyn Ask>,
@@ -194,10 +197,11 @@ impl Lab {
     fn set_link(&self, name: &str, one_way: bool, mode: Mode) -> Result<String, LabError> {
         let there = self.plan.pairs_of(name).ok_or_else(|| {
             let links: Vec<String> = self.plan.links.iter().map(crate::Link::name).collect();
-            LabError::Order(format!(
-                "there is no link '{name}'; there are {}",
-                links.join(", ")
-            ))
+            let links = match links.is_empty() {
+                true => "none".to_owned(),
+                false => links.join(", "),
+            };
+            LabError::Order(format!("there is no link '{name}'; there are: {links}"))
         })?;
         for (from, to) in there {
             let back = (!one_way).then(|| (to.clone(), from.clone()));
@@ -263,7 +267,13 @@ impl Lab {
         let sent = self.shared.account.lock().sent.len() as u64;
         let delivered = servers.values().map(|server| server.delivered).sum();
         let (then, sent_then, delivered_then, octets_then) = std::mem::take(&mut self.last);
-        let span = elapsed.saturating_sub(then).as_secs_f64().max(0.001);
+        let span = elapsed.saturating_sub(then);
+        // The first map comes at once, and says nothing of rates.
+        let span = if span < RATE_SPAN_MIN {
+            f64::INFINITY
+        } else {
+            span.as_secs_f64()
+        };
         #[expect(clippy::cast_precision_loss, reason = "for people")]
         let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / span;
         let rates = (rate(sent, sent_then), rate(delivered, delivered_then));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -129,38 +129,41 @@ fn reset(stream: &TcpStream) {
     let _ = stream.set_zero_linger();
 }
 
-async fn pass(client: TcpStream, mut way: Way) {
-    reset(&client);
+async fn pass(mut client: TcpStream, mut way: Way) {
     // In a black hole the connection is there, and nothing comes of it.
     let opened = way.mode.wait_for(|mode| *mode != Mode::BlackHole).await;
-    let Ok(is_cut) = opened.map(|mode| *mode == Mode::Cut) else {
-        return;
-    };
+    let is_cut = opened.map_or(true, |mode| *mode == Mode::Cut);
     let target = *way.target.borrow();
     let Some(target) = target.filter(|_| !is_cut) else {
+        reset(&client);
         return;
     };
     let connected = tokio::time::timeout(CONNECT_PATIENCE, TcpStream::connect(target)).await;
-    let Ok(Ok(server)) = connected else {
+    let Ok(Ok(mut server)) = connected else {
+        reset(&client);
         return;
     };
-    reset(&server);
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let ((from_client, to_client), (from_server, to_server)) =
-        (client.into_split(), server.into_split());
     let mut cut = way.mode.clone();
-    tokio::select! {
-        _ = cut.wait_for(|mode| *mode == Mode::Cut) => {}
-        ((), ()) = async {
-            tokio::join!(
-                copy(from_client, to_server, way.clone()),
-                copy(from_server, to_client, way.clone()),
-            )
-        } => {}
+    let is_cut = {
+        let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
+        tokio::select! {
+            _ = cut.wait_for(|mode| *mode == Mode::Cut) => true,
+            ((), ()) = async {
+                tokio::join!(
+                    copy(from_client, to_server, way.clone()),
+                    copy(from_server, to_client, way.clone()),
+                )
+            } => false,
+        }
+    };
+    if is_cut {
+        reset(&client);
+        reset(&server);
     }
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: Way) {
+async fn copy(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut way: Way) {
     let mut window = vec![0; WINDOW_OCTETS];
     loop {
         let mode = match way.mode.wait_for(|mode| *mode != Mode::BlackHole).await {
@@ -255,9 +258,7 @@ mod tests {
         relay.set(Mode::Through);
         let mut stream = connect().await.unwrap();
         let large = vec![7; 5 * WINDOW_OCTETS];
-        in_time(said_back(&mut stream, &large[..WINDOW_OCTETS]))
-            .await
-            .unwrap();
+        in_time(said_back(&mut stream, &large)).await.unwrap();
         // An end is passed on, and the other way stays open for the answer.
         stream.write_all(b"last").await.unwrap();
         stream.shutdown().await.unwrap();
