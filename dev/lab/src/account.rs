@@ -171,7 +171,8 @@ impl Account {
     fn latencies(&self, line: &mut impl FnMut(std::fmt::Arguments<'_>)) {
         let first = |(id, sent): (&u64, &Sent)| {
             let all = self.arrived(*id).iter();
-            let first = all.map(|arrival| arrival.at).min()?;
+            let there = all.filter(|arrival| arrival.at_server == sent.to);
+            let first = there.map(|arrival| arrival.at).min()?;
             Some(first.saturating_sub(sent.at))
         };
         let mut all: Vec<u64> = self.accepted().filter_map(first).collect();
@@ -314,6 +315,7 @@ mod tests {
         }
         assert!(!misplaced.is_settled());
         assert!(misplaced.text().contains("it is in the mailbox at syd1"));
+        assert!(!misplaced.text().contains("latency"));
         let mut doubled = account();
         let copy = doubled.arrivals[&3][0].clone();
         doubled.arrivals.get_mut(&3).unwrap().push(copy);
