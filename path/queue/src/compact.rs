@@ -204,7 +204,7 @@ impl Shared {
         let read = |place: &Place| read_frame(place).map(Cow::Owned);
         let entries = || {
             live.iter()
-                .filter_map(|(id, accepted)| Some((*id, *accepted, &**state.entries.get(id)?)))
+                .filter_map(|(id, accepted)| Some((*id, *accepted, state.entries.get(id)?)))
         };
         // All messages before what became of any: a torn batch is believed up to the tear, and a settlement must not be in it
         // without the report that it made.

@@ -50,8 +50,8 @@ pub(crate) enum Stage {
 /// The addressees of a message that share a next hop.
 pub(crate) struct Part {
     pub(crate) link: u32,
-    /// The final domain, for the picture of the queue.
-    pub(crate) domain: Arc<str>,
+    /// Link and final domain, for the picture of the queue.
+    pub(crate) group: u32,
     /// Numbers of the addressees not settled yet.
     pub(crate) numbers: Numbers,
     pub(crate) state: PartState,
@@ -131,6 +131,8 @@ pub(crate) struct Entry {
     pub(crate) control: Option<Box<Control>>,
     /// Its next hops are to be found anew as soon as nothing of it is being handed over; whether its waits are over then.
     pub(crate) reroute: Option<bool>,
+    /// Its recipients are over, and it comes back for that; before its sender is told so.
+    pub(crate) returned: Option<Returned>,
     pub(crate) stage: Stage,
 }
 
@@ -159,6 +161,7 @@ impl Entry {
             priority: facts.priority,
             control: None,
             reroute: None,
+            returned: None,
             stage: Stage::Submission,
         }
     }
@@ -173,6 +176,13 @@ impl Entry {
     pub(crate) fn part(&self, number: u32) -> Option<&Part> {
         match &self.stage {
             Stage::Parts(parts) => parts.get(usize::try_from(number).ok()?),
+            Stage::Submission | Stage::Taken => None,
+        }
+    }
+
+    pub(crate) fn part_mut(&mut self, number: u32) -> Option<&mut Part> {
+        match &mut self.stage {
+            Stage::Parts(parts) => parts.get_mut(usize::try_from(number).ok()?),
             Stage::Submission | Stage::Taken => None,
         }
     }
