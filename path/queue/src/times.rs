@@ -14,15 +14,22 @@ const ROW_MIN: usize = 4;
 pub(crate) struct Times {
     /// Sorted, none empty, and the last of one not after the first of the next.
     rows: Vec<Vec<Timestamp>>,
+    /// The least, if there is one: a picture asks a great many of these for it.
+    first: Timestamp,
 }
 
 impl Times {
     /// The least.
     pub(crate) fn first(&self) -> Option<Timestamp> {
-        self.rows.first()?.first().copied()
+        (!self.rows.is_empty()).then_some(self.first)
     }
 
     pub(crate) fn add(&mut self, at: Timestamp) {
+        self.first = self.first().map_or(at, |first| first.min(at));
+        self.place(at);
+    }
+
+    fn place(&mut self, at: Timestamp) {
         let place = self.row_of(at);
         let last = self.rows.len().saturating_sub(1);
         // Behind all others it goes into the last row; times mostly come in order.
@@ -43,7 +50,7 @@ impl Times {
             let half = row.split_off(ROW_MAX / 2);
             row.shrink_to_fit();
             self.insert_row(place.saturating_add(1), half);
-            self.add(at);
+            self.place(at);
         }
     }
 
@@ -64,6 +71,11 @@ impl Times {
         } else if row.len().max(ROW_MIN) < row.capacity() / 4 {
             let room = row.len().saturating_mul(2);
             row.shrink_to(room);
+        }
+        if at == self.first
+            && let Some(first) = self.rows.first().and_then(|row| row.first())
+        {
+            self.first = *first;
         }
     }
 
