@@ -43,9 +43,8 @@ impl State {
         if is_same(&control, &before) {
             return Effect::Already;
         }
-        // Kept also when nothing of it holds any more: that has to be said wherever what it takes back is said.
         if let Some(mut entry) = self.entries.get_mut(&message) {
-            entry.control = Some(Box::new(control));
+            entry.set_control(Box::new(control));
         }
         self.follow(message, order);
         Effect::Changed

@@ -129,6 +129,8 @@ pub(crate) struct Entry {
     pub(crate) priority: Priority,
     /// What operators decided, if they ever did.
     pub(crate) control: Option<Box<Control>>,
+    /// Whether they decided something of which nothing holds any more: that has to be said wherever what it takes back is said.
+    pub(crate) uncontrolled: bool,
     /// Its next hops are to be found anew as soon as nothing of it is being handed over; whether its waits are over then.
     pub(crate) reroute: Option<bool>,
     /// Its recipients are over, and it comes back for that; before its sender is told so.
@@ -160,6 +162,7 @@ impl Entry {
             sender: facts.sender,
             priority: facts.priority,
             control: None,
+            uncontrolled: false,
             reroute: None,
             returned: None,
             stage: Stage::Submission,
@@ -204,6 +207,12 @@ impl Entry {
         }
         let without_hops = !matches!(self.stage, Stage::Parts(_));
         (without_hops && self.expires <= now).then_some(Returned::Expired)
+    }
+
+    /// What operators decided from now on.
+    pub(crate) fn set_control(&mut self, control: Box<Control>) {
+        self.uncontrolled = *control == Control::default();
+        self.control = (!self.uncontrolled).then_some(control);
     }
 
     /// Whether an operator holds it.

@@ -232,6 +232,11 @@ impl Schedule {
         }
     }
 
+    /// So many messages are about to be given times at which they expire.
+    pub(crate) fn reserve(&mut self, messages: usize) {
+        self.expiry.reserve_exact(messages);
+    }
+
     pub(crate) fn expire_at(&mut self, at: Timestamp, message: MessageId) {
         self.expiry.push(Reverse((at, message)));
     }

@@ -80,6 +80,13 @@ const BUSY_WAIT: Duration = Duration::from_secs(1);
 pub(crate) const UNREADABLE_WAIT: Duration = Duration::from_secs(3600);
 
 impl State {
+    /// So many messages are about to be known, and to begin their way.
+    pub(crate) fn reserve(&mut self, messages: usize) {
+        self.entries.reserve(messages);
+        self.submission.reserve_exact(messages);
+        self.schedule.reserve(messages);
+    }
+
     /// A message is durable and waits to be categorized (or routed again, if it was resolved before).
     pub(crate) fn insert(&mut self, message: MessageId, entry: Box<Entry>) {
         self.enter(message, entry);
@@ -180,11 +187,12 @@ impl State {
         let Some(mut entry) = self.entries.get_mut(&message) else {
             return;
         };
-        let Some(control) = entry.control.as_mut() else {
+        let Some(mut control) = entry.control.take() else {
             return;
         };
         control.adopting = None;
         let record = Record::Controlled(control.clone());
+        entry.set_control(control);
         drop(entry);
         gather.add(message, &record, Meaning::Other);
         self.begin(message);

@@ -123,12 +123,16 @@ impl Queue {
     #[must_use]
     pub fn picture(&self) -> QueuePicture {
         let refusing = self.refusing();
+        let groups = self.shared.state.lock().entries.grouped.len();
+        let mut on_links = Vec::new();
+        on_links.resize_with(groups, || None);
         let state = self.shared.state.lock();
         let grouped = &state.entries.grouped;
         let (messages, octets, deleted) = (grouped.messages, grouped.octets, grouped.deleted);
         let without_link = grouped.without();
-        let on_links = grouped.on_links(&state.schedule);
+        grouped.on_links(&state.schedule, &mut on_links);
         drop(state);
+        let on_links = on_links.into_iter().flatten().collect();
         let without_link = without_link.into_iter().map(Counts::group);
         QueuePicture {
             messages,

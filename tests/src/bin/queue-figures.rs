@@ -103,7 +103,6 @@ fn main() {
         .args(["--reopen", &waiting.to_string()])
         .status();
     assert!(status.unwrap().success(), "the restart failed");
-    if std::env::var("QF_KEEP").is_ok() { println!("{:?}", folder.keep()); }
 }
 
 /// The picture some times, while somebody else wants the queue all the time.
