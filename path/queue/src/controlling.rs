@@ -23,9 +23,7 @@ impl State {
             _ if entry.adopting().is_some() => return Effect::Busy,
             Order::Retry => return self.retry(message),
             // Its sender is just being told.
-            Order::Restore | Order::Expire(_)
-                if entry.returned.is_some() && entry.is_busy() =>
-            {
+            Order::Restore | Order::Expire(_) if entry.returned.is_some() && entry.is_busy() => {
                 return Effect::Busy;
             }
             Order::Resubmit if entry.is_busy() => return Effect::Busy,
@@ -209,11 +207,7 @@ impl State {
             let on_its_way = |entry: &Entry| {
                 matches!(entry.stage, Stage::Parts(_)) && entry.deleted_until().is_none()
             };
-            if self
-                .entries
-                .get(&message)
-                .is_some_and(on_its_way)
-            {
+            if self.entries.get(&message).is_some_and(on_its_way) {
                 self.route_again(message, false);
                 moved += 1;
             }

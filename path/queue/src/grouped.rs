@@ -6,7 +6,7 @@
 
 use crate::entry::{Entry, Part, PartState, Stage};
 use crate::schedule::{Link, Schedule};
-use crate::tally::{Counts, Waits, Tally};
+use crate::tally::{Counts, Tally, Waits};
 use crate::times::Times;
 use crate::view::phase_without_parts;
 use bridgehead_mail::{Failure, Phase};
@@ -94,8 +94,12 @@ impl Grouped {
 
     /// The final domain of a part.
     pub(crate) fn domain(&self, part: &Part) -> Arc<str> {
-        let group = self.groups.get(usize::try_from(part.group).unwrap_or(usize::MAX));
-        group.map(|group| Arc::clone(&group.domain)).unwrap_or_default()
+        let group = self
+            .groups
+            .get(usize::try_from(part.group).unwrap_or(usize::MAX));
+        group
+            .map(|group| Arc::clone(&group.domain))
+            .unwrap_or_default()
     }
 
     /// Groups in which nothing is are given up once they may be as many as the others. Not while a message is being changed.
@@ -182,7 +186,8 @@ impl Grouped {
     }
 
     fn without_link(&mut self, entry: &Entry) -> Option<&mut Without> {
-        self.without_link.get_mut(phase_without_parts(entry) as usize)
+        self.without_link
+            .get_mut(phase_without_parts(entry) as usize)
     }
 
     /// What waits without a next hop.
@@ -271,7 +276,10 @@ impl Group {
         tally.failure.clone_from(&self.failure);
         let shut = link.shut_until_ever();
         let ready = shut.filter(|_| self.ready > 0);
-        let tries = self.tries.first().map(|at| shut.map_or(at, |shut| at.max(shut)));
+        let tries = self
+            .tries
+            .first()
+            .map(|at| shut.map_or(at, |shut| at.max(shut)));
         tally.next_try = [ready, tries].into_iter().flatten().min();
         tally
     }

@@ -343,7 +343,10 @@ impl State {
         while let Some((message, number)) = self.schedule.pop_ready(link, now) {
             // Thawed or restored, it stands in the row again.
             let entry = self.entries.get(&message);
-            let Some(part) = entry.filter(|entry| !entry.is_kept()).and_then(|entry| entry.part(number)) else {
+            let Some(part) = entry
+                .filter(|entry| !entry.is_kept())
+                .and_then(|entry| entry.part(number))
+            else {
                 continue;
             };
             // It may have been taken as expired, or moved to another link, since it was put here.

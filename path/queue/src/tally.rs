@@ -176,8 +176,7 @@ impl Tallies {
 
 /// Groups in the order in which they are shown: by link and domain.
 pub(crate) fn in_order(mut tallies: Vec<Tally>) -> impl Iterator<Item = Group> {
-    tallies.sort_unstable_by(|one, other| {
-        (&one.link, &one.domain).cmp(&(&other.link, &other.domain))
-    });
+    tallies
+        .sort_unstable_by(|one, other| (&one.link, &one.domain).cmp(&(&other.link, &other.domain)));
     tallies.into_iter().map(Tally::group)
 }

@@ -135,7 +135,12 @@ mod tests {
             }
             let held: usize = times.rows.iter().map(Vec::len).sum();
             assert_eq!(held as u32, model.values().sum::<u32>());
-            assert!(times.rows.iter().all(|row| (1..=ROW_MAX).contains(&row.len())));
+            assert!(
+                times
+                    .rows
+                    .iter()
+                    .all(|row| (1..=ROW_MAX).contains(&row.len()))
+            );
         }
     }
 
