@@ -15,7 +15,7 @@ use bridgehead_mail::{
     Origin, Protocol, Recipient, ReversePath, StatusCode, Timestamp,
 };
 use bridgehead_queue::{Assignment, Decision, Order, Part, Queue, Settings, Settlement};
-use bridgehead_tests::process::resident;
+use bridgehead_tests::process::{cpu_of_tree, resident};
 use clap::Parser;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -150,45 +150,73 @@ fn least_and_median(figures: &mut [f64]) -> (f64, f64) {
     (figures.first().copied().unwrap(), median)
 }
 
-/// Accepts by turns into a new queue and into one in which a great many wait: what else the machine does concerns both.
+/// Accepts by turns into a new queue and into one in which a great many wait: what else the machine does concerns both. The processors'
+/// time says more where there is much of that.
 fn beside(runtime: &tokio::runtime::Runtime, full: &Queue, options: &Options) {
-    let mut shares = Vec::new();
-    let (mut empties, mut fulls) = (Vec::new(), Vec::new());
+    let into_full = || {
+        let figures = accept_measured(runtime, full, options);
+        settle_all(full);
+        quiet(runtime, full);
+        figures
+    };
+    let into_empty = || {
+        let folder = tempfile::tempdir_in(&options.folder).unwrap();
+        let queue = open(folder.path());
+        let figures = accept_measured(runtime, &queue, options);
+        settle_all(&queue);
+        quiet(runtime, &queue);
+        queue.close();
+        figures
+    };
+    let (mut empty, mut with) = (Vec::new(), Vec::new());
     for round in 0..options.rounds {
-        let into_full = || {
-            let with = accept(runtime, full, options, options.timed);
-            settle_all(full);
-            quiet(runtime, full);
-            with
-        };
-        let into_empty = || {
-            let folder = tempfile::tempdir_in(&options.folder).unwrap();
-            let queue = open(folder.path());
-            let empty = accept(runtime, &queue, options, options.timed);
-            settle_all(&queue);
-            quiet(runtime, &queue);
-            queue.close();
-            empty
-        };
-        let (empty, with) = match round % 2 {
-            0 => (into_empty(), into_full()),
-            _ => {
-                let with = into_full();
-                (into_empty(), with)
-            }
-        };
-        shares.push(with / empty * 100.0);
-        empties.push(empty);
-        fulls.push(with);
+        if round % 2 == 0 {
+            empty.push(into_empty());
+            with.push(into_full());
+        } else {
+            with.push(into_full());
+            empty.push(into_empty());
+        }
     }
-    let listed: Vec<String> = shares.iter().map(|share| format!("{share:.0}")).collect();
-    let (least, median) = least_and_median(&mut shares);
-    let (_, empty) = least_and_median(&mut empties);
-    let (_, with) = least_and_median(&mut fulls);
+    let shares = |of: fn(&(f64, f64)) -> f64| {
+        let pairs = with.iter().zip(&empty);
+        let mut shares: Vec<f64> = pairs
+            .map(|(with, empty)| of(with) / of(empty) * 100.0)
+            .collect();
+        let listed: Vec<String> = shares.iter().map(|share| format!("{share:.0}")).collect();
+        let (_, median) = least_and_median(&mut shares);
+        format!("{median:.0} % ({})", listed.join(" "))
+    };
+    let median = |of: fn(&(f64, f64)) -> f64, all: &[(f64, f64)]| {
+        let mut figures: Vec<f64> = all.iter().map(of).collect();
+        least_and_median(&mut figures).1
+    };
+    let rate = |one: &(f64, f64)| one.0;
+    let cpu = |one: &(f64, f64)| one.1;
     println!(
-        "accepted with them {with:.0} messages a second, with an empty queue {empty:.0} (medians): {least:.0} % at the least, {median:.0} % in the middle ({})",
-        listed.join(" ")
+        "accepted with them {:.0} messages a second, with an empty queue {:.0} (medians): {}",
+        median(rate, &with),
+        median(rate, &empty),
+        shares(rate)
     );
+    println!(
+        "CPU seconds for 1000: {:.4} and {:.4}: {}",
+        median(cpu, &with),
+        median(cpu, &empty),
+        shares(cpu)
+    );
+}
+
+/// Messages a second, and CPU seconds for 1000.
+fn accept_measured(
+    runtime: &tokio::runtime::Runtime,
+    queue: &Queue,
+    options: &Options,
+) -> (f64, f64) {
+    let before = cpu_of_tree(std::process::id());
+    let rate = accept(runtime, queue, options, options.timed);
+    let cpu = cpu_of_tree(std::process::id()).saturating_sub(before);
+    (rate, cpu.as_secs_f64() * 1000.0 / options.timed as f64)
 }
 
 /// Until nothing is left to be written that would be written beside what comes next.
