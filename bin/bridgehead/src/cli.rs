@@ -1,6 +1,7 @@
 //! The command line: verbs and nouns with verbs, `--json` everywhere.
 
 pub(crate) mod bench;
+pub(crate) mod lab;
 mod queue;
 mod report;
 
@@ -97,6 +98,8 @@ pub(crate) enum Command {
     /// Load for SMTP servers, to measure them
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// An organisation of several servers on loopback, with mail between all sites and links that can be cut
+    Lab(lab::Lab),
 }
 
 /// How to reach the running server.

@@ -4,7 +4,9 @@
 mod badmail;
 mod bench;
 mod directory;
+mod lab;
 mod link;
+mod link_state;
 mod mailbox;
 mod message;
 mod organization;
@@ -18,6 +20,7 @@ mod status;
 pub(crate) use badmail::badmail;
 pub(crate) use bench::bench;
 pub(crate) use directory::{config, directory};
+pub(crate) use lab::lab;
 pub(crate) use link::link;
 pub(crate) use mailbox::mailbox;
 pub(crate) use message::message;

@@ -45,6 +45,7 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
         Command::Report(report) => command::report(report),
         Command::Serve { config } => server_runtime()?.block_on(command::serve(config)),
         Command::Quickstart(options) => server_runtime()?.block_on(command::quickstart(options)),
+        Command::Lab(options) => server_runtime()?.block_on(command::lab(options)),
         asking => {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(ask(asking))
@@ -76,6 +77,7 @@ async fn ask(command: &Command) -> Result<(), Box<dyn Error>> {
         Command::Mailbox(mailbox) => command::mailbox(mailbox).await?,
         Command::Bench(bench) => command::bench(bench).await?,
         Command::Quickstart(_)
+        | Command::Lab(_)
         | Command::Init { .. }
         | Command::Check { .. }
         | Command::Report(_)

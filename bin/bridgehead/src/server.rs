@@ -66,9 +66,8 @@ impl Server {
         let (queue, unread) = open_queue(file)?;
         let store_settings = bridgehead_store::Settings::for_directory(data.join("store"));
         let store = Store::open(store_settings, Arc::new(RealDisk))?;
-        let hostname = own_name(file);
         let delivery = Delivery::new(
-            bridgehead_delivery::Settings::for_host(hostname),
+            bridgehead_delivery::Settings::for_host(own_name(file)),
             store.clone(),
         );
         let badmail = Badmail::open(&data.join("badmail"), Arc::new(RealDisk))?;
@@ -106,6 +105,7 @@ impl Server {
             tracker,
             explain: wiring,
             in_force,
+            gossip: watch::Sender::new(None).subscribe(),
         };
         let (stop_management, stopped) = oneshot::channel();
         let stopped = async move {

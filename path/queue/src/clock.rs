@@ -25,16 +25,17 @@ impl State {
             "the clock was set back: retries come as much earlier by it"
         );
         self.schedule.pull_links(back);
-        for (message, entry) in &mut self.entries {
+        let schedule = &mut self.schedule;
+        self.entries.each(|message, entry| {
             if let Some(carried) = &mut entry.carried
                 && carried.attempts > 0
             {
                 carried.until = carried.until.before(back);
             }
             for (number, until) in pull_parts(entry, back) {
-                self.schedule.retry_at(until, *message, number);
+                schedule.retry_at(until, *message, number);
             }
-        }
+        });
         for until in self.unreadable.values_mut() {
             *until = None;
         }

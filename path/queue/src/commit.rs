@@ -278,10 +278,11 @@ fn enter(state: &mut State, message: MessageId, new: NewMessage, place: Place) -
 
 /// The accept record was copied: the old segment may go.
 fn moved(state: &mut State, message: MessageId, place: &Place) {
-    let Some(entry) = state.entries.get_mut(&message) else {
+    let Some(mut entry) = state.entries.get_mut(&message) else {
         return;
     };
     let old = std::mem::replace(&mut entry.place, place.clone());
+    drop(entry);
     state.count_in(place);
     state.count_out(old.segment.sequence, old.length);
 }
@@ -289,7 +290,7 @@ fn moved(state: &mut State, message: MessageId, place: &Place) {
 /// The addressees can be read again: what is kept for speed may go once it was used, and goes at once where there is no room for it.
 fn resolved(state: &mut State, message: MessageId, number: u32, place: Place, room: bool) {
     let entry = state.entries.get_mut(&message);
-    let Some(entry) = entry.filter(|entry| entry.assignments == number) else {
+    let Some(mut entry) = entry.filter(|entry| entry.assignments == number) else {
         return;
     };
     entry.resolved = Some(place);
@@ -297,6 +298,7 @@ fn resolved(state: &mut State, message: MessageId, number: u32, place: Place, ro
         Stage::Parts(parts) => parts.iter().any(|part| part.carried.attempts > 0),
         Stage::Submission | Stage::Taken => false,
     };
+    drop(entry);
     if tried || !room {
         state.cool(message);
     }

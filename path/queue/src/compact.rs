@@ -8,8 +8,8 @@ use crate::entry::{Entry, PartState, Place, Stage};
 use crate::folders::Folder;
 use crate::gather::{Gather, Meaning};
 use crate::loaded::{damaged, deferred_record, read_frame};
-use crate::record::{Record, parse};
-use crate::segment::{Segment, scan_segment};
+use crate::record::{Frame, Record, parse};
+use crate::segment::{Segment, frames};
 use crate::shared::Shared;
 use crate::state::State;
 use bridgehead_mail::MessageId;
@@ -204,7 +204,7 @@ impl Shared {
         let read = |place: &Place| read_frame(place).map(Cow::Owned);
         let entries = || {
             live.iter()
-                .filter_map(|(id, accepted)| Some((*id, *accepted, &**state.entries.get(id)?)))
+                .filter_map(|(id, accepted)| Some((*id, *accepted, state.entries.get(id)?)))
         };
         // All messages before what became of any: a torn batch is believed up to the tear, and a settlement must not be in it
         // without the report that it made.
@@ -231,18 +231,25 @@ impl Shared {
 
 /// Whom a segment speaks of, and of whom it says that nothing is left to do; none if it is damaged.
 fn said(octets: &[u8]) -> Option<BTreeMap<MessageId, Ended>> {
-    let found = scan_segment(octets, 0);
-    if !found.damage.is_empty() {
-        return None;
-    }
     let mut said: BTreeMap<MessageId, Ended> = BTreeMap::new();
-    for kept in found.kept {
-        let known = said.entry(kept.frame.message).or_default();
-        match kept.frame.record {
+    let mut note = |frame: &Frame<'_>| {
+        let known = said.entry(frame.message).or_default();
+        match frame.record {
             Record::Done => *known = Some(None),
             Record::Ended { segment } => *known = Some(Some(segment)),
             _ => {}
         }
+    };
+    let mut frames = frames(octets, 0);
+    for (_, frame) in frames.by_ref() {
+        note(&frame);
+    }
+    let rest = frames.rest();
+    if !rest.damage.is_empty() {
+        return None;
+    }
+    for kept in rest.kept {
+        note(&kept.frame);
     }
     Some(said)
 }
@@ -335,8 +342,8 @@ pub(crate) fn copy_progress(
 
 /// After the record of the addressees, which ends a resubmission.
 fn copy_control(id: MessageId, entry: &Entry, gather: &mut Gather) {
-    if let Some(control) = &entry.control {
-        let record = Record::Controlled(control.clone());
+    if entry.control.is_some() || entry.uncontrolled {
+        let record = Record::Controlled(entry.control.clone().unwrap_or_default());
         gather.add(id, &record, Meaning::Other);
     }
 }

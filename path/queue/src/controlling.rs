@@ -15,7 +15,7 @@ impl State {
         order: &Order,
         decision: &Decision,
     ) -> Effect {
-        let Some(entry) = self.entries.get_mut(&message) else {
+        let Some(entry) = self.entries.get(&message) else {
             return Effect::Gone;
         };
         match order {
@@ -23,9 +23,7 @@ impl State {
             _ if entry.adopting().is_some() => return Effect::Busy,
             Order::Retry => return self.retry(message),
             // Its sender is just being told.
-            Order::Restore | Order::Expire(_)
-                if self.returned.contains_key(&message) && entry.is_busy() =>
-            {
+            Order::Restore | Order::Expire(_) if entry.returned.is_some() && entry.is_busy() => {
                 return Effect::Busy;
             }
             Order::Resubmit if entry.is_busy() => return Effect::Busy,
@@ -43,8 +41,9 @@ impl State {
         if is_same(&control, &before) {
             return Effect::Already;
         }
-        // Kept also when nothing of it holds any more: that has to be said wherever what it takes back is said.
-        entry.control = Some(Box::new(control));
+        if let Some(mut entry) = self.entries.get_mut(&message) {
+            entry.set_control(Box::new(control));
+        }
         self.follow(message, order);
         Effect::Changed
     }
@@ -56,13 +55,13 @@ impl State {
             Order::Thaw => self.route_again(message, false),
             Order::Redirect(_) => self.route_again(message, true),
             Order::Restore => {
-                self.returned.remove(&message);
+                self.tell_nobody(message);
                 self.route_again(message, false);
             }
             Order::Resubmit => self.route_again(message, true),
             Order::Delete { until, .. } => {
                 // Unless that is under way, its sender isn't told of anything before.
-                self.returned.remove(&message);
+                self.tell_nobody(message);
                 self.cool(message);
                 self.schedule.expire_at(*until, message);
             }
@@ -72,12 +71,19 @@ impl State {
                 }
             }
             Order::Expire(at) => {
-                if let Some(entry) = self.entries.get_mut(&message) {
+                if let Some(mut entry) = self.entries.get_mut(&message) {
                     entry.expires = *at;
-                    self.returned.remove(&message);
+                    entry.returned = None;
                     self.schedule.expire_at(*at, message);
                 }
             }
+        }
+    }
+
+    /// A message isn't over after all.
+    fn tell_nobody(&mut self, message: MessageId) {
+        if let Some(mut entry) = self.entries.get_mut(&message) {
+            entry.returned = None;
         }
     }
 
@@ -119,8 +125,10 @@ impl State {
 
     /// A message that is to be routed won't wait for its next try afterwards.
     fn end_carried_wait(&mut self, message: MessageId) -> Effect {
-        let entry = self.entries.get_mut(&message);
-        let carried = entry.and_then(|entry| entry.carried.as_deref_mut());
+        let Some(mut entry) = self.entries.get_mut(&message) else {
+            return Effect::Gone;
+        };
+        let carried = entry.carried.as_deref_mut();
         match carried.filter(|carried| carried.until > Timestamp::EPOCH) {
             Some(carried) => {
                 carried.until = Timestamp::EPOCH;
@@ -133,14 +141,15 @@ impl State {
     /// Finds new next hops for a message, at once or when what is being handed over of it has ended. `now` says whether its waits
     /// are over.
     pub(crate) fn route_again(&mut self, message: MessageId, now: bool) {
-        let Some(entry) = self.entries.get_mut(&message) else {
+        let Some(mut entry) = self.entries.get_mut(&message) else {
             return;
         };
-        if let (true, Some(carried)) = (now, entry.carried.as_deref_mut()) {
+        if now && let Some(carried) = entry.carried.as_deref_mut() {
             carried.until = Timestamp::EPOCH;
         }
         if entry.is_busy() {
             entry.reroute = Some(now || entry.reroute == Some(true));
+            drop(entry);
             if now {
                 self.end_waits(message);
             }
@@ -149,6 +158,7 @@ impl State {
         if entry.resolved.is_none() && matches!(entry.stage, Stage::Parts(_)) {
             // The record of its addressees is under way: they can't be read yet.
             entry.reroute = Some(now || entry.reroute == Some(true));
+            drop(entry);
             if now {
                 self.end_waits(message);
             }
@@ -158,19 +168,22 @@ impl State {
             return;
         }
         if let Stage::Parts(parts) = &entry.stage {
-            entry.carried = carried(
+            let carried = carried(
                 parts.iter().filter(|part| part.state != PartState::Done),
                 now,
             );
+            entry.carried = carried;
         }
+        drop(entry);
         self.submit(message);
     }
 
     /// Makes ready what waits for its next try.
     fn end_waits(&mut self, message: MessageId) {
-        let Some(Stage::Parts(parts)) =
-            self.entries.get_mut(&message).map(|entry| &mut entry.stage)
-        else {
+        let Some(mut entry) = self.entries.get_mut(&message) else {
+            return;
+        };
+        let Stage::Parts(parts) = &mut entry.stage else {
             return;
         };
         let mut ended = Vec::new();
@@ -181,6 +194,7 @@ impl State {
                 ended.push(number);
             }
         }
+        drop(entry);
         for number in ended {
             self.queue_up(message, number);
         }
@@ -193,12 +207,7 @@ impl State {
             let on_its_way = |entry: &Entry| {
                 matches!(entry.stage, Stage::Parts(_)) && entry.deleted_until().is_none()
             };
-            if self
-                .entries
-                .get(&message)
-                .map(Box::as_ref)
-                .is_some_and(on_its_way)
-            {
+            if self.entries.get(&message).is_some_and(on_its_way) {
                 self.route_again(message, false);
                 moved += 1;
             }

@@ -11,7 +11,7 @@ const CRASHES_MAX: u32 = 2;
 impl State {
     /// The processing of a message has ended a worker. Returns whether it is set aside from now on.
     pub(crate) fn note_crash(&mut self, message: MessageId, how: &str) -> bool {
-        let Some(entry) = self.entries.get_mut(&message) else {
+        let Some(mut entry) = self.entries.get_mut(&message) else {
             return false;
         };
         let crashes = self.crashes.entry(message).or_default();
@@ -20,7 +20,7 @@ impl State {
             return false;
         }
         self.crashes.remove(&message);
-        self.returned.remove(&message);
+        entry.returned = None;
         entry.control.get_or_insert_default().poison = Some(how.into());
         true
     }
@@ -29,7 +29,7 @@ impl State {
     pub(crate) fn suspect(&mut self, suspects: &Suspects) -> Vec<(MessageId, Box<str>)> {
         let mut set_aside = Vec::new();
         for (message, times) in suspects {
-            let Some(entry) = self.entries.get_mut(message) else {
+            let Some(mut entry) = self.entries.get_mut(message) else {
                 continue;
             };
             if *times < CRASHES_MAX {

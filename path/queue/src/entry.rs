@@ -50,8 +50,8 @@ pub(crate) enum Stage {
 /// The addressees of a message that share a next hop.
 pub(crate) struct Part {
     pub(crate) link: u32,
-    /// The final domain, for the picture of the queue.
-    pub(crate) domain: Arc<str>,
+    /// Link and final domain, for the picture of the queue.
+    pub(crate) group: u32,
     /// Numbers of the addressees not settled yet.
     pub(crate) numbers: Numbers,
     pub(crate) state: PartState,
@@ -129,8 +129,12 @@ pub(crate) struct Entry {
     pub(crate) priority: Priority,
     /// What operators decided, if they ever did.
     pub(crate) control: Option<Box<Control>>,
+    /// Whether they decided something of which nothing holds any more: that has to be said wherever what it takes back is said.
+    pub(crate) uncontrolled: bool,
     /// Its next hops are to be found anew as soon as nothing of it is being handed over; whether its waits are over then.
     pub(crate) reroute: Option<bool>,
+    /// Its recipients are over, and it comes back for that; before its sender is told so.
+    pub(crate) returned: Option<Returned>,
     pub(crate) stage: Stage,
 }
 
@@ -158,7 +162,9 @@ impl Entry {
             sender: facts.sender,
             priority: facts.priority,
             control: None,
+            uncontrolled: false,
             reroute: None,
+            returned: None,
             stage: Stage::Submission,
         }
     }
@@ -173,6 +179,13 @@ impl Entry {
     pub(crate) fn part(&self, number: u32) -> Option<&Part> {
         match &self.stage {
             Stage::Parts(parts) => parts.get(usize::try_from(number).ok()?),
+            Stage::Submission | Stage::Taken => None,
+        }
+    }
+
+    pub(crate) fn part_mut(&mut self, number: u32) -> Option<&mut Part> {
+        match &mut self.stage {
+            Stage::Parts(parts) => parts.get_mut(usize::try_from(number).ok()?),
             Stage::Submission | Stage::Taken => None,
         }
     }
@@ -194,6 +207,12 @@ impl Entry {
         }
         let without_hops = !matches!(self.stage, Stage::Parts(_));
         (without_hops && self.expires <= now).then_some(Returned::Expired)
+    }
+
+    /// What operators decided from now on.
+    pub(crate) fn set_control(&mut self, control: Box<Control>) {
+        self.uncontrolled = *control == Control::default();
+        self.control = (!self.uncontrolled).then_some(control);
     }
 
     /// Whether an operator holds it.

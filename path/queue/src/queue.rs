@@ -101,7 +101,6 @@ impl Queue {
                 .map(|_| counted(&mut number))
                 .collect();
             let domain = final_domain(&part.addressees);
-            let domain = state.schedule.intern(&domain);
             parts.push((part.hop, domain, numbers));
         }
         let mut gather = self.shared.gather.lock();
@@ -116,11 +115,11 @@ impl Queue {
                 addressees,
                 settled: Vec::new(),
             };
-            if let Some(entry) = state.entries.get_mut(&id) {
-                let was_cold = entry.hot.is_none();
+            let state = &mut *state;
+            if let Some(mut entry) = state.entries.get_mut(&id) {
+                state.hot += usize::from(entry.hot.is_none());
                 let envelope = Arc::clone(&lease.envelope);
-                note_resolved(id, entry, record, number, envelope, &mut gather);
-                state.hot += usize::from(was_cold);
+                note_resolved(id, &mut entry, record, number, envelope, &mut gather);
             }
             state.assign(id, parts, assignment.expires, assignment.delay_notice, now);
         }

@@ -10,7 +10,7 @@ use crate::folders::Folder;
 use crate::record::{ContentRecord, Frame, Record};
 use crate::recovery::{Flagged, Recovery};
 use crate::scan::{Kept, Scan};
-use crate::segment::{Head, Segment, scan_segment};
+use crate::segment::{Head, Segment, frames};
 use crate::shared::Shared;
 use bridgehead_disk::Disk;
 use bridgehead_mail::{MessageId, Timestamp};
@@ -117,20 +117,25 @@ impl Reading {
             self.half_moved.extend(before);
         }
         self.leave_segment();
+        let mut frames = frames(&octets, self.last_batch);
+        self.last_batch = 0;
+        for (offset, frame) in frames.by_ref() {
+            self.note_batch(&frame);
+            self.apply(&segment, offset, frame);
+        }
         let Scan {
             kept,
             torn,
             damage,
             last_batch,
-        } = scan_segment(&octets, self.last_batch);
+        } = frames.rest();
         let salvaged = kept.iter().any(|kept| kept.after_gap);
         for Kept { offset, frame, .. } in kept {
-            if frame.batch == last_batch {
-                let accepted = matches!(frame.record, Record::Accepted { .. });
-                let known = self.in_last_batch.entry(frame.message).or_default();
-                *known |= accepted;
-            }
+            self.note_batch(&frame);
             self.apply(&segment, offset, frame);
+        }
+        if self.last_batch < last_batch {
+            self.in_last_batch.clear();
         }
         self.last_batch = last_batch;
         self.recovery.segments += 1;
@@ -154,6 +159,19 @@ impl Reading {
         }
         self.segments.push(segment);
         Ok(())
+    }
+
+    /// A frame was read: what stands in earlier batches of its segment was synced.
+    fn note_batch(&mut self, frame: &Frame<'_>) {
+        if frame.batch > self.last_batch {
+            self.in_last_batch.clear();
+            self.last_batch = frame.batch;
+        }
+        if frame.batch == self.last_batch {
+            let accepted = matches!(frame.record, Record::Accepted { .. });
+            let known = self.in_last_batch.entry(frame.message).or_default();
+            *known |= accepted;
+        }
     }
 
     /// All segments were read.
@@ -265,9 +283,7 @@ impl Reading {
 
     /// The queue knows of everything that was found, some of it at a time; nothing begins its way yet. Returns the ids, the oldest
     /// first.
-    pub(crate) fn enter(mut self, shared: &Shared, at_once: usize) -> Vec<MessageId> {
-        let mut ids: Vec<MessageId> = self.found.keys().copied().collect();
-        ids.sort_unstable();
+    pub(crate) fn enter(self, shared: &Shared, at_once: usize) -> Vec<MessageId> {
         let mut state = shared.state.lock();
         for segment in &self.segments {
             state.know_segment(segment);
@@ -275,13 +291,16 @@ impl Reading {
         state.half_moved.extend(&self.half_moved);
         let last = self.segments.last();
         state.half_moved.extend(last.map(|last| last.sequence));
+        // What grows by doubling has twice of it in memory meanwhile.
+        state.reserve(self.found.len());
         drop(state);
-        for some in ids.chunks(at_once) {
+        let entries = self.into_entries();
+        let ids = entries.iter().map(|(id, _)| *id).collect();
+        let mut entries = entries.into_iter();
+        while entries.len() > 0 {
             let mut state = shared.state.lock();
-            for id in some {
-                if let Some(found) = self.found.remove(id) {
-                    state.enter(*id, found.into_entry());
-                }
+            for (id, entry) in entries.by_ref().take(at_once) {
+                state.enter(id, entry);
             }
         }
         ids
@@ -323,7 +342,7 @@ impl Found {
                     failure: Some(failures.one(Arc::from(failure))),
                 };
             }
-            Record::Controlled(control) => self.entry.control = Some(control),
+            Record::Controlled(control) => self.entry.set_control(control),
             Record::Accepted { .. } | Record::Done | Record::Ended { .. } | Record::Steering(_) => {
             }
         }

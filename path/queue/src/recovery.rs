@@ -11,7 +11,7 @@ use crate::in_hand::{InHand, Suspects};
 use crate::log::Log;
 use crate::reading::{Contents, Reading};
 use crate::record::Record;
-use crate::segment::{Segment, scan_segment, sequence_of};
+use crate::segment::{Segment, frames, sequence_of};
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::state::State;
@@ -192,7 +192,9 @@ fn next_numbers(
     for path in segments.values().rev() {
         let (_, octets) = Segment::open(disk, path)?;
         let head = crate::segment::Head::read(&octets);
-        last_batch = last_batch.max(scan_segment(&octets, 0).last_batch);
+        let mut frames = frames(&octets, 0);
+        frames.by_ref().for_each(drop);
+        last_batch = last_batch.max(frames.rest().last_batch);
         // One before it has earlier batches only; a head that is torn says nothing.
         if head.is_some() {
             break;

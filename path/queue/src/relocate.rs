@@ -101,9 +101,8 @@ impl Shared {
         }
         let mut state = self.state.lock();
         let entry = state.entries.get_mut(&stray.id);
-        let entry = entry.filter(|entry| !entry.is_busy());
-        let needless = match entry {
-            Some(entry) => {
+        let needless = match entry.filter(|entry| !entry.is_busy()) {
+            Some(mut entry) => {
                 entry.folder = Some(Arc::clone(to));
                 old
             }

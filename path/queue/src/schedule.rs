@@ -3,7 +3,7 @@
 use crate::control::{Decision, Steering};
 use crate::turns::{Standing, Turns, Waiter};
 use bridgehead_mail::{Failure, LinkName, MessageId, NextHop, Timestamp};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::Arc;
@@ -54,7 +54,6 @@ pub(crate) struct Schedule {
     /// How long the two may grow before they are swept.
     sweep_expiry_at: usize,
     sweep_due_at: usize,
-    domains: HashSet<Arc<str>>,
     steering: Steering,
 }
 
@@ -86,16 +85,6 @@ impl Schedule {
 
     fn link_mut(&mut self, number: u32) -> Option<&mut Link> {
         self.links.get_mut(usize::try_from(number).ok()?)
-    }
-
-    /// One copy of each domain's name.
-    pub(crate) fn intern(&mut self, domain: &str) -> Arc<str> {
-        if let Some(known) = self.domains.get(domain) {
-            return Arc::clone(known);
-        }
-        let new: Arc<str> = domain.into();
-        self.domains.insert(Arc::clone(&new));
-        new
     }
 
     pub(crate) fn push_ready(&mut self, link: u32, standing: Standing, waiter: Waiter) {
@@ -251,6 +240,11 @@ impl Schedule {
         }
     }
 
+    /// So many messages are about to be given times at which they expire.
+    pub(crate) fn reserve(&mut self, messages: usize) {
+        self.expiry.reserve_exact(messages);
+    }
+
     pub(crate) fn expire_at(&mut self, at: Timestamp, message: MessageId) {
         self.expiry.push(Reverse((at, message)));
     }
@@ -301,9 +295,14 @@ impl Link {
 
     /// When its hold and its closing are both over, if they aren't.
     fn shut_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.shut_until_ever().filter(|until| *until > now)
+    }
+
+    /// When its hold and its closing are both over, also if that time has come and nobody has tried it since.
+    pub(crate) fn shut_until_ever(&self) -> Option<Timestamp> {
         let held = self.held.as_ref().map(|held| held.until);
         let closed = self.closed.as_ref().map(|closed| closed.until);
-        held.max(closed).filter(|until| *until > now)
+        held.max(closed)
     }
 
     /// Why it isn't used, if nothing is wrong with it.

@@ -3,7 +3,7 @@
 //! Guards: a segment that failed a sync is never synced or written again. Refuses: segments of a later format.
 
 use crate::error::OpenError;
-use crate::scan::{Scan, scan};
+use crate::scan::{Frames, Scan, scan};
 use bridgehead_disk::{Disk, DiskFile};
 use bridgehead_mail::Content;
 use std::io::{self, IoSlice};
@@ -135,10 +135,18 @@ fn read_all(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
 /// What is in a segment with its head. `last_batch` is the latest batch that was read before it, which may lack those just before
 /// this one.
 pub(crate) fn scan_segment(octets: &[u8], last_batch: u64) -> Scan<'_> {
-    let before = Head::read(octets).map_or(last_batch, |head| {
+    scan(octets, SEGMENT_HEAD, batch_before(octets, last_batch))
+}
+
+/// The same, frame after frame.
+pub(crate) fn frames(octets: &[u8], last_batch: u64) -> Frames<'_> {
+    Frames::new(octets, SEGMENT_HEAD, batch_before(octets, last_batch))
+}
+
+fn batch_before(octets: &[u8], last_batch: u64) -> u64 {
+    Head::read(octets).map_or(last_batch, |head| {
         last_batch.max(head.first_batch.saturating_sub(1))
-    });
-    scan(octets, SEGMENT_HEAD, before)
+    })
 }
 
 impl Head {

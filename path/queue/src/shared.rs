@@ -331,7 +331,7 @@ impl Shared {
         let id = state.take()?;
         let entry = state.entries.get(&id)?;
         let snapshot = Snapshot::of(entry);
-        let returned = state.returned.get(&id).copied();
+        let returned = entry.returned;
         let (resubmitted, redirect) = (entry.is_resubmitted(), entry.redirect());
         let priority = entry.urgency();
         drop(state);

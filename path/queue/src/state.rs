@@ -2,6 +2,7 @@
 //!
 //! Guards: a message leaves only when nothing is left to do for it; a lease that is dropped gives back what it took.
 
+use crate::entries::Entries;
 use crate::entry::{Carried, Entry, Part, PartState, Place, Stage};
 use crate::failures::Failures;
 use crate::folders::Folder;
@@ -44,8 +45,7 @@ pub(crate) struct Known {
 /// Everything that is queued.
 #[derive(Default)]
 pub(crate) struct State {
-    /// Boxed: a table that grows is half empty.
-    pub(crate) entries: HashMap<MessageId, Box<Entry>>,
+    pub(crate) entries: Entries,
     pub(crate) submission: VecDeque<MessageId>,
     pub(crate) schedule: Schedule,
     /// Segments, and what is alive in them.
@@ -60,8 +60,6 @@ pub(crate) struct State {
     /// Failures that many messages share.
     failures: Failures,
     pub(crate) octets: u64,
-    /// Messages whose recipients are over, before they are told so.
-    pub(crate) returned: HashMap<MessageId, Returned>,
     /// How often the processing of messages has ended workers, or the process.
     pub(crate) crashes: HashMap<MessageId, u32>,
     /// Messages that were in hand when the process was aborted.
@@ -82,6 +80,13 @@ const BUSY_WAIT: Duration = Duration::from_secs(1);
 pub(crate) const UNREADABLE_WAIT: Duration = Duration::from_secs(3600);
 
 impl State {
+    /// So many messages are about to be known, and to begin their way.
+    pub(crate) fn reserve(&mut self, messages: usize) {
+        self.entries.reserve(messages);
+        self.submission.reserve_exact(messages);
+        self.schedule.reserve(messages);
+    }
+
     /// A message is durable and waits to be categorized (or routed again, if it was resolved before).
     pub(crate) fn insert(&mut self, message: MessageId, entry: Box<Entry>) {
         self.enter(message, entry);
@@ -155,7 +160,6 @@ impl State {
     pub(crate) fn remove(&mut self, message: MessageId) -> Option<Box<Entry>> {
         let entry = self.entries.remove(&message)?;
         self.unreadable.remove(&message);
-        self.returned.remove(&message);
         self.crashes.remove(&message);
         self.suspects.clear(message);
         self.octets = self.octets.saturating_sub(entry.size);
@@ -166,10 +170,9 @@ impl State {
     /// The next message to categorize.
     pub(crate) fn take(&mut self) -> Option<MessageId> {
         while let Some(message) = self.submission.pop_front() {
-            let over = self.returned.contains_key(&message);
-            if let Some(entry) = self.entries.get_mut(&message)
+            if let Some(mut entry) = self.entries.get_mut(&message)
                 && matches!(entry.stage, Stage::Submission)
-                && (over || entry.may_be_taken())
+                && (entry.returned.is_some() || entry.may_be_taken())
                 && self.suspects.may_have(message, WHOLE)
             {
                 entry.stage = Stage::Taken;
@@ -181,22 +184,23 @@ impl State {
 
     /// All of the spool that it came from is taken over: it begins its way. Whatever is written down of that goes into the batch.
     pub(crate) fn end_adoption(&mut self, message: MessageId, gather: &mut Gather) {
-        let Some(control) = self
-            .entries
-            .get_mut(&message)
-            .and_then(|entry| entry.control.as_mut())
-        else {
+        let Some(mut entry) = self.entries.get_mut(&message) else {
+            return;
+        };
+        let Some(mut control) = entry.control.take() else {
             return;
         };
         control.adopting = None;
         let record = Record::Controlled(control.clone());
+        entry.set_control(control);
+        drop(entry);
         gather.add(message, &record, Meaning::Other);
         self.begin(message);
     }
 
     /// A message is to be categorized or routed; if nothing keeps it from that.
     pub(crate) fn submit(&mut self, message: MessageId) {
-        if let Some(entry) = self.entries.get_mut(&message) {
+        if let Some(mut entry) = self.entries.get_mut(&message) {
             entry.stage = Stage::Submission;
             entry.reroute = None;
             self.submission.push_back(message);
@@ -205,7 +209,7 @@ impl State {
 
     /// A lease on a message was dropped.
     pub(crate) fn untake(&mut self, message: MessageId) {
-        if let Some(entry) = self.entries.get_mut(&message)
+        if let Some(mut entry) = self.entries.get_mut(&message)
             && matches!(entry.stage, Stage::Taken)
         {
             entry.stage = Stage::Submission;
@@ -222,12 +226,20 @@ impl State {
     pub(crate) fn assign(
         &mut self,
         message: MessageId,
-        parts: Vec<(NextHop, Arc<str>, Vec<u32>)>,
+        parts: Vec<(NextHop, String, Vec<u32>)>,
         expires: Timestamp,
         delay_notice: Timestamp,
         now: Timestamp,
     ) {
-        let Some(entry) = self.entries.get_mut(&message) else {
+        // Before the message is had: what it leaves may be given up, what it comes to may not.
+        self.entries.grouped.sweep();
+        let placed = parts.into_iter().map(|(hop, domain, numbers)| {
+            let link = self.schedule.link_for(&hop);
+            let group = self.entries.grouped.number_of(link, &domain);
+            (link, group, numbers)
+        });
+        let parts: Vec<_> = placed.collect();
+        let Some(mut entry) = self.entries.get_mut(&message) else {
             return;
         };
         let carried = entry.carried.take().map(|boxed| *boxed).unwrap_or_default();
@@ -243,8 +255,7 @@ impl State {
         entry.settled = Numbers::None;
         let standing = entry.standing(carried.attempts);
         let mut placed = Vec::with_capacity(parts.len());
-        for (number, (hop, domain, numbers)) in (0u32..).zip(parts) {
-            let link = self.schedule.link_for(&hop);
+        for (number, (link, group, numbers)) in (0u32..).zip(parts) {
             let state = if carried.until > now {
                 self.schedule.retry_at(carried.until, message, number);
                 PartState::Retry(carried.until)
@@ -254,7 +265,7 @@ impl State {
             };
             placed.push(Part {
                 link,
-                domain,
+                group,
                 numbers: numbers.into(),
                 state,
                 carried: carried.clone(),
@@ -264,6 +275,7 @@ impl State {
             self.schedule.expire_at(expires, message);
         }
         entry.stage = Stage::Parts(placed.into());
+        drop(entry);
         let entries = &self.entries;
         self.schedule.sweep(|message| entries.contains_key(message));
     }
@@ -295,13 +307,23 @@ impl State {
                 self.unreadable.remove(&message);
                 self.untake(message);
             }
-            if let Some(part) = part_mut(&mut self.entries, message, number)
-                && part.state == PartState::Retry(at)
-            {
-                part.state = PartState::Ready;
+            if self.turn(message, number, PartState::Retry(at), PartState::Ready) {
                 self.queue_up(message, number);
             }
         }
+    }
+
+    /// What a part waits for becomes something else, if it was this. Returns whether it was.
+    fn turn(&mut self, message: MessageId, number: u32, from: PartState, to: PartState) -> bool {
+        let entry = self.entries.get_mut(&message);
+        let is_so = |part: &Part| part.state == from;
+        let Some(mut entry) = entry.filter(|entry| entry.part(number).is_some_and(is_so)) else {
+            return false;
+        };
+        if let Some(part) = entry.part_mut(number) {
+            part.state = to;
+        }
+        true
     }
 
     /// Puts a ready part into the row of its link.
@@ -320,14 +342,11 @@ impl State {
     pub(crate) fn next(&mut self, link: u32, now: Timestamp) -> Option<TakenPart> {
         while let Some((message, number)) = self.schedule.pop_ready(link, now) {
             // Thawed or restored, it stands in the row again.
-            if self
-                .entries
-                .get(&message)
-                .is_none_or(|entry| entry.is_kept())
-            {
-                continue;
-            }
-            let Some(part) = part_mut(&mut self.entries, message, number) else {
+            let entry = self.entries.get(&message);
+            let Some(part) = entry
+                .filter(|entry| !entry.is_kept())
+                .and_then(|entry| entry.part(number))
+            else {
                 continue;
             };
             // It may have been taken as expired, or moved to another link, since it was put here.
@@ -335,7 +354,7 @@ impl State {
                 && part.link == link
                 && self.suspects.may_have(message, number)
             {
-                part.state = PartState::Active;
+                self.turn(message, number, PartState::Ready, PartState::Active);
                 return Some(TakenPart {
                     message,
                     part: number,
@@ -348,7 +367,7 @@ impl State {
     /// What is over, in whatever phase and on whatever link: its time ran out, or the undo window of its deletion.
     pub(crate) fn take_expired(&mut self, now: Timestamp) -> Option<Over> {
         while let Some(message) = self.schedule.pop_expired(now) {
-            let Some(entry) = self.entries.get_mut(&message) else {
+            let Some(mut entry) = self.entries.get_mut(&message) else {
                 continue;
             };
             let stands = entry.is_poison() && entry.deleted_until().is_none();
@@ -365,7 +384,7 @@ impl State {
                     return Some(Over::Silently(message));
                 } else {
                     entry.stage = Stage::Submission;
-                    self.returned.insert(message, over);
+                    entry.returned = Some(over);
                     self.submission.push_front(message);
                 }
                 continue;
@@ -402,7 +421,7 @@ impl State {
 
     /// A message isn't given up before a time.
     pub(crate) fn postpone_expiry(&mut self, message: MessageId, until: Timestamp) {
-        if let Some(entry) = self.entries.get_mut(&message)
+        if let Some(mut entry) = self.entries.get_mut(&message)
             && entry.expires < until
         {
             entry.expires = until;
@@ -412,10 +431,7 @@ impl State {
 
     /// A lease on a part was dropped.
     pub(crate) fn give_back(&mut self, message: MessageId, number: u32) {
-        if let Some(part) = part_mut(&mut self.entries, message, number)
-            && part.state == PartState::Active
-        {
-            part.state = PartState::Ready;
+        if self.turn(message, number, PartState::Active, PartState::Ready) {
             if let Some(entry) = self.entries.get(&message)
                 && let Some(part) = entry.part(number)
             {
@@ -435,7 +451,10 @@ impl State {
         left: Vec<u32>,
         carried: Carried,
     ) {
-        let Some(part) = part_mut(&mut self.entries, message, number) else {
+        let Some(mut entry) = self.entries.get_mut(&message) else {
+            return;
+        };
+        let Some(part) = entry.part_mut(number) else {
             return;
         };
         let gone: Vec<u32> = part
@@ -456,9 +475,12 @@ impl State {
             part.state = PartState::Retry(carried.until);
             self.schedule.retry_at(carried.until, message, number);
         }
+        let (group, failure) = (part.group, carried.failure.clone());
         part.carried = carried;
-        if let Some(entry) = self.entries.get_mut(&message) {
-            entry.settled.extend(&gone);
+        entry.settled.extend(&gone);
+        drop(entry);
+        if let Some(failure) = failure {
+            self.entries.grouped.note_failure(group, &failure);
         }
         self.cool(message);
         self.reroute_if_idle(message);
@@ -475,7 +497,7 @@ impl State {
 
     /// The first attempt is over: what is kept for speed goes, if it can be read again.
     pub(crate) fn cool(&mut self, message: MessageId) {
-        if let Some(entry) = self.entries.get_mut(&message)
+        if let Some(mut entry) = self.entries.get_mut(&message)
             && entry.resolved.is_some()
             && entry.hot.take().is_some()
         {
@@ -488,16 +510,5 @@ impl State {
         let mut ids: Vec<MessageId> = self.entries.keys().copied().collect();
         ids.sort_unstable();
         ids
-    }
-}
-
-fn part_mut(
-    entries: &mut HashMap<MessageId, Box<Entry>>,
-    message: MessageId,
-    number: u32,
-) -> Option<&mut Part> {
-    match &mut entries.get_mut(&message)?.stage {
-        Stage::Parts(parts) => parts.get_mut(usize::try_from(number).ok()?),
-        Stage::Submission | Stage::Taken => None,
     }
 }

@@ -1,26 +1,36 @@
-//! Counting what waits, by link and final domain: a million parts in one go, so what is looked at for each is little.
+//! What the picture says of the parts with one link and one final domain, and how parts are counted one after the other: the picture
+//! itself has counts that are kept, which this must equal.
 
 use crate::entry::{Entry, Part, PartState};
+use crate::grouped::Grouped;
 use crate::schedule::Link;
 use crate::view::{Group, next_try, phase_of};
-use bridgehead_mail::{Failure, LinkName, Phase, Timestamp};
+use bridgehead_mail::{Failure, LinkName, NextHop, Phase, Timestamp};
 use hashbrown::HashMap;
 use std::sync::Arc;
 
-/// Each domain has one copy, so its place stands for it.
-type DomainPlace = *const u8;
+/// What a part waits for, whatever its link does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waits {
+    Poison,
+    Frozen,
+    Deferred,
+    Retry,
+    Ready,
+    Active,
+}
 
 /// Parts of one link and one final domain.
-struct Tally {
+pub(crate) struct Tally {
     link: LinkName,
     domain: Arc<str>,
     frozen: Option<crate::Decision>,
     closed: Option<crate::Closed>,
     held_because: Option<Arc<Failure>>,
-    failure: Option<Arc<Failure>>,
-    counts: Counts,
-    active: u64,
-    next_try: Option<Timestamp>,
+    pub(crate) failure: Option<Arc<Failure>>,
+    pub(crate) counts: Counts,
+    pub(crate) active: u64,
+    pub(crate) next_try: Option<Timestamp>,
 }
 
 /// How much there is of something.
@@ -32,22 +42,73 @@ pub(crate) struct Counts {
     oldest: Option<Timestamp>,
 }
 
-/// All links and domains on which something waits.
+/// All groups in which something waits.
 #[derive(Default)]
-pub(crate) struct Tallies {
-    all: Vec<Tally>,
-    /// Of each link the domain that was seen first: most links have but one.
-    firsts: Vec<Option<(DomainPlace, usize)>>,
-    others: HashMap<(u32, DomainPlace), usize>,
+pub(crate) struct Tallies(HashMap<u32, Tally>);
+
+impl Waits {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Poison,
+        Self::Frozen,
+        Self::Deferred,
+        Self::Retry,
+        Self::Ready,
+        Self::Active,
+    ];
+    pub(crate) const COUNT: usize = Self::ALL.len();
+
+    pub(crate) fn of(entry: &Entry, part: &Part) -> Self {
+        if entry.is_poison() {
+            return Self::Poison;
+        }
+        if entry.is_frozen() {
+            return Self::Frozen;
+        }
+        match part.state {
+            PartState::Retry(_) if part.carried.attempts == 0 => Self::Deferred,
+            PartState::Retry(_) => Self::Retry,
+            PartState::Active => Self::Active,
+            PartState::Ready | PartState::Done => Self::Ready,
+        }
+    }
+
+    /// The phase of it on its link.
+    pub(crate) fn phase(self, link: &Link) -> Phase {
+        match self {
+            Self::Poison => Phase::Poison,
+            Self::Frozen => Phase::Frozen,
+            Self::Deferred | Self::Retry | Self::Ready if link.frozen().is_some() => Phase::Frozen,
+            Self::Deferred => Phase::Deferred,
+            Self::Retry => Phase::Retry,
+            Self::Ready if link.held().is_some() => Phase::Retry,
+            Self::Ready if link.closed().is_some() => Phase::Deferred,
+            Self::Ready | Self::Active if link.hop == NextHop::Local => Phase::LocalDelivery,
+            Self::Ready | Self::Active => Phase::Link,
+        }
+    }
 }
 
 impl Counts {
-    pub(crate) fn add(&mut self, entry: &Entry, phase: Phase) {
-        self.count += 1;
-        self.octets += entry.size;
-        if let Some(count) = self.phases.get_mut(phase as usize) {
-            *count += 1;
+    /// Nothing yet of something with so many octets.
+    pub(crate) fn of(octets: u64, oldest: Option<Timestamp>) -> Self {
+        Self {
+            octets,
+            oldest,
+            ..Self::default()
         }
+    }
+
+    /// So many more are in a phase.
+    pub(crate) fn note(&mut self, phase: Phase, more: u64) {
+        self.count += more;
+        if let Some(count) = self.phases.get_mut(phase as usize) {
+            *count += more;
+        }
+    }
+
+    pub(crate) fn add(&mut self, entry: &Entry, phase: Phase) {
+        self.note(phase, 1);
+        self.octets += entry.size;
         let oldest = self.oldest;
         self.oldest = Some(oldest.map_or(entry.accepted, |at| at.min(entry.accepted)));
     }
@@ -64,12 +125,40 @@ impl Counts {
     }
 }
 
+impl Tally {
+    /// Nothing yet.
+    pub(crate) fn of(link: &Link, domain: &Arc<str>) -> Self {
+        Self {
+            link: link.name.clone(),
+            domain: Arc::clone(domain),
+            frozen: link.frozen().cloned(),
+            closed: link.closed().cloned(),
+            held_because: link.held().map(|held| Arc::clone(&held.failure)),
+            failure: None,
+            counts: Counts::default(),
+            active: 0,
+            next_try: None,
+        }
+    }
+
+    fn group(self) -> Group {
+        Group {
+            link: Some(self.link),
+            domain: self.domain.to_string(),
+            active: self.active,
+            next_try: self.next_try,
+            last_failure: self.held_because.or(self.failure),
+            frozen: self.frozen,
+            closed: self.closed,
+            ..self.counts.group()
+        }
+    }
+}
+
 impl Tallies {
-    pub(crate) fn add(&mut self, entry: &Entry, part: &Part, link: &Link) {
-        let number = self.number_of(part, link);
-        let Some(tally) = self.all.get_mut(number) else {
-            return;
-        };
+    pub(crate) fn add(&mut self, entry: &Entry, part: &Part, link: &Link, grouped: &Grouped) {
+        let of = || Tally::of(link, &grouped.domain(part));
+        let tally = self.0.entry(part.group).or_insert_with(of);
         tally.counts.add(entry, phase_of(entry, part, link));
         tally.active += u64::from(part.state == PartState::Active);
         if let Some(at) = next_try(part, link) {
@@ -80,56 +169,14 @@ impl Tallies {
         }
     }
 
-    fn number_of(&mut self, part: &Part, link: &Link) -> usize {
-        let place = part.domain.as_ptr();
-        let at = usize::try_from(part.link).unwrap_or(usize::MAX);
-        match self.firsts.get(at) {
-            Some(Some((first, number))) if *first == place => return *number,
-            Some(Some(_)) => {
-                if let Some(number) = self.others.get(&(part.link, place)) {
-                    return *number;
-                }
-                self.others.insert((part.link, place), self.all.len());
-            }
-            _ => {
-                if at >= self.firsts.len() {
-                    self.firsts.resize(at.saturating_add(1), None);
-                }
-                if let Some(first) = self.firsts.get_mut(at) {
-                    *first = Some((place, self.all.len()));
-                }
-            }
-        }
-        self.all.push(Tally {
-            link: link.name.clone(),
-            domain: Arc::clone(&part.domain),
-            frozen: link.frozen().cloned(),
-            closed: link.closed().cloned(),
-            held_because: link.held().map(|held| Arc::clone(&held.failure)),
-            failure: None,
-            counts: Counts::default(),
-            active: 0,
-            next_try: None,
-        });
-        self.all.len() - 1
+    pub(crate) fn into_tallies(self) -> Vec<Tally> {
+        self.0.into_values().collect()
     }
+}
 
-    /// The groups, by link and domain.
-    pub(crate) fn groups(self) -> Vec<Group> {
-        let groups = self.all.into_iter().map(|tally| Group {
-            link: Some(tally.link),
-            domain: tally.domain.to_string(),
-            active: tally.active,
-            next_try: tally.next_try,
-            last_failure: tally.held_because.or(tally.failure),
-            frozen: tally.frozen,
-            closed: tally.closed,
-            ..tally.counts.group()
-        });
-        let mut groups: Vec<Group> = groups.collect();
-        groups.sort_unstable_by(|one, other| {
-            (&one.link, &one.domain).cmp(&(&other.link, &other.domain))
-        });
-        groups
-    }
+/// Groups in the order in which they are shown: by link and domain.
+pub(crate) fn in_order(mut tallies: Vec<Tally>) -> impl Iterator<Item = Group> {
+    tallies
+        .sort_unstable_by(|one, other| (&one.link, &one.domain).cmp(&(&other.link, &other.domain)));
+    tallies.into_iter().map(Tally::group)
 }

@@ -7,9 +7,9 @@ use crate::loaded::{Snapshot, all_but};
 pub use crate::schedule::Closed;
 use crate::schedule::Link;
 use crate::state::State;
-use crate::tally::{Counts, Tallies};
+use crate::tally::{Counts, Tallies, Waits, in_order};
 use bridgehead_mail::{
-    Addressee, Content, Envelope, Failure, LinkName, MessageId, NextHop, Phase, Priority, Timestamp,
+    Addressee, Content, Envelope, Failure, LinkName, MessageId, Phase, Priority, Timestamp,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -118,9 +118,35 @@ pub struct PartPicture {
 }
 
 impl Queue {
-    /// Everything that waits, grouped. One look at each message, so that a million of them hold mail up for a moment only.
+    /// Everything that waits, grouped, as it is at one moment. The counts are kept as messages change, so that a million of them hold
+    /// mail up no longer than their groups do.
     #[must_use]
     pub fn picture(&self) -> QueuePicture {
+        let refusing = self.refusing();
+        let groups = self.shared.state.lock().entries.grouped.len();
+        let mut on_links = Vec::new();
+        on_links.resize_with(groups, || None);
+        let state = self.shared.state.lock();
+        let grouped = &state.entries.grouped;
+        let (messages, octets, deleted) = (grouped.messages, grouped.octets, grouped.deleted);
+        let without_link = grouped.without();
+        grouped.on_links(&state.schedule, &mut on_links);
+        drop(state);
+        let on_links = on_links.into_iter().flatten().collect();
+        let without_link = without_link.into_iter().map(Counts::group);
+        QueuePicture {
+            messages,
+            octets,
+            deleted,
+            refusing,
+            groups: without_link.chain(in_order(on_links)).collect(),
+        }
+    }
+
+    /// The same by a look at each message, which holds mail up while it lasts: what [`Self::picture`] must tell at any time, but for
+    /// which of several failures is the last.
+    #[must_use]
+    pub fn picture_counted_anew(&self) -> QueuePicture {
         let refusing = self.refusing();
         let state = self.shared.state.lock();
         let mut picture = QueuePicture {
@@ -129,7 +155,7 @@ impl Queue {
         };
         let mut without_link: BTreeMap<Phase, Counts> = BTreeMap::new();
         let mut on_links = Tallies::default();
-        for (id, entry) in &state.entries {
+        for entry in state.entries.values() {
             if entry.deleted_until().is_some() {
                 picture.deleted += 1;
                 continue;
@@ -137,19 +163,20 @@ impl Queue {
             picture.messages += 1;
             picture.octets += entry.size;
             let Stage::Parts(parts) = &entry.stage else {
-                let phase = phase_without_parts(&state, *id, entry);
+                let phase = phase_without_parts(entry);
                 without_link.entry(phase).or_default().add(entry, phase);
                 continue;
             };
             for part in parts.iter().filter(|part| part.state != PartState::Done) {
                 if let Some(link) = state.schedule.link(part.link) {
-                    on_links.add(entry, part, link);
+                    on_links.add(entry, part, link, &state.entries.grouped);
                 }
             }
         }
         drop(state);
         let without_link = without_link.into_values().map(Counts::group);
-        picture.groups = without_link.chain(on_links.groups()).collect();
+        let on_links = in_order(on_links.into_tallies());
+        picture.groups = without_link.chain(on_links).collect();
         picture
     }
 
@@ -197,7 +224,7 @@ impl Queue {
         let summaries = found.map(|(id, entry)| {
             let parts = part_pictures(&state, entry);
             let parts = parts.into_iter().map(|(part, _)| part).collect();
-            summary(&state, id, entry, parts)
+            summary(id, entry, parts)
         });
         summaries.collect()
     }
@@ -242,7 +269,7 @@ impl Queue {
             };
             let (parts, numbers): (Vec<_>, Vec<_>) =
                 part_pictures(&state, entry).into_iter().unzip();
-            let summary = summary(&state, id, entry, parts);
+            let summary = summary(id, entry, parts);
             (Snapshot::of(entry), summary, numbers)
         };
         let loaded = self.shared.load(id, &snapshot)?;
@@ -261,11 +288,11 @@ impl Queue {
     }
 }
 
-fn summary(state: &State, id: MessageId, entry: &Entry, parts: Vec<PartPicture>) -> Summary {
+fn summary(id: MessageId, entry: &Entry, parts: Vec<PartPicture>) -> Summary {
     let behind = parts.iter().map(|part| part.phase).max();
     Summary {
         id,
-        phase: behind.unwrap_or_else(|| phase_without_parts(state, id, entry)),
+        phase: behind.unwrap_or_else(|| phase_without_parts(entry)),
         size: entry.size,
         accepted: entry.accepted,
         expires: entry.expires,
@@ -276,7 +303,7 @@ fn summary(state: &State, id: MessageId, entry: &Entry, parts: Vec<PartPicture>)
 }
 
 /// The phase of a message without a next hop.
-fn phase_without_parts(state: &State, id: MessageId, entry: &Entry) -> Phase {
+pub(crate) fn phase_without_parts(entry: &Entry) -> Phase {
     let known = entry.resolved.is_some() && !entry.is_resubmitted();
     if entry.deleted_until().is_some() {
         Phase::Deleted
@@ -284,7 +311,7 @@ fn phase_without_parts(state: &State, id: MessageId, entry: &Entry) -> Phase {
         Phase::Poison
     } else if entry.is_frozen() || entry.adopting().is_some() {
         Phase::Frozen
-    } else if known || state.returned.contains_key(&id) {
+    } else if known || entry.returned.is_some() {
         Phase::Routing
     } else if matches!(entry.stage, Stage::Taken) {
         Phase::Categorization
@@ -294,24 +321,10 @@ fn phase_without_parts(state: &State, id: MessageId, entry: &Entry) -> Phase {
 }
 
 pub(crate) fn phase_of(entry: &Entry, part: &Part, link: &Link) -> Phase {
-    let active = part.state == PartState::Active;
     if entry.deleted_until().is_some() {
         return Phase::Deleted;
     }
-    if entry.is_poison() {
-        return Phase::Poison;
-    }
-    if entry.is_frozen() || (link.frozen().is_some() && !active) {
-        return Phase::Frozen;
-    }
-    match part.state {
-        PartState::Retry(_) if part.carried.attempts == 0 => Phase::Deferred,
-        PartState::Retry(_) => Phase::Retry,
-        PartState::Ready if link.held().is_some() => Phase::Retry,
-        PartState::Ready if link.closed().is_some() => Phase::Deferred,
-        _ if link.hop == NextHop::Local => Phase::LocalDelivery,
-        _ => Phase::Link,
-    }
+    Waits::of(entry, part).phase(link)
 }
 
 pub(crate) fn next_try(part: &Part, link: &Link) -> Option<Timestamp> {
@@ -336,7 +349,7 @@ fn part_pictures(state: &State, entry: &Entry) -> Vec<(PartPicture, Vec<u32>)> {
         let failure = part.carried.failure.clone();
         let picture = PartPicture {
             link: link.name.clone(),
-            domain: Arc::clone(&part.domain),
+            domain: state.entries.grouped.domain(part),
             phase: phase_of(entry, part, link),
             active: part.state == PartState::Active,
             addressees: Vec::new(),

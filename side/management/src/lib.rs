@@ -12,6 +12,7 @@ mod controls;
 mod directory;
 mod drive;
 mod error;
+mod link_state;
 mod links;
 mod mailboxes;
 mod messages;
@@ -26,6 +27,7 @@ pub use error::StartError;
 use bridgehead_badmail::Badmail;
 use bridgehead_delivery::Delivery;
 use bridgehead_directory::{Directory, Fault};
+use bridgehead_gossip::Gossip;
 use bridgehead_mail::{Address, Timestamp};
 use bridgehead_management_api::{RecipientExplanation, RouteExplanation, Status};
 use bridgehead_queue::Queue;
@@ -94,4 +96,6 @@ pub struct Rooms {
     pub explain: Arc<dyn Explain>,
     /// What is in force.
     pub in_force: watch::Receiver<InForce>,
+    /// Link state, where this server is one of several of an organisation.
+    pub gossip: watch::Receiver<Option<Gossip>>,
 }

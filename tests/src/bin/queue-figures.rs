@@ -15,12 +15,13 @@ use bridgehead_mail::{
     Origin, Protocol, Recipient, ReversePath, StatusCode, Timestamp,
 };
 use bridgehead_queue::{Assignment, Decision, Order, Part, Queue, Settings, Settlement};
-use bridgehead_tests::process::resident;
+use bridgehead_tests::process::{cpu_of_tree, resident};
 use clap::Parser;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
 
@@ -48,6 +49,12 @@ struct Options {
     /// Where the spool is made; it needs room for all of it
     #[arg(long, default_value = ".")]
     folder: PathBuf,
+    /// Rounds in which acceptance is timed, by turns with and without messages that wait
+    #[arg(long, default_value_t = 5)]
+    rounds: u64,
+    /// Only this: opens the spool in the folder, in which so many messages wait
+    #[arg(long, hide = true)]
+    reopen: Option<usize>,
 }
 
 /// Sessions that send at once.
@@ -57,6 +64,10 @@ fn main() {
     let options = Options::parse();
     let load = std::fs::read_to_string("/proc/loadavg").unwrap();
     println!("load at the start: {}", load.trim());
+    if let Some(waiting) = options.reopen {
+        reopen(&options.folder, waiting);
+        return;
+    }
     let folder = tempfile::tempdir_in(&options.folder).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -64,11 +75,8 @@ fn main() {
         .build()
         .unwrap();
     let queue = open(folder.path());
-    let empty = accept(&runtime, &queue, &options, options.timed);
-    println!("accepted while empty: {empty:.0} messages a second");
     let begun = Instant::now();
-    let mut waiting = options.timed;
-    settle_all(&queue);
+    let mut waiting = 0;
     while waiting < options.messages {
         let some = (options.messages - waiting).min(20_000);
         accept(&runtime, &queue, &options, some);
@@ -80,31 +88,144 @@ fn main() {
         begun.elapsed().as_secs_f64()
     );
     memory("with them");
-    for _ in 0..3 {
-        let begun = Instant::now();
-        let picture = queue.picture();
-        let took = begun.elapsed().as_millis();
-        let groups = picture.groups.len();
-        println!(
-            "the picture: {} messages in {groups} groups within {took} ms",
-            picture.messages
-        );
-    }
-    let full = accept(&runtime, &queue, &options, options.timed);
-    println!(
-        "accepted with them: {full:.0} messages a second, {:.0} % of the empty queue's",
-        full / empty * 100.0
-    );
+    pictures(&queue);
+    beside(&runtime, &queue, &options);
     settle_all(&queue);
     orders(&queue);
     space(folder.path());
-    restart(queue, folder.path());
-}
-
-fn restart(queue: Queue, folder: &Path) {
     let waiting = queue.len();
     queue.close();
     drop(queue);
+    // In a process of its own, as a restart is.
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .arg("--folder")
+        .arg(folder.path())
+        .args(["--reopen", &waiting.to_string()])
+        .status();
+    assert!(status.unwrap().success(), "the restart failed");
+}
+
+/// The picture some times, while somebody else wants the queue all the time.
+fn pictures(queue: &Queue) {
+    let over = Arc::new(AtomicBool::new(false));
+    let other = std::thread::spawn({
+        let (queue, over) = (queue.clone(), Arc::clone(&over));
+        move || {
+            let mut longest = Duration::ZERO;
+            while !over.load(Ordering::Relaxed) {
+                let begun = Instant::now();
+                let _ = queue.len();
+                longest = longest.max(begun.elapsed());
+                std::thread::sleep(Duration::from_micros(100));
+            }
+            longest
+        }
+    });
+    let mut groups = 0;
+    let mut took: Vec<f64> = (0..11)
+        .map(|_| {
+            let begun = Instant::now();
+            groups = queue.picture().groups.len();
+            begun.elapsed().as_secs_f64() * 1000.0
+        })
+        .collect();
+    over.store(true, Ordering::Relaxed);
+    let held_up = other.join().unwrap().as_secs_f64() * 1000.0;
+    let (least, median) = least_and_median(&mut took);
+    println!(
+        "the picture: {groups} groups within {least:.0} ms at the least, {median:.0} ms in the middle; mail held up for {held_up:.1} ms at the most"
+    );
+    let begun = Instant::now();
+    let counted = queue.picture_counted_anew();
+    println!(
+        "the same by a look at each of {} messages: {} ms",
+        counted.messages,
+        begun.elapsed().as_millis()
+    );
+}
+
+fn least_and_median(figures: &mut [f64]) -> (f64, f64) {
+    figures.sort_by(f64::total_cmp);
+    let median = figures.get(figures.len() / 2).copied().unwrap();
+    (figures.first().copied().unwrap(), median)
+}
+
+/// Accepts by turns into a new queue and into one in which a great many wait: what else the machine does concerns both. The processors'
+/// time says more where there is much of that.
+fn beside(runtime: &tokio::runtime::Runtime, full: &Queue, options: &Options) {
+    let into_full = || {
+        let figures = accept_measured(runtime, full, options);
+        settle_all(full);
+        quiet(runtime, full);
+        figures
+    };
+    let into_empty = || {
+        let folder = tempfile::tempdir_in(&options.folder).unwrap();
+        let queue = open(folder.path());
+        let figures = accept_measured(runtime, &queue, options);
+        settle_all(&queue);
+        quiet(runtime, &queue);
+        queue.close();
+        figures
+    };
+    let (mut empty, mut with) = (Vec::new(), Vec::new());
+    for round in 0..options.rounds {
+        if round % 2 == 0 {
+            empty.push(into_empty());
+            with.push(into_full());
+        } else {
+            with.push(into_full());
+            empty.push(into_empty());
+        }
+    }
+    let shares = |of: fn(&(f64, f64)) -> f64| {
+        let pairs = with.iter().zip(&empty);
+        let mut shares: Vec<f64> = pairs
+            .map(|(with, empty)| of(with) / of(empty) * 100.0)
+            .collect();
+        let listed: Vec<String> = shares.iter().map(|share| format!("{share:.0}")).collect();
+        let (_, median) = least_and_median(&mut shares);
+        format!("{median:.0} % ({})", listed.join(" "))
+    };
+    let median = |of: fn(&(f64, f64)) -> f64, all: &[(f64, f64)]| {
+        let mut figures: Vec<f64> = all.iter().map(of).collect();
+        least_and_median(&mut figures).1
+    };
+    let rate = |one: &(f64, f64)| one.0;
+    let cpu = |one: &(f64, f64)| one.1;
+    println!(
+        "accepted with them {:.0} messages a second, with an empty queue {:.0} (medians): {}",
+        median(rate, &with),
+        median(rate, &empty),
+        shares(rate)
+    );
+    println!(
+        "CPU seconds for 1000: {:.4} and {:.4}: {}",
+        median(cpu, &with),
+        median(cpu, &empty),
+        shares(cpu)
+    );
+}
+
+/// Messages a second, and CPU seconds for 1000.
+fn accept_measured(
+    runtime: &tokio::runtime::Runtime,
+    queue: &Queue,
+    options: &Options,
+) -> (f64, f64) {
+    let before = cpu_of_tree(std::process::id());
+    let rate = accept(runtime, queue, options, options.timed);
+    let cpu = cpu_of_tree(std::process::id()).saturating_sub(before);
+    (rate, cpu.as_secs_f64() * 1000.0 / options.timed as f64)
+}
+
+/// Until nothing is left to be written that would be written beside what comes next.
+fn quiet(runtime: &tokio::runtime::Runtime, queue: &Queue) {
+    runtime.block_on(queue.synced()).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+}
+
+fn reopen(folder: &Path, waiting: usize) {
     let cold = std::fs::write("/proc/sys/vm/drop_caches", "3").is_ok();
     let begun = Instant::now();
     let settings = Settings::for_directory(folder.to_owned());
@@ -125,6 +246,10 @@ fn restart(queue: Queue, folder: &Path) {
     );
     memory("after the restart");
     memory_peak();
+    settle_all(&queue);
+    memory("with all of them on their links again");
+    memory_peak();
+    queue.close();
 }
 
 fn orders(queue: &Queue) {

@@ -20,6 +20,7 @@ mod exchangers;
 mod harness;
 mod history;
 mod killed;
+mod lab;
 mod load;
 mod local;
 mod operating;

@@ -174,6 +174,18 @@ impl Watch {
         self.state == State::Down
     }
 
+    /// Whether it failed, but not often enough to count as down.
+    #[must_use]
+    pub const fn is_suspected(&self) -> bool {
+        matches!(self.state, State::Suspect { .. })
+    }
+
+    /// When it is tried next; never if it works.
+    #[must_use]
+    pub const fn next_probe(&self) -> Time {
+        self.probe_at
+    }
+
     /// Since when it is as it is.
     #[must_use]
     pub const fn since(&self) -> Time {

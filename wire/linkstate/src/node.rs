@@ -266,10 +266,23 @@ impl Node {
         Ok(())
     }
 
-    /// Keys were added, revoked or replaced. Records of members whose key is another by the topology go with
-    /// [`Self::replace_topology`].
-    pub fn replace_verifier(&mut self, verifier: Arc<dyn Verifier>) {
+    /// Keys were added, revoked or replaced: records whose seal isn't their origin's any more are forgotten, and what this server
+    /// says is sealed anew if its own key is another.
+    pub fn replace_verifier(&mut self, now: Time, verifier: Arc<dyn Verifier>) {
         self.verifier = verifier;
+        let (own, unsealed) = (self.own, self.table.drop_unsealed(&*self.verifier));
+        if unsealed.contains(&own) {
+            self.must_answer = true;
+            self.originate_soon(now);
+        }
+        if !unsealed.is_empty() {
+            self.derive_links(now);
+        }
+    }
+
+    /// What a carrier refused before it was a message; told like everything else that is wrong.
+    pub fn note_fault(&mut self, now: Time, fault: Fault) {
+        self.report(now, fault);
     }
 
     /// The state of the organisation's links, as this server knows it.

@@ -65,6 +65,12 @@ impl Session {
         self.away
     }
 
+    /// How many messages it hasn't acknowledged yet.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        self.flights.len()
+    }
+
     /// The neighbour is to be told of an origin, after `wait`.
     pub(crate) fn tell(&mut self, now: Time, origin: ServerId, wait: Duration) {
         if !self.away {

@@ -145,6 +145,17 @@ impl Table {
         !old.is_empty()
     }
 
+    /// Forgets records whose seals aren't their origins' any more; gives these origins.
+    pub(crate) fn drop_unsealed(&mut self, verifier: &dyn Verifier) -> Vec<ServerId> {
+        let held = self.held.iter();
+        let unsealed = held.filter(|(_, held)| held.record.verify(verifier).is_err());
+        let unsealed: Vec<ServerId> = unsealed.map(|(id, _)| *id).collect();
+        for id in &unsealed {
+            self.drop_record(*id);
+        }
+        unsealed
+    }
+
     /// When the next record is too old.
     pub(crate) fn deadline(&self) -> Time {
         let all = self.held.values().map(|held| held.expires);
@@ -212,7 +223,8 @@ impl Table {
 
 impl Held {
     /// Its age in milliseconds, as it is passed on.
-    pub(crate) fn age(&self, now: Time, max_age: Duration) -> u32 {
+    #[must_use]
+    pub fn age(&self, now: Time, max_age: Duration) -> u32 {
         let left = millis(self.expires.since(now));
         u32::try_from(millis(max_age).saturating_sub(left)).unwrap_or(u32::MAX)
     }

@@ -167,6 +167,11 @@ pub(crate) enum Link {
         #[command(flatten)]
         to: Admin,
     },
+    /// Which links between servers of the organisation work, who says so, and how neighbours answer
+    State {
+        #[command(flatten)]
+        to: Admin,
+    },
     /// One link, with its pace and the last answer that slowed it
     Show {
         /// Its name, as `link list` has it

@@ -1,5 +1,6 @@
 //! `bridgehead link`: the links, their pace, and holding them.
 
+use super::link_state::link_state;
 use super::queue::hold_link;
 use super::{print, print_json, row, table, time};
 use crate::admin_client::{AdminClient, AdminError};
@@ -10,6 +11,7 @@ use bridgehead_management_api::{Link, LinkList, Pace};
 pub(crate) async fn link(command: &Command) -> Result<(), AdminError> {
     match command {
         Command::List { to } => list(to).await,
+        Command::State { to } => link_state(to).await,
         Command::Show { name, to } => show(name, to).await,
         Command::Freeze { name, to } => hold_link(name, true, to).await,
         Command::Thaw { name, to } => hold_link(name, false, to).await,

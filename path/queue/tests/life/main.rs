@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used)]
 
 mod aborts;
+mod groups;
 
 use bridgehead_disk::RealDisk;
 use bridgehead_mail::{

@@ -4,6 +4,7 @@ use crate::dead::Dead;
 use crate::model::{Since, Status, Told};
 use bridgehead_mail::{MessageId, Timestamp};
 use bridgehead_queue::settings::Limits;
+use bridgehead_queue::view::{Group, QueuePicture};
 use bridgehead_queue::{Committed, Draft, Lease, PartLease, Queue, Refused, Settings};
 use bridgehead_testkit::disk::FaultDisk;
 use parking_lot::Mutex;
@@ -358,6 +359,7 @@ impl World {
 
     /// What must hold after every step.
     pub(crate) fn check(&mut self) {
+        self.compare_counts();
         let failures = self.sync_failures();
         if failures > self.sync_failures_seen && !self.disk.is_off() {
             self.counts.failed_syncs += failures - self.sync_failures_seen;
@@ -373,6 +375,31 @@ impl World {
         }
         assert_eq!(self.disk.sins(), Vec::<String>::new());
     }
+
+    /// The counts that are kept are those of the messages.
+    fn compare_counts(&self) {
+        let Some(queue) = &self.queue else {
+            return;
+        };
+        let (kept, counted) = (queue.picture(), queue.picture_counted_anew());
+        assert_eq!(comparable(kept), comparable(counted));
+    }
+}
+
+/// All of a picture but which of several failures is the last, and the order of links with one name.
+fn comparable(picture: QueuePicture) -> (String, Vec<String>) {
+    let all = (picture.messages, picture.octets, picture.deleted);
+    let groups = picture.groups.into_iter().map(|group| {
+        let failed = group.last_failure.is_some();
+        let group = Group {
+            last_failure: None,
+            ..group
+        };
+        format!("{group:?}, failed: {failed}")
+    });
+    let mut groups: Vec<String> = groups.collect();
+    groups.sort();
+    (format!("{all:?}, {:?}", picture.refusing), groups)
 }
 
 pub(crate) use crate::act::step;

@@ -178,10 +178,13 @@ fn a_revoked_member_isnt_heard_and_what_it_said_dies_with_its_key() {
     assert_eq!(organisation.down(), ["b-c"]);
     organisation.keys.revoked.insert("b1".to_owned());
     let keys = std::sync::Arc::new(organisation.keys.clone());
+    let now = organisation.now;
     for node in organisation.nodes.values_mut() {
         let keys = std::sync::Arc::clone(&keys);
-        node.replace_verifier(keys);
+        node.replace_verifier(now, keys);
     }
+    // What it had said is gone already.
+    assert!(!organisation.says("a1", "b-c") && !organisation.says("c1", "b-c"));
     let newer = statement("b1", 1000, 1, &[down("b-a")]);
     assert_eq!(
         offer(&mut organisation, "b1", "b1", newer)
