@@ -5,6 +5,7 @@ mod connection;
 mod courier;
 mod dns;
 mod local;
+mod members;
 mod opening;
 mod pace;
 mod reach;
@@ -26,6 +27,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use courier::{Courier, Handed};
+pub use members::LinkWatcher;
 pub use pace::NotConnected;
 
 /// Opens ways to next hops. Cheap to copy.
@@ -41,6 +43,7 @@ struct Shared {
     tls: tls::ClientTls,
     open: Mutex<HashMap<LinkName, usize>>,
     pace: Arc<Pace>,
+    members: members::Members,
 }
 
 impl Delivery {
@@ -55,12 +58,14 @@ impl Delivery {
                 tls: tls::ClientTls::new(),
                 open: Mutex::default(),
                 pace: Arc::new(Pace::new()),
+                members: members::Members::new(),
             }),
         }
     }
 
     /// New settings; they hold for the next connections.
     pub fn apply(&self, settings: Settings) {
+        self.shared.members.retain(&settings);
         *self.shared.settings.write() = Arc::new(settings);
         self.shared.resolvers.forget();
     }

@@ -1,8 +1,8 @@
 //! What is handed over: one message for the recipients that share a next hop.
 
 use bridgehead_mail::{
-    Addressee, BodyKind, Content, DeliverBy, DsnText, Failure, MessageId, Ret, ReversePath,
-    StatusCode, Timestamp,
+    Addressee, BodyKind, Content, DeliverBy, DsnText, Failure, Journey, MessageId, Ret,
+    ReversePath, StatusCode, Timestamp,
 };
 use std::fmt::Display;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub struct Handover {
     pub level: i8,
     /// By when it should be delivered, in seconds from now.
     pub deliver_by: Option<DeliverBy>,
+    /// Its way inside the organisation, which goes along to another server of it.
+    pub journey: Option<Journey>,
     /// The recipients; at least one.
     pub addressees: Vec<Addressee>,
     /// Trace fields that stand before the content.

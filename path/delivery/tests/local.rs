@@ -34,6 +34,7 @@ fn handover(addressees: Vec<Addressee>) -> Handover {
         envid: None,
         level: 0,
         deliver_by: None,
+        journey: None,
         addressees,
         prefix: b"Return-Path: <>\r\n".to_vec(),
         content: Arc::new(b"Subject: x\r\n\r\nbody".to_vec()),

@@ -2,7 +2,7 @@
 
 use crate::settings::Settings;
 use bridgehead_delivery::Handover;
-use bridgehead_mail::{DeliverBy, NextHop, Timestamp};
+use bridgehead_mail::{DeliverBy, Envelope, Journey, NextHop, Timestamp};
 use bridgehead_mime::{TraceFacts, received, return_path};
 use bridgehead_queue::PartLease;
 
@@ -36,9 +36,22 @@ pub(crate) fn handover(lease: &PartLease, settings: &Settings, now: Timestamp) -
             seconds: by.left(envelope.accepted, now),
             ..by
         }),
+        journey: journey(envelope, &lease.hop, settings),
         addressees: lease.addressees.clone(),
         prefix,
         content: lease.content.clone(),
         at: now,
     }
+}
+
+/// What another server of the organisation is told of the message's way; nobody else is told anything of it.
+fn journey(envelope: &Envelope, hop: &NextHop, settings: &Settings) -> Option<Journey> {
+    let NextHop::Servers { connector, .. } = hop else {
+        return None;
+    };
+    let (server, group) = (&settings.server, &settings.routing_group);
+    let first = Journey::default();
+    let so_far = envelope.journey.as_deref().unwrap_or(&first);
+    // Only a connector leads out of the group.
+    Some(so_far.onward(server, group, connector.is_some()))
 }

@@ -103,6 +103,10 @@ pub(crate) fn spread(wait: Duration, jitter: f64) -> Duration {
 pub struct Settings {
     /// The server's own name in trace fields and reports.
     pub hostname: Domain,
+    /// The server's name in the directory, which goes along with mail to other servers of the organisation.
+    pub server: Box<str>,
+    /// The routing group that it is in; empty if it is in none.
+    pub routing_group: Box<str>,
     /// The domain of the address that reports come from (`postmaster@`). Default: the host name.
     pub report_domain: Domain,
     /// When delivery is tried again.
@@ -129,6 +133,8 @@ impl Settings {
     pub fn for_host(hostname: Domain) -> Self {
         Self {
             report_domain: hostname.clone(),
+            server: hostname.as_str().into(),
+            routing_group: Box::default(),
             hostname,
             retry: Retry::default(),
             local_deliveries: 64,

@@ -16,6 +16,16 @@ pub(crate) fn members(snapshot: &Snapshot, own: &Server) -> HashMap<Box<str>, Me
         .collect()
 }
 
+/// The name of the routing group that a server is in: the one it says, or the only one; empty if it is in none.
+pub(crate) fn own_group(snapshot: &Snapshot, server: &Server) -> Box<str> {
+    let only = match snapshot.configuration().routing_groups.as_slice() {
+        [only] => Some(&only.name),
+        _ => None,
+    };
+    let group = server.routing_group.as_ref().or(only);
+    group.map(|name| name.as_str().into()).unwrap_or_default()
+}
+
 fn member(server: &Server) -> Member {
     let written = server.member_address.iter().map(|host| Host {
         name: host.name.clone(),

@@ -3,7 +3,7 @@
 //! Guards: what isn't written gets the default of its room, or the one that the reference names. Faults found here
 //! are those no single object shows.
 
-use crate::members::members;
+use crate::members::{members, own_group};
 use crate::report_texts::read_report_texts;
 use bridgehead_badmail::settings as badmail;
 use bridgehead_delivery::settings as delivery;
@@ -82,7 +82,7 @@ pub fn settings(
     };
     let connectors = connectors(snapshot, server);
     // RFC 3030 §3: content that can't be passed on must not be taken; routes change, so one way out is enough.
-    let binarymime = connectors.is_empty();
+    let binarymime = connectors.is_empty() && organisation.servers.len() == 1;
     let virtual_servers = organisation.virtual_servers.iter();
     let ours = virtual_servers.filter(|known| known.server.folded() == server.name.folded());
     let listener = listener::Settings {
@@ -447,6 +447,8 @@ fn corridor(
         report_domain: default_domain(snapshot, server).unwrap_or(base.report_domain),
         retry,
         report_language: language,
+        server: server.name.as_str().into(),
+        routing_group: own_group(snapshot, server),
         texts: texts.unwrap_or(base.texts),
         ..base
     };

@@ -8,6 +8,7 @@ use crate::handover::Handover;
 use crate::pace::{Slowed, asks_to_slow_down};
 use crate::settings::ConnectorSettings;
 use bridgehead_mail::{Addressee, BodyKind, Failure, Outcome, RemoteReply, StatusCode, Timestamp};
+use bridgehead_membership::peer_key;
 use bridgehead_smtp::client::{Answering, EightBit, Encoder, Extensions, Next, Order, Transaction};
 use bridgehead_smtp::reply::{ReplyReader, ServerReply};
 use std::fmt::Display;
@@ -118,6 +119,14 @@ impl Connection {
         }
     }
 
+    /// The key of a member, which the other side has proved to have.
+    pub(super) fn peer_key(&self) -> Option<[u8; 32]> {
+        match &self.stream {
+            Some(Stream::Tls(stream)) => peer_key(stream.get_ref().1),
+            _ => None,
+        }
+    }
+
     pub(super) fn set_stream(&mut self, stream: Stream) {
         self.stream = Some(stream);
     }
@@ -210,6 +219,7 @@ impl Connection {
             envid: handover.envid.as_ref(),
             level: handover.level,
             deliver_by: handover.deliver_by,
+            journey: handover.journey.as_ref(),
             size: handover.size(),
             unfinished: self.offered.chunking && handover.is_unfinished(),
         };
@@ -452,6 +462,11 @@ impl Connection {
             Ok(Err(error)) => Err(lost(&error)),
             Err(_) => Err(lost(&"nothing was taken in time")),
         }
+    }
+
+    /// The next reply, within the time that a command may take.
+    pub(super) async fn reply_in_time(&mut self) -> Result<ServerReply, Failure> {
+        self.reply(self.connector.command_timeout).await
     }
 
     /// The next reply, within a time for all of it.

@@ -5,13 +5,15 @@
 
 use super::connection::Connection;
 use super::stream::Stream;
-use super::tls::ClientTls;
+use super::tls::{ClientTls, facts_of_member};
 use crate::settings::{ConnectorSettings, Credentials, Tls};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bridgehead_mail::{Domain, Failure, RemoteReply, StatusCode};
+use bridgehead_membership::{chose_members, why};
 use bridgehead_smtp::client::Extensions;
 use bridgehead_smtp::reply::ServerReply;
+use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -30,6 +32,14 @@ pub(super) struct Opening<'a> {
     pub(super) own_addresses: &'a [SocketAddr],
     /// Found by DNS, so that this server may be among the hosts.
     pub(super) is_mx: bool,
+    /// The server of the organisation that it must prove to be.
+    pub(super) member: Option<&'a MemberTls>,
+}
+
+/// How a server of the organisation proves itself.
+pub(super) struct MemberTls {
+    pub(super) server: Box<str>,
+    pub(super) config: Arc<ClientConfig>,
 }
 
 /// Why no connection was opened.
@@ -57,6 +67,11 @@ impl From<Failure> for Refusal {
 impl Opening<'_> {
     /// Opens a connection, encrypted if the settings and the server want it.
     pub(super) async fn open(&self) -> Result<Connection, NotOpened> {
+        if self.member.is_some() {
+            // Never in the clear, never with an ordinary certificate: what a connector says of TLS is for others.
+            let opened = self.open_with(Tls::Required).await;
+            return opened.map_err(|refusal| self.not_opened(refusal));
+        }
         match self.open_with(self.connector.tls).await {
             // RFC 7435 §3: opportunistic encryption gives way; on a new connection, since nobody knows what became of the old.
             Err(Refusal::Handshake(why)) if self.connector.tls == Tls::Opportunistic => {
@@ -77,7 +92,14 @@ impl Opening<'_> {
             Refusal::ThisServer => NotOpened::ThisServer,
             Refusal::Handshake(why) => {
                 let label = label(self.host, self.address);
-                let text = format!("No encrypted connection to {label} could be made");
+                let text = match self.member {
+                    Some(MemberTls { server, .. }) => {
+                        format!(
+                            "{label} has not proved to be the server {server} of the organisation"
+                        )
+                    }
+                    None => format!("No encrypted connection to {label} could be made"),
+                };
                 let failure = Failure::new(StatusCode::transient(7, 5), &text);
                 NotOpened::Failure(failure.because(&why))
             }
@@ -143,17 +165,27 @@ impl Opening<'_> {
             // fault with the handshake only now.
             let again = self.hello(connection).await;
             if !connection.is_open() {
-                return Err(Refusal::Handshake("dropped after the handshake".to_owned()));
+                let why = "dropped after the handshake".to_owned();
+                return Err(Refusal::Handshake(match (self.member, again) {
+                    (Some(_), Err(Refusal::Failure(failure))) => {
+                        format!("{why}, as if it didn't know the key of this server: {failure}")
+                    }
+                    _ => why,
+                }));
             }
             again?;
+        } else if self.member.is_some() {
+            return Err(Refusal::Handshake("it offers no TLS".to_owned()));
         } else if matches!(tls, Tls::Required | Tls::Verify) {
             let label = connection.label();
             let text = format!("{label} does not offer the encryption that is required");
             return Err(Failure::new(StatusCode::transient(7, 10), &text).into());
         }
         match &self.connector.credentials {
-            Some(credentials) => self.authenticate(connection, credentials).await,
-            None => Ok(()),
+            Some(credentials) if self.member.is_none() => {
+                self.authenticate(connection, credentials).await
+            }
+            _ => Ok(()),
         }
     }
 
@@ -195,9 +227,10 @@ impl Opening<'_> {
         let Some(stream) = connection.take_clear() else {
             return Err(refused("octets before the handshake"));
         };
-        let config = match tls {
-            Tls::Verify => self.tls.verifying.as_ref(),
-            _ => self.tls.accepting.as_ref(),
+        let config = match (self.member, tls) {
+            (Some(member), _) => Some(&member.config),
+            (None, Tls::Verify) => self.tls.verifying.as_ref(),
+            (None, _) => self.tls.accepting.as_ref(),
         };
         let config = config.ok_or_else(|| refused("no TLS here"))?;
         let name = match self.host.literal() {
@@ -209,9 +242,15 @@ impl Opening<'_> {
         let encrypted = timeout(patience, handshake)
             .await
             .map_err(|_| refused("no answer in time"))?
-            .map_err(|error| Refusal::Handshake(error.to_string()))?;
+            .map_err(|error| Refusal::Handshake(why(&error)))?;
         let (_, session) = encrypted.get_ref();
-        let facts = self.tls.facts(session, &name);
+        let facts = match self.member {
+            Some(_) if !chose_members(session) => {
+                return Err(refused("it doesn't speak the protocol of members"));
+            }
+            Some(member) => facts_of_member(session, &member.server),
+            None => self.tls.facts(session, &name),
+        };
         tracing::debug!(host = %connection.label(), %facts, "encrypted");
         connection.secured(&facts);
         connection.set_stream(Stream::Tls(Box::new(encrypted)));

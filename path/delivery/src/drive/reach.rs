@@ -5,7 +5,8 @@
 
 use super::connection::Connection;
 use super::dns::{Exchangers, Resolvers};
-use super::opening::{NotOpened, Opening};
+use super::members::Members;
+use super::opening::{MemberTls, NotOpened, Opening};
 use super::pace::{NotConnected, Pace, Place};
 use super::tls::ClientTls;
 use crate::exchangers::{ADDRESSES_TRIED_MAX, loops_back, order};
@@ -29,12 +30,22 @@ pub(super) struct Reach<'a> {
     pub(super) tls: &'a ClientTls,
     pub(super) pace: &'a Arc<Pace>,
     pub(super) link: &'a LinkName,
+    pub(super) members: &'a Members,
 }
 
 /// A host, and how good a choice it is: the lowest rank is the best.
 pub(super) struct Ranked {
     rank: u16,
     host: Host,
+    /// The server of the organisation that it must prove to be.
+    member: Option<Arc<MemberTls>>,
+}
+
+impl Ranked {
+    const fn new(rank: u16, host: Host) -> Self {
+        let member = None;
+        Self { rank, host, member }
+    }
 }
 
 /// The hosts of a next hop that weren't tried yet.
@@ -45,6 +56,10 @@ pub(super) struct Route {
     tried: Vec<SocketAddr>,
     /// By DNS: an address of this server among them is a loop, and a host without an address is the domain's fault.
     is_mx: bool,
+    /// Where it leads, if to servers of the organisation.
+    servers: Option<NextHop>,
+    /// The server of the organisation that is to blame for a failure, as long as another of its addresses may be better.
+    blamed: Option<Arc<MemberTls>>,
     /// Why those before couldn't be used: the last temporary reason counts, and only without one a permanent one.
     last: Option<Failure>,
     /// What was wrong with the first of those before, for the operator.
@@ -58,19 +73,36 @@ const BEFORE_OCTETS_MAX: usize = 300;
 impl Route {
     /// The hosts of a next hop.
     pub(super) async fn find(hop: &NextHop, reach: Reach<'_>) -> Result<Self, Failure> {
+        let mut last = None;
+        let mut before = Vec::new();
         let hosts = match hop {
             NextHop::Local => Vec::new(),
             NextHop::SmartHosts { hosts, .. } => {
                 let ranked = (0u16..).zip(hosts.iter().cloned());
-                ranked.map(|(rank, host)| Ranked { rank, host }).collect()
+                ranked.map(|(rank, host)| Ranked::new(rank, host)).collect()
             }
             NextHop::Servers { servers, .. } => {
-                let known = servers
-                    .iter()
-                    .filter_map(|name| reach.settings.members.get(name));
-                let hosts = known.flat_map(|member| member.hosts.iter().cloned());
-                let ranked = (0u16..).zip(hosts);
-                ranked.map(|(rank, host)| Ranked { rank, host }).collect()
+                let mut all = Vec::new();
+                for (rank, server) in (0u16..).zip(servers) {
+                    match reach.members.tls(reach.settings, server) {
+                        Ok((member, tls)) => {
+                            let hosts = member.hosts.iter().cloned();
+                            all.extend(hosts.map(|host| Ranked {
+                                rank,
+                                host,
+                                member: Some(Arc::clone(&tls)),
+                            }));
+                        }
+                        Err(failure) => {
+                            tracing::info!(%server, %failure, "a server can't be used");
+                            if before.len() < BEFORE_MAX {
+                                before.push(short(&failure));
+                            }
+                            last = Some(failure);
+                        }
+                    }
+                }
+                all
             }
             NextHop::Mx { domain, .. } => {
                 let found = timeout(reach.connector.hosts_timeout, reach.exchangers(domain));
@@ -82,8 +114,10 @@ impl Route {
             addresses: VecDeque::new(),
             tried: Vec::new(),
             is_mx: matches!(hop, NextHop::Mx { .. }),
-            last: None,
-            before: Vec::new(),
+            servers: matches!(hop, NextHop::Servers { .. }).then(|| hop.clone()),
+            blamed: None,
+            last,
+            before,
         })
     }
 
@@ -100,6 +134,7 @@ impl Route {
             let Some((ranked, address)) = self.next_address(reach, worst, deadline).await else {
                 break;
             };
+            self.tell_of_blame(Some(&ranked), reach);
             let bound = reach.connector.connections_per_address;
             let Some(place) = reach.pace.enter(address, bound, reach.link) else {
                 full = Some(ranked);
@@ -114,9 +149,11 @@ impl Route {
                 address,
                 own_addresses: &reach.settings.own_addresses,
                 is_mx: self.is_mx,
+                member: ranked.member.as_deref(),
             };
             match timeout(self.share(deadline), opening.open()).await {
                 Ok(Ok(mut connection)) => {
+                    self.worked(&ranked, reach);
                     if let Some(others) = self.others(None) {
                         connection.came_after(&others);
                     }
@@ -126,12 +163,19 @@ impl Route {
                 Ok(Err(NotOpened::Failure(failure))) => {
                     if Slowed::of_connection(&failure, Timestamp::EPOCH).is_some() {
                         place.slowed();
+                    } else {
+                        self.blamed.clone_from(&ranked.member);
                     }
                     self.failed(&host.name, failure);
                 }
-                Err(_) => self.failed(&host.name, out_of_time()),
+                Err(_) => {
+                    self.blamed.clone_from(&ranked.member);
+                    self.failed(&host.name, out_of_time());
+                }
             }
+            self.tell_of_blame(None, reach);
         }
+        self.tell_of_blame(None, reach);
         if let Some(full) = full {
             return Err(NotConnected::no_place(&full.host.name));
         }
@@ -145,6 +189,33 @@ impl Route {
             None => last,
         };
         Err(last.into())
+    }
+
+    /// A server was reached and has proved itself.
+    fn worked(&mut self, ranked: &Ranked, reach: Reach<'_>) {
+        self.blamed = None;
+        if let (Some(hop), Some(member)) = (&self.servers, &ranked.member) {
+            reach.members.used(hop, &member.server, true);
+        }
+    }
+
+    /// A server that failed at all of its addresses is told of, once. `at` is about to be tried.
+    fn tell_of_blame(&mut self, at: Option<&Ranked>, reach: Reach<'_>) {
+        let Some(blamed) = &self.blamed else {
+            return;
+        };
+        let of_it = |ranked: &Ranked| {
+            let member = ranked.member.as_ref();
+            member.is_some_and(|member| member.server == blamed.server)
+        };
+        let more = self.addresses.iter().any(|(ranked, _)| of_it(ranked));
+        if more || at.is_some_and(of_it) || self.hosts.iter().any(of_it) {
+            return;
+        }
+        if let Some(hop) = &self.servers {
+            reach.members.used(hop, &blamed.server, false);
+        }
+        self.blamed = None;
     }
 
     /// A host was given up after it had taken the connection.
@@ -233,10 +304,7 @@ impl Route {
 impl Reach<'_> {
     async fn exchangers(&self, domain: &Domain) -> Result<Vec<Ranked>, Failure> {
         let port = self.connector.mx_port;
-        let host = |(rank, name)| Ranked {
-            rank,
-            host: Host { name, port },
-        };
+        let host = |(rank, name)| Ranked::new(rank, Host { name, port });
         if domain.literal().is_some() {
             return Ok(vec![host((0, domain.clone()))]);
         }
@@ -259,7 +327,7 @@ fn short(failure: &Failure) -> String {
     text
 }
 
-fn out_of_time() -> Failure {
+pub(super) fn out_of_time() -> Failure {
     let text = "No host of the next hop could be used in time";
     Failure::new(StatusCode::transient(4, 1), text)
 }

@@ -47,6 +47,7 @@ impl Remote {
             tls: &shared.tls,
             pace: &shared.pace,
             link: &link,
+            members: &shared.members,
         };
         let mut route = Route::find(hop, reach).await?;
         let (connection, place) = route.next(reach).await?;
@@ -129,6 +130,7 @@ impl Remote {
             tls: &self.shared.tls,
             pace: &self.shared.pace,
             link: &self.link,
+            members: &self.shared.members,
         };
         match self.route.next(reach).await {
             Ok((next, place)) => {

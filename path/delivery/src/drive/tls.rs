@@ -48,19 +48,11 @@ impl ClientTls {
     /// The facts of an encrypted connection to a host, in words: version, cipher, and whether its certificate is valid for
     /// the name, whoever insists on that.
     pub(super) fn facts(&self, session: &ClientConnection, name: &ServerName<'_>) -> String {
-        let version = match session.protocol_version() {
-            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".to_owned(),
-            Some(ProtocolVersion::TLSv1_2) => "TLS 1.2".to_owned(),
-            other => format!("{other:?}"),
-        };
-        let cipher = session.negotiated_cipher_suite();
-        let cipher = cipher.map(|cipher| format!("{:?}", cipher.suite()));
-        let cipher = cipher.unwrap_or_default();
         let certificate = match self.check(session, name) {
             Ok(()) => "certificate verified".to_owned(),
             Err(why) => format!("certificate not verified: {why}"),
         };
-        format!("{version}, {cipher}, {certificate}")
+        format!("{}, {certificate}", spoken(session))
     }
 
     fn check(&self, session: &ClientConnection, name: &ServerName<'_>) -> Result<(), String> {
@@ -74,6 +66,23 @@ impl ClientTls {
             short.unwrap_or(&text).to_owned()
         })
     }
+}
+
+/// The same for a server of the organisation.
+pub(super) fn facts_of_member(session: &ClientConnection, server: &str) -> String {
+    format!("{}, member {server} proved by its key", spoken(session))
+}
+
+/// Version and cipher.
+fn spoken(session: &ClientConnection) -> String {
+    let version = match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".to_owned(),
+        Some(ProtocolVersion::TLSv1_2) => "TLS 1.2".to_owned(),
+        other => format!("{other:?}"),
+    };
+    let cipher = session.negotiated_cipher_suite();
+    let cipher = cipher.map(|cipher| format!("{:?}", cipher.suite()));
+    format!("{version}, {}", cipher.unwrap_or_default())
 }
 
 /// Takes any certificate, but checks that the other side has its key: against listeners, not against impostors.

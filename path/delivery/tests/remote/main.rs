@@ -7,6 +7,8 @@ mod content;
 mod exchangers;
 mod extensions;
 mod hosts;
+#[cfg(test)]
+mod members;
 mod misbehaving;
 mod pace;
 mod recipients;

@@ -188,6 +188,7 @@ pub(crate) fn message(recipients: &[&str]) -> Handover {
         envid: None,
         level: 0,
         deliver_by: None,
+        journey: None,
         addressees: recipients.iter().map(|address| to(address)).collect(),
         prefix: b"Received: by this test\r\n".to_vec(),
         content: Arc::new(b"Subject: x\r\n\r\n.dot\r\n".to_vec()),
