@@ -5,7 +5,7 @@ use crate::router::No;
 use crate::{OPERATOR, Rooms};
 use axum::Json;
 use axum::extract::State;
-use bridgehead_mail::LinkName;
+use bridgehead_mail::{LinkName, Timestamp};
 use bridgehead_management_api::{Held, HoldAnswer, HoldRequest, QueueGroup, QueueList};
 use bridgehead_queue::view::{Closed, Group};
 use bridgehead_queue::{Decision, Level};

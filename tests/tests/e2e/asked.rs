@@ -39,7 +39,9 @@ fn mail_waits_until_it_is_asked_for() {
     };
     let id = id_in(&to("a@branch.example"));
     to("b@elsewhere.example");
-    wait::until("other mail is through", || (other.count() == 1).then_some(()));
+    wait::until("other mail is through", || {
+        (other.count() == 1).then_some(())
+    });
     wait::until("it waits to be asked for", || {
         let why = server.ask(&["message", "why", &id]).to_string();
         why.contains("until it is asked for (ETRN)").then_some(())
@@ -49,7 +51,10 @@ fn mail_waits_until_it_is_asked_for() {
     assert!(said.starts_with("459 "), "{said}");
     assert_eq!(branch.count(), 0);
     let said = ask(&server, "@branch.example");
-    assert!(said.starts_with("253 ") && said.contains("1 pending"), "{said}");
+    assert!(
+        said.starts_with("253 ") && said.contains("1 pending"),
+        "{said}"
+    );
     wait::until("it is through", || (branch.count() == 1).then_some(()));
     // For a while more mail goes without being asked for.
     to("c@branch.example");

@@ -129,6 +129,7 @@ impl Other {
         let settings = bridgehead_listener::Settings {
             hostname: Domain::parse("b1.example.test").unwrap(),
             postmaster_domain: None,
+            etrn: false,
             virtual_servers: vec![server],
         };
         self.listener.apply(settings).await.unwrap();
