@@ -305,6 +305,7 @@ pub(crate) fn phase_of(entry: &Entry, part: &Part, link: &Link) -> Phase {
         return Phase::Frozen;
     }
     match part.state {
+        _ if link.is_lost() => Phase::Unreachable,
         PartState::Retry(_) if part.carried.attempts == 0 => Phase::Deferred,
         PartState::Retry(_) => Phase::Retry,
         PartState::Ready if link.held().is_some() => Phase::Retry,
@@ -315,6 +316,9 @@ pub(crate) fn phase_of(entry: &Entry, part: &Part, link: &Link) -> Phase {
 }
 
 pub(crate) fn next_try(part: &Part, link: &Link) -> Option<Timestamp> {
+    if link.is_lost() {
+        return None;
+    }
     let held = link.held().map(|held| held.until);
     let closed = link.closed().map(|closed| closed.until);
     match part.state {

@@ -59,7 +59,8 @@ impl Route {
     /// The hosts of a next hop.
     pub(super) async fn find(hop: &NextHop, reach: Reach<'_>) -> Result<Self, Failure> {
         let hosts = match hop {
-            NextHop::Local => Vec::new(),
+            // What is unreachable waits in the queue, and no courier is sent to it.
+            NextHop::Local | NextHop::Unreachable { .. } => Vec::new(),
             NextHop::SmartHosts { hosts, .. } => {
                 let ranked = (0u16..).zip(hosts.iter().cloned());
                 ranked.map(|(rank, host)| Ranked { rank, host }).collect()
