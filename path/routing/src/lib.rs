@@ -14,6 +14,7 @@ mod paths;
 pub mod settings;
 mod table;
 
+pub use bridgehead_linkstate::{Links, Topology};
 pub use explain::{Candidate, Explanation, GroupRow, RunnerUp, Step};
 pub use facts::{Facts, Goal};
 pub use settings::Settings;

@@ -172,6 +172,20 @@ impl Table {
         self.net.place_of_name(connector).is_some()
     }
 
+    /// Whether connectors of other routing groups serve an address space of this one too, so that the state of links has a say in
+    /// which of them is taken.
+    #[must_use]
+    pub fn has_rivals(&self, connector: &str) -> bool {
+        let Some(place) = self.net.place_of_name(connector) else {
+            return true;
+        };
+        let is_elsewhere = |choice: &Choice| !self.net.is_here(choice.connector);
+        self.net.lists.iter().any(|list| {
+            let mut choices = list.iter();
+            choices.any(|choice| choice.connector == place) && list.iter().any(is_elsewhere)
+        })
+    }
+
     fn to_server(&self, name: &str, verdicts: &Verdicts<'_>) -> Result<NextHop, Failure> {
         let net = &self.net;
         if name.to_lowercase() == net.settings.server.to_lowercase() {

@@ -4,6 +4,7 @@
 
 mod aside;
 mod courier;
+mod following;
 
 use crate::plan::{Plan, Taken, plan};
 use crate::report::{Notice, Reports, Subject, Told, compose, is_from_nobody};
@@ -120,11 +121,10 @@ impl Transport {
         let Some(shared) = self.shared.get() else {
             return;
         };
-        let world = World {
-            snapshot,
-            ..World::clone(&shared.world.load())
-        };
-        shared.world.store(Arc::new(world));
+        shared.world.rcu(|world| World {
+            snapshot: Arc::clone(&snapshot),
+            ..World::clone(world)
+        });
         shared.wake.notify_one();
     }
 
@@ -242,7 +242,7 @@ impl Shared {
 
     /// Categorizes and routes one message. Returns whether it could be done.
     fn assign(self: &Arc<Self>, lease: Lease) -> bool {
-        let world = self.world.load();
+        let world = self.world.load_full();
         let at = now();
         let id = lease.id();
         let Plan {
@@ -255,7 +255,7 @@ impl Shared {
             expires,
             delay_notice,
             ..
-        } = plan(&taken(&lease), &world);
+        } = plan(&taken(&lease, at), &world);
         let subject = Subject {
             id,
             envelope: &lease.envelope,
@@ -289,7 +289,9 @@ impl Shared {
             delay_notice,
         };
         if bad.is_empty() {
-            return self.assigned(lease, assignment, events, at);
+            let assigned = self.assigned(lease, assignment, events, at);
+            self.catch_up(&world);
+            return assigned;
         }
         let bad = Bad {
             id,
@@ -303,6 +305,7 @@ impl Shared {
             if let Ok(name) = kept {
                 events.push(EventKind::Badmail { name: name.into() });
                 shared.assigned(lease, assignment, events, at);
+                shared.catch_up(&world);
             }
         });
         true
@@ -445,8 +448,10 @@ impl Shared {
     }
 }
 
-fn taken(lease: &Lease) -> Taken<'_> {
+fn taken(lease: &Lease, at: Timestamp) -> Taken<'_> {
     Taken {
+        id: lease.id(),
+        at,
         envelope: &lease.envelope,
         work: &lease.work,
         size: lease.content.size(),
