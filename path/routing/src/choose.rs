@@ -22,7 +22,7 @@ pub(crate) struct Lead {
 }
 
 /// Why nothing was chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoWay {
     /// A restriction leaves no way: permanent.
     Barred(usize, Bar),

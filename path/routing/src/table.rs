@@ -162,7 +162,7 @@ impl Table {
         let verdicts = Verdicts::new(&self.net, facts);
         match self.lead(self.net.from(place)?, &verdicts) {
             Ok(lead) => self.step(&lead, connector, facts),
-            Err(no_way) => Some(unreachable(connector, &self.words(&no_way))),
+            Err(no_way) => Some(unreachable(connector, &self.words(no_way))),
         }
     }
 
@@ -218,14 +218,14 @@ impl Table {
         {
             return Err(bar.failure(connector));
         }
-        Ok(unreachable(goal, &self.words(&no_way)))
+        Ok(unreachable(goal, &self.words(no_way)))
     }
 
     /// Why there is no way, in words.
-    pub(crate) fn words(&self, no_way: &NoWay) -> String {
+    pub(crate) fn words(&self, no_way: NoWay) -> String {
         match no_way {
             NoWay::Barred(place, bar) => {
-                let connector = self.net.connector(*place);
+                let connector = self.net.connector(place);
                 let name = connector.map_or("", |connector| &connector.name);
                 format!("connector {name} {bar}")
             }

@@ -319,7 +319,11 @@ impl Snapshot {
         };
         let named = found.server.as_ref()?.folded();
         let mut servers = servers.iter();
-        let home = servers.find(|server| server.name.folded() == named)?;
+        // LDAP directories name hosts.
+        let home = servers.find(|server| {
+            let host = server.hostname.as_ref().map(|host| host.as_str());
+            server.name.folded() == named || host == Some(&named)
+        })?;
         Some(home.name.as_str())
     }
 
