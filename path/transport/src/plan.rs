@@ -312,3 +312,6 @@ impl Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
