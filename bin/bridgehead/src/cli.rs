@@ -229,6 +229,23 @@ pub(crate) enum Route {
     Explain {
         /// The address
         address: String,
+        /// Who sends; an address of a mailbox stands for its authenticated user
+        #[arg(long, value_name = "ADDRESS")]
+        from: Option<String>,
+        /// The sender hasn't authenticated
+        #[arg(long, requires = "from")]
+        stranger: bool,
+        /// Octets of the message
+        #[arg(long, value_name = "OCTETS")]
+        size: Option<u64>,
+        /// How urgent the message is
+        #[arg(long, value_name = "PRIORITY", value_parser = ["low", "normal", "high"])]
+        priority: Option<String>,
+        #[command(flatten)]
+        to: Admin,
+    },
+    /// How each routing group is reached from this server
+    Table {
         #[command(flatten)]
         to: Admin,
     },

@@ -15,7 +15,7 @@ mod walk;
 mod wishes;
 
 pub use bridgehead_directory::Sender;
-pub use bridgehead_directory::Snapshot;
+pub use bridgehead_directory::{Snapshot, Standing};
 pub use explain::{Explained, Step, explain};
 pub use journal::{JOURNAL, Journal, journals};
 pub use list::{LIST, ListCopy};
@@ -70,7 +70,10 @@ pub fn categorize(snapshot: &Snapshot, envelope: &Envelope, size: Option<u64>) -
         address: envelope.reverse_path.address(),
         size,
     };
-    if let Some(failure) = sends_too_much(snapshot, &sender, envelope.recipients.len()) {
+    // Another server of the organisation has found out who they are, and whether the sender may.
+    let is_resolved = envelope.journey.is_some();
+    let too_much = sends_too_much(snapshot, &sender, envelope.recipients.len());
+    if let Some(failure) = too_much.filter(|_| !is_resolved) {
         let recipients = envelope.recipients.iter().cloned();
         let failed = recipients.map(|recipient| (recipient, failure.clone()));
         result.failed = failed.collect();
@@ -78,7 +81,7 @@ pub fn categorize(snapshot: &Snapshot, envelope: &Envelope, size: Option<u64>) -
     }
     let mut addressees = Addressees::with_capacity(envelope.recipients.len());
     let mut categorizer = Categorizer::new(snapshot, sender, Trace::none());
-    if &*envelope.origin.virtual_server == LIST {
+    if is_resolved || &*envelope.origin.virtual_server == LIST {
         categorizer = categorizer.of_list();
     }
     for recipient in &envelope.recipients {

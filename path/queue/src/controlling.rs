@@ -4,7 +4,7 @@ use crate::control::{Control, Decision, Deletion, Effect, Order};
 use crate::entry::{Carried, Entry, PartState, Stage};
 use crate::schedule::{Held, Link};
 use crate::state::State;
-use bridgehead_mail::{Failure, LinkName, MessageId, Timestamp};
+use bridgehead_mail::{Failure, LinkName, MessageId, NextHop, Timestamp};
 use std::sync::Arc;
 
 impl State {
@@ -213,6 +213,39 @@ impl State {
             }
         }
         moved
+    }
+
+    /// Sends messages back to be routed again that wait on links with a next hop for which this holds. Returns how many.
+    pub(crate) fn reroute_links(&mut self, concerned: &dyn Fn(&NextHop) -> bool) -> u64 {
+        let links = self.schedule.which(concerned);
+        // The usual case takes no look at the messages.
+        if !links.contains(&true) {
+            return 0;
+        }
+        let waits = |entry: &Entry| {
+            let Stage::Parts(parts) = &entry.stage else {
+                return false;
+            };
+            let mut open = parts
+                .iter()
+                .filter(|part| matches!(part.state, PartState::Ready | PartState::Retry(_)));
+            let is_there = |link: u32| {
+                let place = usize::try_from(link).ok();
+                place.and_then(|place| links.get(place)) == Some(&true)
+            };
+            entry.deleted_until().is_none() && open.any(|part| is_there(part.link))
+        };
+        let mut moved: Vec<MessageId> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| waits(entry))
+            .map(|(id, _)| *id)
+            .collect();
+        moved.sort_unstable();
+        for message in &moved {
+            self.route_again(*message, true);
+        }
+        u64::try_from(moved.len()).unwrap_or(u64::MAX)
     }
 
     /// Holds or releases all links of a name.

@@ -8,7 +8,7 @@ use crate::pressure::Pressure;
 use crate::record::Record;
 use crate::settings::Limits;
 use crate::small_file::FolderFault;
-use bridgehead_mail::{LinkName, MessageId, Timestamp};
+use bridgehead_mail::{LinkName, MessageId, NextHop, Timestamp};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -136,6 +136,16 @@ impl Queue {
     pub fn reroute(&self) -> u64 {
         let moved = self.shared.state.lock().reroute();
         self.shared.changed.notify_one();
+        moved
+    }
+
+    /// Sends back to be routed again what waits on links with a next hop for which this holds, at once and whatever it waits for;
+    /// what is being handed over follows when that has ended. Returns how many messages that concerns.
+    pub fn reroute_links(&self, concerned: &dyn Fn(&NextHop) -> bool) -> u64 {
+        let moved = self.shared.state.lock().reroute_links(concerned);
+        if moved > 0 {
+            self.shared.changed.notify_one();
+        }
         moved
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Link {
     /// Until then the hours of its schedule don't keep it closed, because an operator said so.
     let_through: Timestamp,
     frozen: Option<Decision>,
+    /// Why it leads nowhere, if it does: nothing is ever handed over there.
+    lost: Option<Closed>,
 }
 
 /// A link with which nothing is wrong, and that isn't to be used before a time.
@@ -74,6 +76,14 @@ impl Schedule {
             closed: None,
             let_through: Timestamp::EPOCH,
             frozen,
+            lost: match hop {
+                NextHop::Unreachable { why, .. } => Some(Closed {
+                    until: Timestamp::NEVER,
+                    why: why.as_ref().into(),
+                    by_schedule: false,
+                }),
+                _ => None,
+            },
         });
         self.by_hop.insert(hop.clone(), number);
         number
@@ -138,6 +148,11 @@ impl Schedule {
             .filter(|(_, link)| link.is_open(now))
             .map(|(number, link)| (number, link.ready.len()))
             .collect()
+    }
+
+    /// Which links have a next hop for which something holds.
+    pub(crate) fn which(&self, holds: &dyn Fn(&NextHop) -> bool) -> Vec<bool> {
+        self.links.iter().map(|link| holds(&link.hop)).collect()
     }
 
     /// No link is held back any more because of a failure.
@@ -285,7 +300,12 @@ impl Schedule {
 impl Link {
     /// Whether something may be handed over.
     pub(crate) fn is_open(&self, now: Timestamp) -> bool {
-        self.frozen.is_none() && self.shut_until(now).is_none()
+        self.frozen.is_none() && !self.is_lost() && self.shut_until(now).is_none()
+    }
+
+    /// Whether it leads nowhere: its mail waits for another way.
+    pub(crate) const fn is_lost(&self) -> bool {
+        self.lost.is_some()
     }
 
     /// Who holds it, if an operator does.
@@ -306,8 +326,8 @@ impl Link {
     }
 
     /// Why it isn't used, if nothing is wrong with it.
-    pub(crate) const fn closed(&self) -> Option<&Closed> {
-        self.closed.as_ref()
+    pub(crate) fn closed(&self) -> Option<&Closed> {
+        self.lost.as_ref().or(self.closed.as_ref())
     }
 
     pub(crate) const fn held(&self) -> Option<&Held> {

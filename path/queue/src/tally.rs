@@ -78,6 +78,7 @@ impl Waits {
             Self::Poison => Phase::Poison,
             Self::Frozen => Phase::Frozen,
             Self::Deferred | Self::Retry | Self::Ready if link.frozen().is_some() => Phase::Frozen,
+            _ if link.is_lost() => Phase::Unreachable,
             Self::Deferred => Phase::Deferred,
             Self::Retry => Phase::Retry,
             Self::Ready if link.held().is_some() => Phase::Retry,

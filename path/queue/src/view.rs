@@ -328,6 +328,9 @@ pub(crate) fn phase_of(entry: &Entry, part: &Part, link: &Link) -> Phase {
 }
 
 pub(crate) fn next_try(part: &Part, link: &Link) -> Option<Timestamp> {
+    if link.is_lost() {
+        return None;
+    }
     let held = link.held().map(|held| held.until);
     let closed = link.closed().map(|closed| closed.until);
     match part.state {

@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use bridgehead_mail::{Address, Domain, NextHop};
+use bridgehead_linkstate::Links;
+use bridgehead_mail::{Address, Domain, NextHop, Timestamp};
 use bridgehead_routing::settings::{AddressSpace, Connector, ConnectorHop, Pattern};
-use bridgehead_routing::{Settings, Table};
+use bridgehead_routing::{Facts, Goal, Settings, Table};
 use proptest::prelude::*;
 
 const NAMES: [&str; 5] = [
@@ -33,10 +34,9 @@ fn connectors() -> impl Strategy<Value = Vec<Connector>> {
     prop::collection::vec(spaces, 0..6).prop_map(|all| {
         let named = ('a'..).zip(all);
         let connector = |(name, address_spaces): (char, _)| Connector {
-            name: name.to_string().into(),
             address_spaces,
             next_hop: ConnectorHop::Mx,
-            apart: Vec::new(),
+            ..Connector::named(&name.to_string())
         };
         named.map(connector).collect()
     })
@@ -69,9 +69,20 @@ fn expected(connectors: &[Connector], domain: &Domain) -> Option<String> {
     all.min().map(|(_, _, name)| name)
 }
 
+fn table(connectors: Vec<Connector>) -> Table {
+    let settings = Settings {
+        connectors,
+        ..Settings::default()
+    };
+    Table::build(&settings, &Links::default())
+}
+
 fn chosen(connectors: Vec<Connector>, address: &Address) -> Option<String> {
-    let table = Table::build(&Settings { connectors });
-    match table.route(address).ok()? {
+    let facts = Facts::at(Timestamp::EPOCH);
+    match table(connectors)
+        .route(Goal::Address(address), &facts)
+        .ok()?
+    {
         NextHop::Mx { connector, domain } => {
             assert_eq!(&domain, address.domain());
             Some(connector.into())
@@ -93,7 +104,8 @@ proptest! {
     #[test]
     fn the_explanation_begins_with_the_choice(connectors in connectors(), domain in domain()) {
         let address = Address::parse(&format!("x@{domain}")).unwrap();
-        let explained = Table::build(&Settings { connectors: connectors.clone() }).explain(&address);
+        let facts = Facts::at(Timestamp::EPOCH);
+        let explained = table(connectors.clone()).explain(Goal::Address(&address), &facts);
         let first = explained.candidates.first().map(|one| one.connector.to_string());
         prop_assert_eq!(first, expected(&connectors, &domain));
     }

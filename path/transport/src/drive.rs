@@ -4,6 +4,7 @@
 
 mod aside;
 mod courier;
+mod following;
 mod postmaster;
 
 use crate::notice::Moderation;
@@ -127,11 +128,10 @@ impl Transport {
         let Some(shared) = self.shared.get() else {
             return;
         };
-        let world = World {
-            snapshot,
-            ..World::clone(&shared.world.load())
-        };
-        shared.world.store(Arc::new(world));
+        shared.world.rcu(|world| World {
+            snapshot: Arc::clone(&snapshot),
+            ..World::clone(world)
+        });
         shared.wake.notify_one();
     }
 
@@ -251,7 +251,7 @@ impl Shared {
 
     /// Categorizes and routes one message. Returns whether it could be done.
     fn assign(self: &Arc<Self>, lease: Lease) -> bool {
-        let world = self.world.load();
+        let world = self.world.load_full();
         let at = now();
         let id = lease.id();
         let Plan {
@@ -264,7 +264,7 @@ impl Shared {
             expires,
             delay_notice,
             ..
-        } = plan(&taken(&lease), &world);
+        } = plan(&taken(&lease, at), &world);
         let subject = Subject {
             id,
             envelope: &lease.envelope,
@@ -298,7 +298,9 @@ impl Shared {
             delay_notice,
         };
         if bad.is_empty() {
-            return self.assigned(lease, assignment, events, at);
+            let assigned = self.assigned(lease, assignment, events, at);
+            self.catch_up(&world);
+            return assigned;
         }
         let bad = Bad {
             id,
@@ -312,6 +314,7 @@ impl Shared {
             if let Ok(name) = kept {
                 events.push(EventKind::Badmail { name: name.into() });
                 shared.assigned(lease, assignment, events, at);
+                shared.catch_up(&world);
             }
         });
         true
@@ -454,8 +457,10 @@ impl Shared {
     }
 }
 
-fn taken(lease: &Lease) -> Taken<'_> {
+fn taken(lease: &Lease, at: Timestamp) -> Taken<'_> {
     Taken {
+        id: lease.id(),
+        at,
         envelope: &lease.envelope,
         work: &lease.work,
         size: lease.content.size(),

@@ -21,7 +21,10 @@ pub(crate) fn handover(lease: &PartLease, settings: &Settings, now: Timestamp) -
     };
     let mut prefix = match lease.hop {
         NextHop::Local => return_path(&envelope.reverse_path),
-        NextHop::SmartHosts { .. } | NextHop::Mx { .. } | NextHop::Servers { .. } => Vec::new(),
+        NextHop::SmartHosts { .. }
+        | NextHop::Mx { .. }
+        | NextHop::Servers { .. }
+        | NextHop::Unreachable { .. } => Vec::new(),
     };
     prefix.extend_from_slice(&received(envelope, facts));
     Handover {

@@ -4,16 +4,22 @@
 use crate::World;
 use crate::report::{Notice, Told, is_from_nobody};
 use crate::settings::Retry;
-use bridgehead_categorizer::{Categorized, Journal, ListCopy, categorize, journals};
+use bridgehead_categorizer::{
+    Categorized, Journal, ListCopy, Sender, Snapshot, Standing, categorize, journals,
+};
 use bridgehead_mail::{
-    Addressee, ByMode, Destination, Envelope, EventKind, Failure, NextHop, Priority, Recipient,
-    StatusCode, Timestamp,
+    Addressee, ByMode, Destination, Envelope, EventKind, Failure, MessageId, NextHop, Priority,
+    Recipient, StatusCode, Timestamp,
 };
 use bridgehead_queue::{Part, Returned, Work};
+use bridgehead_routing::{Facts, Goal};
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 /// Recipients about whom tracking says where they go; the rest of a large group is counted only.
 const TRACKED_MAX: usize = 100;
+/// Members that are looked at for one message to find out over which connectors its sender may send.
+const TESTS_MAX: u32 = 1_000_000;
 
 /// What is to be done with a message that was taken.
 #[derive(Debug, Default)]
@@ -40,6 +46,9 @@ pub(crate) struct Plan {
 
 /// What the queue says of a message that was taken.
 pub(crate) struct Taken<'a> {
+    pub(crate) id: MessageId,
+    /// Now.
+    pub(crate) at: Timestamp,
     pub(crate) envelope: &'a Envelope,
     pub(crate) work: &'a Work,
     /// Octets of its content.
@@ -58,7 +67,10 @@ pub(crate) fn plan(taken: &Taken<'_>, world: &World) -> Plan {
         Work::Route(addressees) => addressees.clone(),
         Work::Categorize => {
             let known = plan.categorize(envelope, size, world);
-            plan.journals = journals(&world.snapshot, envelope, &known);
+            // What comes from another server of the organisation was journaled there.
+            if envelope.journey.is_none() {
+                plan.journals = journals(&world.snapshot, envelope, &known);
+            }
             plan.take_in(known)
         }
         Work::Again { left, done } => {
@@ -81,8 +93,61 @@ pub(crate) fn plan(taken: &Taken<'_>, world: &World) -> Plan {
             Vec::new()
         }
     };
-    plan.route(addressees, taken.redirect, world);
+    plan.route(addressees, taken, world);
     plan
+}
+
+/// Where an addressee goes next.
+fn next_hop(
+    addressee: &Addressee,
+    redirect: Option<&str>,
+    facts: &Facts<'_>,
+    world: &World,
+) -> Result<NextHop, Failure> {
+    match &addressee.destination {
+        // A mailbox without a home is at home everywhere.
+        Destination::Mailbox(name) => match world.snapshot.home(name) {
+            Some(home) => world.routing.route(Goal::Server(home), facts),
+            None => Ok(NextHop::Local),
+        },
+        Destination::Remote => {
+            let to = &addressee.address;
+            let chosen = redirect.and_then(|connector| world.routing.by(connector, to, facts));
+            chosen.map_or_else(|| world.routing.route(Goal::Address(to), facts), Ok)
+        }
+    }
+}
+
+/// A number that is spread evenly and always the same for a message: by it equal ways share the load.
+fn spread(id: MessageId) -> u64 {
+    let number = id.as_u128();
+    let folded = (number >> 64) as u64 ^ number as u64;
+    // The finalizer of SplitMix64: ids of one millisecond have much in common.
+    let mixed = (folded ^ (folded >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// Whether the sender of a message may send over connectors that don't take everybody's mail.
+struct Senders<'s> {
+    standing: RefCell<Standing<'s>>,
+}
+
+impl<'s> Senders<'s> {
+    fn new(envelope: &'s Envelope, snapshot: &'s Snapshot) -> Self {
+        let sender = Sender {
+            user: envelope.origin.user.as_deref(),
+            address: envelope.reverse_path.address(),
+            size: None,
+        };
+        Self {
+            standing: RefCell::new(snapshot.standing(sender, TESTS_MAX)),
+        }
+    }
+
+    fn may(&self, connector: &str) -> bool {
+        self.standing.borrow_mut().may_use(connector)
+    }
 }
 
 /// The recipients as the sender named them of whom somebody is left; who can't be traced back stands for himself.
@@ -188,17 +253,22 @@ impl Plan {
         known.addressees
     }
 
-    fn route(&mut self, addressees: Vec<Addressee>, redirect: Option<&str>, world: &World) {
+    /// Finds the next hop of each addressee; those who share one share a part, so that one copy travels as far as their ways are
+    /// the same.
+    fn route(&mut self, addressees: Vec<Addressee>, taken: &Taken<'_>, world: &World) {
+        let senders = Senders::new(taken.envelope, &world.snapshot);
+        let sender_may = |connector: &str| senders.may(connector);
+        let facts = Facts {
+            size: taken.size,
+            priority: taken.priority,
+            sender_may: &sender_may,
+            at: taken.at,
+            journey: taken.envelope.journey.as_deref(),
+            key: spread(taken.id),
+        };
         let mut places: HashMap<NextHop, usize> = HashMap::new();
         for (number, addressee) in addressees.into_iter().enumerate() {
-            let hop = match &addressee.destination {
-                Destination::Mailbox(_) => Ok(NextHop::Local),
-                Destination::Remote => {
-                    let to = &addressee.address;
-                    let chosen = redirect.and_then(|connector| world.routing.by(connector, to));
-                    chosen.map_or_else(|| world.routing.route(to), Ok)
-                }
-            };
+            let hop = next_hop(&addressee, taken.redirect, &facts, world);
             let hop = match hop {
                 Ok(hop) => hop,
                 Err(failure) => {
@@ -242,3 +312,6 @@ impl Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

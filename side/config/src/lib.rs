@@ -12,6 +12,7 @@ mod members;
 mod report_texts;
 mod room;
 mod server_file;
+mod topology;
 
 pub use bridgehead_directory::Fault;
 pub use check::{Checked, check, check_report_texts, check_texts};

@@ -5,21 +5,22 @@
 
 use crate::members::{members, own_group};
 use crate::report_texts::read_report_texts;
+use crate::topology::{routing_settings, topology, zone};
 use bridgehead_badmail::settings as badmail;
 use bridgehead_delivery::settings as delivery;
 use bridgehead_directory::{
     BareLineEnds, Connector, ConnectorTls, DomainLimit, EightBit, Fault, Name, Pattern, Role,
     Server, Snapshot, VirtualServer, Wait,
 };
+use bridgehead_linkstate::Topology;
 use bridgehead_listener::settings::{
     self as listener, BareLineEnds as ListenerLineEnds, CertificateFiles, Role as ListenerRole,
     TlsMode,
 };
-use bridgehead_mail::{Domain, Host};
+use bridgehead_mail::Domain;
 use bridgehead_queue::settings as queue;
 use bridgehead_routing::settings as routing;
 use bridgehead_transport::settings as transport;
-use jiff::tz::TimeZone;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,6 +40,8 @@ pub struct RoomSettings {
     pub listener: listener::Settings,
     /// The ways out.
     pub routing: routing::Settings,
+    /// The organisation's routing groups with their servers and connectors; none where it has no groups.
+    pub topology: Option<Arc<Topology>>,
     /// Connections to next hops, for each connector.
     pub delivery: delivery::Settings,
     /// The corridor: names, retries, expiry.
@@ -81,8 +84,11 @@ pub fn settings(
         })?,
     };
     let connectors = connectors(snapshot, server);
+    let (topology, wrong) = topology(snapshot);
     // RFC 3030 §3: content that can't be passed on must not be taken; routes change, so one way out is enough.
-    let binarymime = connectors.is_empty() && organisation.servers.len() == 1;
+    let organisation = snapshot.configuration();
+    let alone = organisation.servers.len() < 2;
+    let binarymime = alone && organisation.connectors.is_empty();
     let virtual_servers = organisation.virtual_servers.iter();
     let ours = virtual_servers.filter(|known| known.server.folded() == server.name.folded());
     let listener = listener::Settings {
@@ -95,16 +101,16 @@ pub fn settings(
             .map(|ours| virtual_server(ours, server, data, binarymime))
             .collect(),
     };
-    let (transport, faults) = corridor(snapshot, server, hostname.clone(), data);
+    let (transport, mut faults) = corridor(snapshot, server, hostname.clone(), data);
+    faults.extend(wrong);
     Ok(RoomSettings {
         delivery: delivery::Settings {
             members: members(snapshot, server),
             ..handover(hostname, &listener, &connectors)
         },
         listener,
-        routing: routing::Settings {
-            connectors: connectors.into_iter().filter_map(route).collect(),
-        },
+        routing: routing_settings(snapshot, server, topology.clone()),
+        topology,
         queue: limits(server),
         queue_folder: server.queue_folder.as_ref().map(|folder| data.join(folder)),
         transport,
@@ -127,7 +133,7 @@ fn default_domain(snapshot: &Snapshot, server: &Server) -> Option<Domain> {
     own.or(snapshot.default_domain()).cloned()
 }
 
-/// The connectors out of the routing group of this server that lead to address spaces.
+/// The connectors out of the routing group of this server.
 fn connectors<'s>(snapshot: &'s Snapshot, server: &Server) -> Vec<&'s Connector> {
     let organisation = snapshot.configuration();
     let only = match organisation.routing_groups.as_slice() {
@@ -138,7 +144,6 @@ fn connectors<'s>(snapshot: &'s Snapshot, server: &Server) -> Vec<&'s Connector>
     let here = group(server.routing_group.as_ref());
     let connectors = organisation.connectors.iter();
     connectors
-        .filter(|connector| connector.target_group.is_none())
         .filter(|connector| group(connector.routing_group.as_ref()) == here)
         .collect()
 }
@@ -224,43 +229,6 @@ fn count(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-fn route(connector: &Connector) -> Option<routing::Connector> {
-    let next_hop = match connector.smart_hosts.as_slice() {
-        [] => connector.next_hop.map(|_| routing::ConnectorHop::Mx)?,
-        hosts => {
-            let hosts = hosts.iter().map(|host| Host {
-                name: host.name.clone(),
-                port: host.port.or(connector.port).unwrap_or(SMTP),
-            });
-            routing::ConnectorHop::SmartHosts(hosts.collect())
-        }
-    };
-    let spaces = connector.address_space.iter();
-    Some(routing::Connector {
-        name: connector.name.as_str().into(),
-        address_spaces: spaces
-            .map(|space| routing::AddressSpace {
-                pattern: pattern(&space.pattern),
-                cost: space.cost,
-            })
-            .collect(),
-        next_hop,
-        apart: connector
-            .limits
-            .iter()
-            .map(|limit| pattern(&limit.domain))
-            .collect(),
-    })
-}
-
-fn pattern(written: &Pattern) -> routing::Pattern {
-    match written {
-        Pattern::Any => routing::Pattern::All,
-        Pattern::Domain(domain) => routing::Pattern::Domain(domain.clone()),
-        Pattern::Below(domain) => routing::Pattern::Below(domain.clone()),
-    }
-}
-
 fn handover(
     hostname: Domain,
     listener: &listener::Settings,
@@ -326,11 +294,7 @@ fn connection(written: &Connector) -> delivery::ConnectorSettings {
         limits: written.limits.iter().map(domain_limit).collect(),
         hours: written.schedule.clone(),
         waits_to_be_asked: written.wait_for_etrn.unwrap_or(false),
-        zone: match &written.schedule_zone {
-            Some(zone) => zone.time_zone(),
-            None if written.schedule.is_empty() => base.zone,
-            None => TimeZone::try_system().unwrap_or(TimeZone::UTC),
-        },
+        zone: zone(written),
         messages_per_connection: written
             .max_messages_per_connection
             .map_or(base.messages_per_connection, count),

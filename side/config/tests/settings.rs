@@ -9,7 +9,7 @@ use bridgehead_directory::{Schema, Size, Snapshot, VirtualServer, Wait, parse_or
 use bridgehead_listener::settings::{BareLineEnds, Role, TlsMode};
 use bridgehead_mail::{Domain, Hours, Priority, Rate};
 use bridgehead_queue::settings::Limits;
-use bridgehead_routing::settings::{ConnectorHop, Pattern};
+use bridgehead_routing::settings::{ConnectorHop, Pattern, Scope};
 use bridgehead_transport::settings::Retry;
 use std::path::Path;
 use std::time::Duration;
@@ -24,6 +24,8 @@ name = "example.test"
 name = "alice"
 addresses = ["alice@example.test"]
 "#;
+
+const KEY: &str = "ed25519:BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
 const MAIL1: &str = r#"
 [[server]]
@@ -155,9 +157,26 @@ target-group = "nyc"
         )
     );
     let rooms = of(&objects, "mail1");
-    let [internet] = rooms.routing.connectors.as_slice() else {
-        panic!("one connector is expected");
+    // Routing knows all of the organisation, delivery those that this server uses.
+    let [internet, there, between] = rooms.routing.connectors.as_slice() else {
+        panic!("three connectors are expected");
     };
+    assert_eq!((&*internet.group, &*there.group), ("ams", "nyc"));
+    assert_eq!(between.next_hop, ConnectorHop::Group);
+    let mut used: Vec<&str> = rooms
+        .delivery
+        .connectors
+        .keys()
+        .map(AsRef::as_ref)
+        .collect();
+    used.sort_unstable();
+    assert_eq!(used, ["between", "internet"]);
+    // Nobody is at the end of `between`, so that there is no topology.
+    assert_eq!(rooms.topology, None);
+    let [fault] = rooms.faults.as_slice() else {
+        panic!("one fault is expected");
+    };
+    assert!(fault.reason.contains("has no servers"), "{fault}");
     assert_eq!(&*internet.name, "internet");
     assert_eq!(internet.address_spaces[0].pattern, Pattern::All);
     assert_eq!(
@@ -172,6 +191,72 @@ target-group = "nyc"
     };
     let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
     assert_eq!(hosts, ["relay.example.net:2526", "[192.0.2.1]:26"]);
+}
+
+#[test]
+fn routing_knows_topology_and_restrictions_by_the_names_of_the_objects() {
+    let server = |name: &str, group: &str| {
+        format!(
+            "[[server]]\nname = \"{name}\"\nrouting-group = \"{group}\"\nmember-keys = [\"{KEY}\"]\n"
+        )
+    };
+    let objects = format!(
+        r#"{}{}{}
+[[routing-group]]
+name = "ams"
+[[routing-group]]
+name = "nyc"
+[[connector]]
+name = "there"
+routing-group = "ams"
+target-group = "NYC"
+source-bridgeheads = ["A1"]
+target-bridgeheads = ["n2", "N1"]
+cost = 7
+weight = 3
+max-message-size = "1 MiB"
+priorities = ["low", "high"]
+reject-from = ["alice"]
+schedule = ["Sat,Sun 00:00-24:00"]
+schedule-zone = "UTC"
+[[connector]]
+name = "back"
+routing-group = "nyc"
+target-group = "ams"
+[[connector]]
+name = "internet"
+routing-group = "nyc"
+scope = "group"
+address-space = [{{ pattern = "smtp:*.example", cost = 1 }}]
+next-hop = "mx"
+"#,
+        server("a1", "AMS"),
+        server("n1", "nyc"),
+        server("n2", "nyc"),
+    );
+    let rooms = of(&objects, "A1");
+    assert_eq!(rooms.faults, []);
+    assert_eq!(&*rooms.routing.server, "a1");
+    let topology = rooms.topology.unwrap();
+    let there = topology.connector_of_name("there").unwrap();
+    let there = topology.connector(there).unwrap();
+    assert_eq!((there.cost, there.weight), (7, 3));
+    let server = topology.server(there.sources[0]).unwrap();
+    assert_eq!((&*server.name, server.key.len()), ("a1", 32));
+    let written = rooms.routing.connectors.iter();
+    let written: Vec<_> = written.filter(|one| &*one.name == "there").collect();
+    let targets: Vec<&str> = written[0].targets.iter().map(AsRef::as_ref).collect();
+    assert_eq!(targets, ["n2", "n1"]);
+    let restrictions = &written[0].restrictions;
+    assert_eq!(restrictions.size_max, Some(1024 * 1024));
+    assert_eq!(restrictions.priorities, [Priority::Low, Priority::High]);
+    assert!(restrictions.senders);
+    assert_eq!(restrictions.hours.len(), 1);
+    let internet = rooms.routing.connectors.iter();
+    let internet: Vec<_> = internet.filter(|one| &*one.name == "internet").collect();
+    assert_eq!(internet[0].scope, Scope::Group);
+    let pattern = &internet[0].address_spaces[0].pattern;
+    assert_eq!(pattern.to_string(), "*.example");
 }
 
 #[test]

@@ -3,14 +3,15 @@
 //! Guards: what passes here can be put in force. Objects that couldn't be read count as known, so that one fault
 //! isn't told twice.
 
+mod connectors;
 mod recipients;
 
 use crate::lookup::Table;
 use crate::organisation::{Knowledge, Named, Places};
 use crate::recipients::{Key, fold};
 use crate::{
-    Connector, ConnectorTls, Contact, DomainKind, DynamicGroup, Group, Mailbox, Name, Organisation,
-    Organization, Place, Report, Role, RoutingGroup, Schema, Server, VirtualServer,
+    Contact, DomainKind, DynamicGroup, Group, Mailbox, Name, Organisation, Organization, Place,
+    Report, Role, RoutingGroup, Schema, Server, VirtualServer,
 };
 use bridgehead_mail::{Address, IpNetwork};
 use std::collections::{HashMap, HashSet};
@@ -29,6 +30,7 @@ pub(crate) fn check(
     check.postmaster();
     check.configuration();
     check.mailboxes();
+    check.homes();
     check.groups();
     check.dynamic_groups();
     check.contacts();
@@ -107,6 +109,7 @@ impl<'a> Check<'a> {
         self.virtual_servers();
         self.listeners();
         self.connectors();
+        self.reach();
     }
 
     fn unique_names(&mut self) {
@@ -378,80 +381,6 @@ impl<'a> Check<'a> {
                 } else {
                     others.push((*listen, place.label.clone(), line));
                 }
-            }
-        }
-    }
-
-    fn connectors(&mut self) {
-        let organisation = self.organisation;
-        for (index, connector) in organisation.connectors.iter().enumerate() {
-            let place = self.places.of::<Connector>(index);
-            self.reference::<RoutingGroup>(
-                connector.routing_group.as_ref(),
-                place,
-                "routing-group",
-            );
-            self.reference::<RoutingGroup>(connector.target_group.as_ref(), place, "target-group");
-            self.needs_group(connector.routing_group.as_ref(), place);
-            for bridgehead in &connector.source_bridgeheads {
-                self.reference::<Server>(Some(bridgehead), place, "source-bridgeheads");
-            }
-            self.way(connector, place);
-            if connector.username.is_some() != connector.password.is_some() {
-                let reason = "username and password go together";
-                self.report
-                    .fault(place.key("username"), place.name("username"), reason);
-            }
-            self.clear_password(connector, place);
-            self.limits(connector, place);
-        }
-    }
-
-    fn limits(&mut self, connector: &Connector, place: &Place) {
-        let mut seen = HashSet::new();
-        for limit in &connector.limits {
-            if !seen.insert(&limit.domain) {
-                let reason = format!("there are two limits for {}", limit.domain);
-                self.report
-                    .fault(place.key("limits"), place.name("limits"), reason);
-            }
-        }
-    }
-
-    fn clear_password(&mut self, connector: &Connector, place: &Place) {
-        if connector.username.is_some() && connector.tls == Some(ConnectorTls::Off) {
-            let reason = "the password goes over the line in clear text";
-            self.report
-                .warn(place.key("tls"), place.name("tls"), reason);
-        }
-    }
-
-    fn way(&mut self, connector: &Connector, place: &Place) {
-        let ways = usize::from(connector.next_hop.is_some())
-            + usize::from(!connector.smart_hosts.is_empty())
-            + usize::from(connector.target_group.is_some());
-        if ways != 1 {
-            let reason = "exactly one of next-hop, smart-hosts and target-group is expected";
-            self.report
-                .fault(place.line, place.name("next-hop"), reason);
-        } else if connector.target_group.is_some() {
-            let reason = "ways between routing groups are kept, but not yet used";
-            self.report.warn(
-                place.key("target-group"),
-                place.name("target-group"),
-                reason,
-            );
-        } else if connector.address_space.is_empty() {
-            let reason = "is missing, so nothing ever goes this way";
-            self.report
-                .fault(place.line, place.name("address-space"), reason);
-        }
-        let mut seen = HashSet::new();
-        for (item, space) in connector.address_space.iter().enumerate() {
-            if !seen.insert(&space.pattern) {
-                let reason = format!("\"{}\" is there twice", space.pattern);
-                let line = place.item("address-space", item);
-                self.report.fault(line, place.name("address-space"), reason);
             }
         }
     }

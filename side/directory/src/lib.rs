@@ -72,6 +72,6 @@ pub use value::{RawValue, Value, quote, string};
 pub use view::{Copied, Shared, Trial, View};
 pub use words::{
     AddressSpace, BareLineEnds, ConnectorTls, DomainKind, EightBit, Member, Name, NameServer,
-    NextHopKind, Pattern, ReportTo, Role, Secret, SmartHost, Words,
+    NextHopKind, Pattern, ReportTo, Role, Scope, Secret, SmartHost, Urgency, Words,
 };
 pub use writer::TableWriter;

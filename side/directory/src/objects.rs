@@ -7,7 +7,7 @@ use crate::object;
 use crate::{
     AddressSpace, AddressTemplate, BareLineEnds, ConnectorTls, DomainKind, DomainLimit, EightBit,
     Filter, Hours, Language, Member, MemberKey, Name, NameServer, NextHopKind, Password, Rate,
-    ReportTo, Role, Secret, Size, SmartHost, Wait, Words, Zone,
+    ReportTo, Role, Scope, Secret, Size, SmartHost, Urgency, Wait, Words, Zone,
 };
 use bridgehead_mail::{Address, Domain, IpNetwork};
 use std::net::SocketAddr;
@@ -170,8 +170,22 @@ object! {
         name: required Name = "name", "";
         /// The routing group it leads out of.
         routing_group: optional Name = "routing-group", "the only one there is";
-        /// Where it leads, with costs from 1 to 100: the most specific pattern wins, then the lowest cost.
+        /// Where it leads, with costs from 1 to 100: the most specific pattern wins, then the lowest cost, that of the path to this
+        /// connector included. `SMTP:` may stand before a pattern.
         address_space: list AddressSpace = "address-space", "none";
+        /// Which servers may use its address spaces: those of the `organisation`, or of its routing `group`.
+        scope: optional Scope = "scope", "organisation";
+        /// Its share of the load among connectors of equal cost that all have one.
+        weight: optional u32 = "weight", "none: the first of them in name order takes all", 1..=100;
+        /// Octets of a message it takes; larger ones take another way, or are returned with 5.3.4.
+        max_message_size: optional Size = "max-message-size", "no limit", 1024..=1099511627776;
+        /// The priorities of messages it takes: low, normal, high.
+        priorities: list Urgency = "priorities", "all";
+        /// Whose messages it takes: theirs, and those of members of these groups; others take another way, or are returned with
+        /// 5.7.1.
+        accept_from: list Member = "accept-from", "everybody's";
+        /// Whose it doesn't: theirs, and those of members of these groups.
+        reject_from: list Member = "reject-from", "nobody's";
         /// `mx`: the next hop is found by the MX records of the recipient's domain.
         next_hop: optional NextHopKind = "next-hop", "none; one of next-hop, smart-hosts and target-group is set";
         /// The next hops, tried in this order.

@@ -113,6 +113,22 @@ impl<'s> Standing<'s> {
         }
     }
 
+    /// Whether its messages may go over the connector of this name; what is too much work to find out may not. Reports have no
+    /// sender, and may.
+    #[must_use]
+    pub fn may_use(&mut self, connector: &str) -> bool {
+        if self.sender.address.is_none() && self.sender.user.is_none() {
+            return true;
+        }
+        let mut connectors = self.snapshot.configuration().connectors.iter();
+        let Some(found) = connectors.find(|known| known.name.as_str() == connector) else {
+            return true;
+        };
+        let is_taken =
+            found.accept_from.is_empty() || self.is_among(&found.accept_from) == Some(true);
+        is_taken && self.is_among(&found.reject_from) == Some(false)
+    }
+
     /// Whether it is one of these, or a member of one of these groups; none if that is too much work.
     #[must_use]
     pub fn is_among(&mut self, list: &[Member]) -> Option<bool> {

@@ -239,7 +239,19 @@ impl Value for AddressSpace {
 }
 
 fn read_pattern(value: &DeValue<'_>) -> Result<Pattern, String> {
-    let text = string(value, "a pattern")?;
+    let written = string(value, "a pattern")?;
+    // A tag says of which kind the addresses are, as in the original.
+    let text = match written.split_once(':') {
+        None => written,
+        Some((tag, rest)) if tag.eq_ignore_ascii_case("smtp") => rest,
+        // The literal of an IPv6 address has colons of its own.
+        Some(_) if written.starts_with('[') => written,
+        Some((tag, _)) => {
+            return Err(format!(
+                "\"{written}\": addresses of the kind {tag} can't be reached: only SMTP leaves this server, as in `SMTP:*.example`"
+            ));
+        }
+    };
     Pattern::parse(text).ok_or_else(|| {
         format!("\"{text}\": a pattern is expected: `*`, `example.net` or `*.example.net`")
     })
@@ -428,6 +440,30 @@ choice! {
         /// By the MX records of the recipient's domain.
         #[default]
         Mx = "mx",
+    }
+}
+
+choice! {
+    /// Who may use the address spaces of a connector.
+    Scope = "\"organisation\" or \"group\"" {
+        /// All servers.
+        #[default]
+        Organisation = "organisation",
+        /// The servers of its routing group.
+        Group = "group",
+    }
+}
+
+choice! {
+    /// How urgent messages are.
+    Urgency = "\"low\", \"normal\" or \"high\"" {
+        /// After all others.
+        Low = "low",
+        /// As most.
+        #[default]
+        Normal = "normal",
+        /// Before all others.
+        High = "high",
     }
 }
 

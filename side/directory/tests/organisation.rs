@@ -220,6 +220,130 @@ fn what_can_be_lived_with_is_a_warning() {
     );
 }
 
+/// Two groups with a server each, behind the one that is there.
+const GROUPS: &str =
+    "[[routing-group]]\nname = \"nyc\"\n[[server]]\nname = \"n1\"\nrouting-group = \"NYC\"\n";
+
+#[test]
+fn a_topology_that_does_not_hold_is_refused_with_line_key_and_reason() {
+    let between = |keys: &str| {
+        let connector = "[[connector]]\nname = \"c\"\nrouting-group = \"amsterdam\"\n";
+        let faults = faults_with(&format!("{GROUPS}{connector}{keys}"));
+        let begin = GROUPS.lines().count() + 3;
+        let shown = faults.into_iter().map(|line| {
+            let (number, rest) = line.split_once(": connector c: ").unwrap();
+            let number: i64 = number.parse().unwrap();
+            format!("{} {rest}", number - i64::try_from(begin).unwrap())
+        });
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(between("target-group = \"nyc\"\n"), [""; 0]);
+    assert_eq!(
+        between("target-group = \"tokyo\"\n"),
+        ["1 target-group: there is no routing-group \"tokyo\""]
+    );
+    assert_eq!(
+        between("target-group = \"Amsterdam\"\n"),
+        ["1 target-group: is the connector's own routing group"]
+    );
+    assert_eq!(
+        between("target-group = \"nyc\"\ncost = 0\n"),
+        ["2 cost: must be from 1 to 100, not 0"]
+    );
+    assert_eq!(
+        between(
+            "target-group = \"nyc\"\nsource-bridgeheads = [\"mail1\", \"n1\"]\ntarget-bridgeheads = [\"mail1\", \"x\"]\n"
+        ),
+        [
+            "2 source-bridgeheads: n1 is in routing group NYC, not in amsterdam",
+            "3 target-bridgeheads: mail1 is in routing group amsterdam, not in nyc",
+            "3 target-bridgeheads: there is no server \"x\"",
+        ]
+    );
+    let other = "isn't for connectors with target-group: the servers of the organisation reach each other by their member-address and their keys";
+    assert_eq!(
+        between(
+            "target-group = \"nyc\"\ntls = \"off\"\naddress-space = [{ pattern = \"*\", cost = 1 }]\n"
+        ),
+        [
+            format!("2 tls: {other}"),
+            format!("3 address-space: {other}")
+        ]
+    );
+    assert_eq!(
+        between("target-group = \"nyc\"\nnext-hop = \"mx\"\n"),
+        ["-2 next-hop: exactly one of next-hop, smart-hosts and target-group is expected"]
+    );
+    let wide = "next-hop = \"mx\"\naddress-space = [{ pattern = \"X400:*\", cost = 1 }]\n";
+    assert_eq!(
+        between(wide),
+        [
+            "2 address-space: \"X400:*\": addresses of the kind X400 can't be reached: only SMTP leaves this server, as in `SMTP:*.example`"
+        ]
+    );
+    let tagged = "next-hop = \"mx\"\naddress-space = [{ pattern = \"SMTP:*.example\", cost = 1 }]\naccept-from = [\"ghost\"]\nweight = 0\npriorities = [\"urgent\"]\n";
+    assert_eq!(
+        between(tagged),
+        [
+            "4 weight: must be from 1 to 100, not 0",
+            "5 priorities: \"urgent\": \"low\", \"normal\" or \"high\" is expected",
+        ]
+    );
+    let tagged = tagged.replace(
+        "weight = 0\npriorities = [\"urgent\"]\n",
+        "target-bridgeheads = [\"n1\"]\n",
+    );
+    assert_eq!(
+        between(&tagged),
+        [
+            "3 accept-from: there is no mailbox, group or contact \"ghost\"",
+            "4 target-bridgeheads: means nothing without target-group",
+        ]
+    );
+}
+
+#[test]
+fn homes_that_are_not_there_are_refused_and_groups_nobody_reaches_are_told() {
+    let mailbox =
+        "[[mailbox]]\nname = \"far\"\naddresses = [\"far@example.test\"]\nserver = \"mail9\"\n";
+    assert_eq!(
+        faults_with(mailbox),
+        ["4: mailbox far: server: there is no server \"mail9\""]
+    );
+    let one_way =
+        "[[connector]]\nname = \"c\"\nrouting-group = \"amsterdam\"\ntarget-group = \"nyc\"\n";
+    let text = format!("{GOOD}{GROUPS}{one_way}");
+    let (_, warnings) = parse_organisation(&text, "org.toml").unwrap();
+    let told: Vec<String> = warnings
+        .iter()
+        .filter(|one| !one.key.starts_with("group "))
+        .map(|one| format!("{}: {}", one.key, one.reason))
+        .collect();
+    let [homeless, unreached] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert_eq!(
+        unreached,
+        "routing-group amsterdam: name: amsterdam can't be reached from nyc: no connectors lead there"
+    );
+    assert!(homeless.starts_with("mailbox: server: "), "{homeless}");
+    assert!(
+        homeless.contains("mailboxes have none: each of the 2 servers keeps"),
+        "{homeless}"
+    );
+}
+
+#[test]
+fn the_home_of_a_mailbox_is_a_server_that_is_there() {
+    let more = "[[mailbox]]\nname = \"far\"\naddresses = [\"far@example.test\"]\nserver = \"N1\"\n";
+    let (organisation, _) =
+        parse_organisation(&format!("{GOOD}{GROUPS}{more}"), "org.toml").unwrap();
+    let snapshot = bridgehead_directory::Snapshot::build(1, organisation);
+    assert_eq!(snapshot.home("FAR"), Some("n1"));
+    assert_eq!(snapshot.home("alice"), None);
+    assert_eq!(snapshot.home("nobody-at-all"), None);
+}
+
 #[test]
 fn an_organisation_needs_itself_and_a_postmaster_who_exists() {
     assert_eq!(

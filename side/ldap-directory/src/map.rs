@@ -64,6 +64,9 @@ pub(crate) const ATTRIBUTES: &[&str] = &[
     "mailAlternateAddress",
     "mailLocalAddress",
     "bridgeheadAddress",
+    "bridgeheadServer",
+    "msExchHomeServerName",
+    "mailHost",
     "targetAddress",
     "mailRoutingAddress",
     "altRecipient",
@@ -330,7 +333,26 @@ fn name(entry: &Entry, id: &str) -> String {
     }
 }
 
+/// The server that has the mailbox: as it says itself, the last part of the name in Active Directory
+/// (`/o=Example/ou=First/cn=Configuration/cn=Servers/cn=EX1`), or the mail host of inetLocalMailRecipient. What can't be a name is none:
+/// a mailbox without a home still gets its mail.
+fn home(entry: &Entry) -> Option<&str> {
+    let exchange = entry.text("msExchHomeServerName");
+    let exchange = exchange.and_then(|place| place.rsplit('/').next());
+    let exchange = exchange.and_then(|last| last.split_once('='));
+    let exchange =
+        exchange.and_then(|(kind, name)| kind.eq_ignore_ascii_case("cn").then_some(name));
+    let said = entry.text("bridgeheadServer").or(exchange);
+    said.or(entry.text("mailHost"))
+        .filter(|name| Name::parse(name).is_some())
+}
+
 fn mailbox(entry: &Entry, text: &mut Text) {
+    let settings = texts(entry, "bridgeheadSetting");
+    let is_server = |line: &String| line.split('=').next().map(str::trim) == Some("server");
+    if let Some(home) = home(entry).filter(|_| !settings.iter().any(is_server)) {
+        text.string("server", home);
+    }
     let mut forward = texts(entry, "altRecipient");
     forward.extend(texts(entry, "mailRoutingAddress"));
     text.list("forward-to", &forward);

@@ -28,8 +28,8 @@ pub use queue::{
     HoldAnswer, HoldRequest, Imported, MessageOrder, QueueGroup, QueueList, Selection,
 };
 pub use recipient::{
-    Candidate, ExplainStep, MailboxList, MailboxMessage, MailboxMessages, MailboxSummary,
-    RecipientExplanation, RecipientRoute, RouteExplanation,
+    Candidate, ExplainStep, MailboxList, MailboxMessage, MailboxMessages, MailboxSummary, PathStep,
+    RecipientExplanation, RecipientRoute, RouteExplanation, RouteRow, RouteTable, RunnerUp,
 };
 pub use status::{ListenerStatus, Problem, Status};
 

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// `GET /v1/routes/explain?address=ADDRESS`.
+/// `GET /v1/routes/explain?address=ADDRESS&from=ADDRESS&stranger=BOOL&size=OCTETS&priority=WORD`; all but the address may be
+/// missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RouteExplanation {
@@ -26,6 +27,69 @@ pub struct RecipientRoute {
     pub next_hop: String,
     /// What was chosen from, the chosen one first.
     pub candidates: Vec<Candidate>,
+    /// The path over routing groups; empty inside this server's group.
+    #[serde(default)]
+    pub path: Vec<PathStep>,
+    /// The other connectors that this server's group could have begun with.
+    #[serde(default)]
+    pub runners_up: Vec<RunnerUp>,
+}
+
+/// A connector on a path between routing groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PathStep {
+    /// The connector.
+    pub connector: String,
+    /// The routing group that it leads out of.
+    pub from: String,
+    /// The routing group that it leads to.
+    pub to: String,
+    /// What it costs now; as configured where it is down.
+    pub cost: u32,
+    /// Whether it is down.
+    pub down: bool,
+}
+
+/// A first connector that wasn't taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RunnerUp {
+    /// The connector.
+    pub connector: String,
+    /// The best way over it.
+    pub path: Vec<PathStep>,
+    /// What that costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<u32>,
+    /// Why it wasn't taken.
+    pub why: String,
+}
+
+/// `GET /v1/routes/table`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RouteTable {
+    /// The routing groups, in the order of their names.
+    pub groups: Vec<RouteRow>,
+}
+
+/// A routing group, as this server reaches it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RouteRow {
+    /// The routing group.
+    pub group: String,
+    /// What the way there costs; none if no way works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<u32>,
+    /// How many connectors it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hops: Option<u32>,
+    /// The connectors that mail for it takes first.
+    pub next: Vec<String>,
+    /// How things stand, in words.
+    pub state: String,
 }
 
 /// A connector that was looked at.
@@ -38,6 +102,12 @@ pub struct Candidate {
     pub address_space: String,
     /// Its cost.
     pub cost: u32,
+    /// What it costs with the path to its routing group; none if no way there works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u32>,
+    /// The path to its routing group.
+    #[serde(default)]
+    pub path: Vec<PathStep>,
     /// Why it won or lost.
     pub verdict: String,
 }

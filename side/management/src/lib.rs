@@ -28,8 +28,8 @@ use bridgehead_badmail::Badmail;
 use bridgehead_delivery::Delivery;
 use bridgehead_directory::{Directory, Fault};
 use bridgehead_gossip::Gossip;
-use bridgehead_mail::{Address, Timestamp};
-use bridgehead_management_api::{RecipientExplanation, RouteExplanation, Status};
+use bridgehead_mail::{Address, Priority, Timestamp};
+use bridgehead_management_api::{RecipientExplanation, RouteExplanation, RouteTable, Status};
 use bridgehead_queue::Queue;
 use bridgehead_store::Store;
 use bridgehead_tracking::Tracker;
@@ -50,8 +50,10 @@ pub struct InForce {
 
 /// Questions that only the composition root can answer, because they concern several rooms.
 pub trait Explain: Send + Sync {
-    /// Where mail for an address goes, and why.
-    fn route(&self, address: &Address) -> RouteExplanation;
+    /// Where mail of a sender for an address goes, and why.
+    fn route(&self, address: &Address, from: &From, priority: Priority) -> RouteExplanation;
+    /// How each routing group is reached from here.
+    fn route_table(&self) -> RouteTable;
     /// What becomes of mail of a sender for an address, and by which objects.
     fn recipient(&self, address: &Address, from: &From) -> RecipientExplanation;
     /// Whether there is a connector of this name here.

@@ -10,9 +10,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use bridgehead_mail::{Address, MessageId};
+use bridgehead_mail::{Address, MessageId, Priority};
 use bridgehead_management_api::{
-    PATH_PREFIX, Problem, RecipientExplanation, RouteExplanation, Status,
+    PATH_PREFIX, Problem, RecipientExplanation, RouteExplanation, RouteTable, Status,
 };
 use bridgehead_queue::Queue;
 use serde::Deserialize;
@@ -41,6 +41,7 @@ pub(crate) fn router(rooms: Rooms) -> Router {
         .route("/badmail/{name}", get(badmail::show))
         .route("/badmail/delete", post(badmail::delete))
         .route("/routes/explain", get(route))
+        .route("/routes/table", get(route_table))
         .route("/recipients/explain", get(recipient))
         .route("/mailboxes", get(mailboxes::list))
         .route("/mailboxes/{name}/messages", get(mailboxes::messages))
@@ -125,8 +126,22 @@ impl About {
 async fn route(
     State(rooms): State<Rooms>,
     Query(about): Query<About>,
+    Query(sender): Query<FromWords>,
 ) -> Result<Json<RouteExplanation>, No> {
-    Ok(Json(rooms.explain.route(&about.parsed()?)))
+    let priority = sender
+        .priority
+        .as_deref()
+        .map_or(Ok(Priority::Normal), |word| {
+            let known = Priority::parse(word);
+            known.ok_or_else(|| No::bad(&format!("\"{word}\": low, normal or high is expected")))
+        })?;
+    let from = sender.parsed()?;
+    let explained = rooms.explain.route(&about.parsed()?, &from, priority);
+    Ok(Json(explained))
+}
+
+async fn route_table(State(rooms): State<Rooms>) -> Json<RouteTable> {
+    Json(rooms.explain.route_table())
 }
 
 async fn recipient(
@@ -134,14 +149,7 @@ async fn recipient(
     Query(about): Query<About>,
     Query(sender): Query<FromWords>,
 ) -> Result<Json<RecipientExplanation>, No> {
-    let address = sender.from.as_deref().map(|text| {
-        Address::parse(text).map_err(|error| No::bad(&format!("\"{text}\" is no address: {error}")))
-    });
-    let from = From {
-        address: address.transpose()?,
-        stranger: sender.stranger,
-        size: sender.size,
-    };
+    let from = sender.parsed()?;
     Ok(Json(rooms.explain.recipient(&about.parsed()?, &from)))
 }
 
@@ -151,4 +159,19 @@ struct FromWords {
     #[serde(default)]
     stranger: bool,
     size: Option<u64>,
+    priority: Option<String>,
+}
+
+impl FromWords {
+    fn parsed(&self) -> Result<From, No> {
+        let address = self.from.as_deref().map(|text| {
+            Address::parse(text)
+                .map_err(|error| No::bad(&format!("\"{text}\" is no address: {error}")))
+        });
+        Ok(From {
+            address: address.transpose()?,
+            stranger: self.stranger,
+            size: self.size,
+        })
+    }
 }

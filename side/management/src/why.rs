@@ -191,6 +191,12 @@ fn of_part(part: &PartPicture, summary: &Summary, facts: &Facts, why: &mut Why) 
         why.causes
             .push(format!("{whom} waits for its turn on link {link}"));
     }
+    if part.phase == Phase::Unreachable {
+        why.next.push(format!(
+            "{whom} is routed again as soon as links or the organisation change"
+        ));
+        return;
+    }
     why.next.push(match part.next_try {
         Some(at) => format!("{whom} is tried again in {}", in_words(at.since(facts.now))),
         None => format!("{whom} is handed over as soon as a connection is free"),

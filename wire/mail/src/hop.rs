@@ -48,6 +48,13 @@ pub enum NextHop {
         /// Their names in the directory, tried in this order; at least one.
         servers: Box<[Box<str>]>,
     },
+    /// Nowhere for now: no path leads on. It waits here until routing knows another way.
+    Unreachable {
+        /// Where it would go: a server, or the domain of an address.
+        goal: Box<str>,
+        /// Why it can't, in words.
+        why: Box<str>,
+    },
 }
 
 impl NextHop {
@@ -55,7 +62,7 @@ impl NextHop {
     #[must_use]
     pub fn connector(&self) -> Option<&str> {
         match self {
-            Self::Local => None,
+            Self::Local | Self::Unreachable { .. } => None,
             Self::SmartHosts { connector, .. } | Self::Mx { connector, .. } => Some(connector),
             Self::Servers { connector, .. } => connector.as_deref(),
         }
@@ -65,7 +72,7 @@ impl NextHop {
     #[must_use]
     pub const fn domain(&self) -> Option<&Domain> {
         match self {
-            Self::Local | Self::Servers { .. } => None,
+            Self::Local | Self::Servers { .. } | Self::Unreachable { .. } => None,
             Self::SmartHosts { apart, .. } => apart.as_ref(),
             Self::Mx { domain, .. } => Some(domain),
         }
@@ -102,6 +109,7 @@ impl NextHop {
                 connector: None,
                 servers,
             } => format!("server/{}", servers.join("+")).into(),
+            Self::Unreachable { goal, .. } => format!("unreachable/{goal}").into(),
         })
     }
 }

@@ -3,19 +3,23 @@
 use super::now;
 use bridgehead_categorizer::{Explained, Sender, explain};
 use bridgehead_config::{ServerFile, check_report_texts};
-use bridgehead_directory::{Directory, Fault, Found, Name, Resolution};
+use bridgehead_directory::{Directory, Fault, Found, Name, Resolution, Snapshot};
 use bridgehead_listener::Listener;
-use bridgehead_mail::{Address, Addressee, Destination, NextHop, Timestamp};
+use bridgehead_mail::{Address, Addressee, Destination, NextHop, Priority, Timestamp};
 use bridgehead_management::{Explain, From, InForce};
 use bridgehead_management_api::{
-    Candidate, ExplainStep, ListenerStatus, RecipientExplanation, RecipientRoute, RouteExplanation,
-    Status,
+    Candidate, ExplainStep, ListenerStatus, PathStep, RecipientExplanation, RecipientRoute,
+    RouteExplanation, RouteRow, RouteTable, RunnerUp, Status,
 };
 use bridgehead_queue::Queue;
-use bridgehead_routing::Table;
+use bridgehead_routing::{Facts, Goal, Step, Table};
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
+
+/// Members that are looked at to find out over which connectors a sender may send.
+const TESTS_MAX: u32 = 1_000_000;
 
 /// The rooms as far as questions about several of them go.
 pub(super) struct Wiring {
@@ -53,18 +57,24 @@ impl Wiring {
         *self.routing.write().unwrap_or_else(PoisonError::into_inner) = routing;
     }
 
-    fn routing(&self) -> Arc<Table> {
+    /// The table in force.
+    pub(super) fn routing(&self) -> Arc<Table> {
         let routing = self.routing.read();
         Arc::clone(&routing.unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn explained(&self, address: &Address, from: &From) -> Explained {
-        let snapshot = self.directory.snapshot();
+    /// The mailbox whose user sends.
+    fn user(&self, from: &From) -> Option<Name> {
         let named = from.address.as_ref().filter(|_| !from.stranger);
-        let user = named.and_then(|address| match snapshot.resolve(address) {
+        match self.directory.snapshot().resolve(named?) {
             Resolution::Object(Found::Mailbox(mailbox), _) => Some(mailbox.name.clone()),
             _ => None,
-        });
+        }
+    }
+
+    fn explained(&self, address: &Address, from: &From) -> Explained {
+        let snapshot = self.directory.snapshot();
+        let user = self.user(from);
         let sender = Sender {
             user: user.as_ref().map(Name::as_str),
             address: from.address.as_ref(),
@@ -87,9 +97,9 @@ impl Explain for Wiring {
         self.directory.snapshot().is_complete()
     }
 
-    fn route(&self, address: &Address) -> RouteExplanation {
-        let routing = self.routing();
-        let known = self.explained(address, &From::default()).categorized;
+    fn route(&self, address: &Address, from: &From, priority: Priority) -> RouteExplanation {
+        let (routing, snapshot) = (self.routing(), self.directory.snapshot());
+        let known = self.explained(address, from).categorized;
         let mut explanation = RouteExplanation {
             address: address.to_string(),
             ..RouteExplanation::default()
@@ -98,13 +108,40 @@ impl Explain for Wiring {
             let failure = format!("{}: {failure}", recipient.address);
             explanation.failures.push(failure);
         }
+        let user = self.user(from);
+        let sender = Sender {
+            user: user.as_ref().map(Name::as_str),
+            address: from.address.as_ref(),
+            size: from.size,
+        };
+        let standing = RefCell::new(snapshot.standing(sender, TESTS_MAX));
+        let sender_may = |connector: &str| standing.borrow_mut().may_use(connector);
+        let facts = Facts {
+            size: from.size.unwrap_or(0),
+            priority,
+            sender_may: &sender_may,
+            ..Facts::at(now())
+        };
         for addressee in &known.addressees {
-            match way(addressee, &routing) {
+            match way(addressee, &snapshot, &routing, &facts) {
                 Ok(route) => explanation.routes.push(route),
                 Err(failure) => explanation.failures.push(failure),
             }
         }
         explanation
+    }
+
+    fn route_table(&self) -> RouteTable {
+        let rows = self.routing().groups().into_iter().map(|row| RouteRow {
+            group: row.group.into(),
+            cost: row.distance.map(|(cost, _)| cost),
+            hops: row.distance.map(|(_, hops)| hops),
+            next: row.next.into_iter().map(String::from).collect(),
+            state: row.state,
+        });
+        RouteTable {
+            groups: rows.collect(),
+        }
     }
 
     fn recipient(&self, address: &Address, from: &From) -> RecipientExplanation {
@@ -159,32 +196,71 @@ impl Explain for Wiring {
 }
 
 /// The way to one addressee, or why there is none.
-fn way(addressee: &Addressee, routing: &Table) -> Result<RecipientRoute, String> {
+fn way(
+    addressee: &Addressee,
+    snapshot: &Snapshot,
+    routing: &Table,
+    facts: &Facts<'_>,
+) -> Result<RecipientRoute, String> {
     let recipient = addressee.address.to_string();
-    if let Destination::Mailbox(name) = &addressee.destination {
-        return Ok(RecipientRoute {
-            recipient,
-            link: NextHop::Local.link().to_string(),
-            next_hop: format!("mailbox {name} on this server"),
-            candidates: Vec::new(),
-        });
-    }
-    let explained = routing.explain(&addressee.address);
+    let (explained, mailbox) = match &addressee.destination {
+        Destination::Remote => {
+            let goal = Goal::Address(&addressee.address);
+            (routing.explain(goal, facts), None)
+        }
+        Destination::Mailbox(name) => match snapshot.home(name) {
+            Some(home) => (routing.explain(Goal::Server(home), facts), Some(name)),
+            None => {
+                return Ok(RecipientRoute {
+                    recipient,
+                    link: NextHop::Local.link().to_string(),
+                    next_hop: format!("mailbox {name} on this server"),
+                    ..RecipientRoute::default()
+                });
+            }
+        },
+    };
     let hop = explained
         .result
         .map_err(|failure| format!("{recipient}: {failure}"))?;
+    let next_hop = match (&hop, mailbox) {
+        (NextHop::Local, Some(name)) => format!("mailbox {name} on this server"),
+        (_, Some(name)) => format!("{}, on the way to mailbox {name}", in_words(&hop)),
+        (_, None) => in_words(&hop),
+    };
     let candidates = explained.candidates.into_iter().map(|one| Candidate {
         connector: one.connector.into(),
         address_space: one.address_space,
         cost: one.cost,
+        total: one.total,
+        path: steps(one.path),
         verdict: one.verdict,
+    });
+    let runners_up = explained.runners_up.into_iter().map(|one| RunnerUp {
+        connector: one.connector.into(),
+        path: steps(one.path),
+        cost: one.cost,
+        why: one.why,
     });
     Ok(RecipientRoute {
         recipient,
         link: hop.link().to_string(),
-        next_hop: in_words(&hop),
+        next_hop,
         candidates: candidates.collect(),
+        path: steps(explained.path),
+        runners_up: runners_up.collect(),
     })
+}
+
+fn steps(path: Vec<Step>) -> Vec<PathStep> {
+    let steps = path.into_iter().map(|step| PathStep {
+        connector: step.connector.into(),
+        from: step.from.into(),
+        to: step.to.into(),
+        cost: step.cost,
+        down: step.is_down,
+    });
+    steps.collect()
 }
 
 fn in_words(hop: &NextHop) -> String {
@@ -196,5 +272,6 @@ fn in_words(hop: &NextHop) -> String {
             format!("smart host {}", names.join(", then "))
         }
         NextHop::Servers { servers, .. } => format!("server {}", servers.join(", then ")),
+        NextHop::Unreachable { why, .. } => format!("nowhere for now: {why}"),
     }
 }

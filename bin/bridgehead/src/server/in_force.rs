@@ -10,7 +10,7 @@ use bridgehead_directory::{Directory, Snapshot};
 use bridgehead_listener::Listener;
 use bridgehead_management::InForce;
 use bridgehead_queue::Queue;
-use bridgehead_routing::Table;
+use bridgehead_routing::{Links, Table};
 use bridgehead_transport::{Transport, World};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -84,11 +84,12 @@ impl Follower {
             queue_folder,
             badmail,
             faults,
+            topology: _,
         } = match settings {
             Ok(settings) => settings,
             Err(faults) => return faults.iter().map(ToString::to_string).collect(),
         };
-        let routing = Arc::new(Table::build(&routing));
+        let routing = Arc::new(self.table(&routing));
         self.wiring.set_routing(Arc::clone(&routing));
         self.queue.apply(queue);
         self.delivery.apply(delivery);
@@ -104,6 +105,15 @@ impl Follower {
             faults.push(crate::chain(&error));
         }
         faults
+    }
+
+    /// The routing table. What is known of the links stays as long as the topology does.
+    fn table(&self, settings: &bridgehead_routing::Settings) -> Table {
+        let before = self.wiring.routing();
+        match before.settings().topology == settings.topology {
+            true => Table::build(settings, before.links_in_force()),
+            false => Table::build(settings, &Links::default()),
+        }
     }
 
     /// New mail goes to this folder; returns why not, if it can't.

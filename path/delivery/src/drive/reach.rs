@@ -76,7 +76,8 @@ impl Route {
         let mut last = None;
         let mut before = Vec::new();
         let hosts = match hop {
-            NextHop::Local => Vec::new(),
+            // What is unreachable waits in the queue, and no courier is sent to it.
+            NextHop::Local | NextHop::Unreachable { .. } => Vec::new(),
             NextHop::SmartHosts { hosts, .. } => {
                 let ranked = (0u16..).zip(hosts.iter().cloned());
                 ranked.map(|(rank, host)| Ranked::new(rank, host)).collect()

@@ -310,6 +310,72 @@ fn a_new_routing_keeps_attempts() {
 }
 
 #[test]
+fn what_is_unreachable_waits_with_its_reason_until_it_is_routed_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let queue = open(dir.path());
+    accept(&queue, b"x", &["bob@example.net"]).unwrap();
+    accept(&queue, b"y", &["carol@example.org"]).unwrap();
+    let hop = NextHop::Unreachable {
+        goal: "b1".into(),
+        why: "no connector leads there".into(),
+    };
+    let lost = Part {
+        hop: hop.clone(),
+        ..part("example.net", &["bob@example.net"])
+    };
+    assign(&queue, vec![lost]);
+    assign(&queue, vec![part("example.org", &["carol@example.org"])]);
+    queue.commit_now();
+    let ready = queue.ready_links(at(2));
+    assert_eq!(ready.len(), 1);
+    assert_eq!(ready[0].hop, mx("example.org"));
+    let group = |queue: &Queue| {
+        let groups = queue.picture().groups;
+        let lost = groups.into_iter().find(|group| {
+            let link = group.link.as_ref().map(ToString::to_string);
+            link.as_deref() == Some("unreachable/b1")
+        });
+        lost.unwrap()
+    };
+    let lost = group(&queue);
+    assert_eq!(lost.phases.get(&Phase::Unreachable), Some(&1));
+    assert_eq!(&*lost.closed.unwrap().why, "no connector leads there");
+    assert_eq!(lost.next_try, None);
+    // No operator opens it, and time doesn't either.
+    queue.open_links();
+    queue.retry_all();
+    assert!(queue.next(ready[0].number, at(3)).is_some());
+    assert!(
+        queue
+            .ready_links(at(900))
+            .iter()
+            .all(|link| link.hop != hop)
+    );
+    assert_eq!(queue.reroute_links(&|other| *other == hop), 1);
+    assert_eq!(queue.reroute_links(&|other| *other == hop), 0);
+    assign(&queue, vec![part("other.example", &["bob@example.net"])]);
+    let ready = queue.ready_links(at(4));
+    assert!(ready.iter().any(|link| link.hop == mx("other.example")));
+}
+
+#[test]
+fn what_is_unreachable_is_given_up_in_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let queue = open(dir.path());
+    accept(&queue, b"x", &["bob@example.net"]).unwrap();
+    let lost = Part {
+        hop: NextHop::Unreachable {
+            goal: "b1".into(),
+            why: "no connector leads there".into(),
+        },
+        ..part("example.net", &["bob@example.net"])
+    };
+    assign(&queue, vec![lost]);
+    assert!(queue.take_expired(at(999)).is_none());
+    assert_eq!(queue.take_expired(at(1000)).unwrap().addressees.len(), 1);
+}
+
+#[test]
 fn old_segments_go_although_one_old_message_stays() {
     let dir = tempfile::tempdir().unwrap();
     let settings = Settings {

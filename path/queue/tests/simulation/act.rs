@@ -375,9 +375,14 @@ impl World {
                 queue.hold_link(&link, until, &made::failure(&mut self.random));
             }
             (6, Some(link)) => queue.release_link(&link),
-            (7..=8, _) => {
+            (7, _) => {
                 self.way += 1;
                 self.note(queue.reroute());
+            }
+            (8, _) => {
+                self.way += 1;
+                let lost = |hop: &NextHop| matches!(hop, NextHop::Unreachable { .. });
+                self.note(queue.reroute_links(&lost));
             }
             (9, _) => {
                 let picture = queue.picture();

@@ -122,6 +122,8 @@ impl Shared {
     fn wanted(&self, ready: &ReadyLink) -> usize {
         let settings = &self.world.load().settings;
         match ready.hop {
+            // Never ready.
+            NextHop::Unreachable { .. } => 0,
             NextHop::Local => ready.waiting.min(settings.local_deliveries.max(1)),
             NextHop::SmartHosts { .. } | NextHop::Mx { .. } | NextHop::Servers { .. } => {
                 let each = settings.messages_per_further_connection.max(1);

@@ -107,16 +107,16 @@ pub(crate) fn standing_on(
         port,
     };
     let connector = Connector {
-        name: "dead".into(),
         address_spaces: vec![AddressSpace {
             pattern: Pattern::Domain(Domain::parse("dead.example").unwrap()),
             cost: 1,
         }],
         next_hop: ConnectorHop::SmartHosts([host].into()),
-        apart: Vec::new(),
+        ..Connector::named("dead")
     };
     let routing = bridgehead_routing::Settings {
         connectors: vec![connector],
+        ..bridgehead_routing::Settings::default()
     };
     let mut settings = Settings::for_host(hostname);
     settings.retry.patience.normal.expire_after = expire_after;
@@ -124,7 +124,10 @@ pub(crate) fn standing_on(
     let (organisation, _) = parse_organisation(ORGANISATION, "org.toml").unwrap();
     let world = World {
         snapshot: Arc::new(Snapshot::build(1, organisation)),
-        routing: Arc::new(bridgehead_routing::Table::build(&routing)),
+        routing: Arc::new(bridgehead_routing::Table::build(
+            &routing,
+            &bridgehead_routing::Links::default(),
+        )),
         settings: Arc::new(settings),
     };
     let track: Arc<Steps> = Arc::default();

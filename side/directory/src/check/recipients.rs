@@ -62,6 +62,25 @@ impl Check<'_> {
         }
     }
 
+    /// The server that has a mailbox must be there; where there are several, each mailbox should have one.
+    pub(super) fn homes(&mut self) {
+        let organisation = self.organisation;
+        let mut homeless = 0_u64;
+        for (index, mailbox) in organisation.mailboxes.iter().enumerate() {
+            let place = self.places.of::<Mailbox>(index);
+            self.reference::<Server>(mailbox.server.as_ref(), place, "server");
+            homeless += u64::from(mailbox.server.is_none());
+        }
+        if homeless > 0 && organisation.servers.len() > 1 {
+            let reason = format!(
+                "{homeless} of {} mailboxes have none: each of the {} servers keeps what arrives there for them",
+                organisation.mailboxes.len(),
+                organisation.servers.len()
+            );
+            self.report.warn(0, "mailbox: server", reason);
+        }
+    }
+
     pub(super) fn groups(&mut self) {
         let organisation = self.organisation;
         for (index, group) in organisation.groups.iter().enumerate() {
@@ -102,7 +121,7 @@ impl Check<'_> {
         self.reference::<Server>(group.expansion_server, place, "expansion-server");
     }
 
-    fn sender_lists(&mut self, accept: &[Member], reject: &[Member], place: &Place) {
+    pub(super) fn sender_lists(&mut self, accept: &[Member], reject: &[Member], place: &Place) {
         for (key, members) in [("accept-from", accept), ("reject-from", reject)] {
             for (item, member) in members.iter().enumerate() {
                 self.member_exists(member, place, key, item);

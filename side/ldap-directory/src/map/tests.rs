@@ -199,3 +199,35 @@ fn identities_are_written_as_usual() {
     let octets: [u8; 16] = octets.try_into().unwrap();
     assert_eq!(&*uuid_text(&octets), "00010203-0405-0607-0809-0a0b0c0d0e0f");
 }
+
+#[test]
+fn the_server_of_a_mailbox_is_found_in_what_each_directory_has() {
+    let home = |more: &[(&str, &str)]| {
+        let mut all = vec![
+            ("objectClass", "user"),
+            ("sAMAccountName", "bob"),
+            ("mail", "bob@lab.test"),
+        ];
+        all.extend_from_slice(more);
+        let Object::Mailbox(mailbox) = mapped(&all) else {
+            panic!("a mailbox");
+        };
+        mailbox.server.map(|name| name.to_string())
+    };
+    let exchange = (
+        "msExchHomeServerName",
+        "/o=Lab/ou=First/cn=Configuration/cn=Servers/cn=EX1",
+    );
+    assert_eq!(home(&[]), None);
+    assert_eq!(home(&[exchange]).as_deref(), Some("EX1"));
+    let host = ("mailHost", "mail2.lab.test");
+    assert_eq!(home(&[host]).as_deref(), Some("mail2.lab.test"));
+    assert_eq!(home(&[host, exchange]).as_deref(), Some("EX1"));
+    let own = ("bridgeheadServer", "mail3");
+    assert_eq!(home(&[host, exchange, own]).as_deref(), Some("mail3"));
+    // Nobody loses mail by a value that is no name, or by saying it twice.
+    assert_eq!(home(&[("msExchHomeServerName", "/o=Lab/cn=a b")]), None);
+    assert_eq!(home(&[("mailHost", "-")]), None);
+    let setting = ("bridgeheadSetting", "server = \"mail4\"");
+    assert_eq!(home(&[own, setting]).as_deref(), Some("mail4"));
+}

@@ -1,0 +1,314 @@
+//! The choice itself: which connector serves an address, and which way leads to a group, for one message.
+//!
+//! Guards: what a message's facts bar is never chosen; a way never leads into a group that it has visited. The usual message, that
+//! nothing bars, is served from what was computed before.
+
+use crate::facts::{Bar, Verdicts};
+use crate::net::Choice;
+use crate::paths::{Paths, pick};
+use crate::table::Table;
+use bridgehead_linkstate::path::{Route, Wait};
+use bridgehead_linkstate::{ConnectorId, GroupId};
+use bridgehead_mail::{Domain, Failure};
+use std::sync::Arc;
+
+/// A way to a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lead {
+    /// The connectors, in order; none in the own group.
+    pub(crate) path: Vec<ConnectorId>,
+    /// The first of them that is out, if one is.
+    pub(crate) behind: Option<ConnectorId>,
+}
+
+/// Why nothing was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoWay {
+    /// A restriction leaves no way: permanent.
+    Barred(usize, Bar),
+    /// Every way leads back into a group that was visited.
+    Visited,
+    /// No connector leads there.
+    NoConnector,
+    /// No address space covers it: permanent.
+    NoSpace,
+}
+
+/// A connector with a way to its group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    pub(crate) choice: Choice,
+    pub(crate) lead: Lead,
+}
+
+impl Table {
+    /// The way to a group.
+    pub(crate) fn lead(&self, to: GroupId, verdicts: &Verdicts<'_>) -> Result<Lead, NoWay> {
+        let Some(plain) = self.plain() else {
+            return Err(NoWay::NoConnector);
+        };
+        if let Some(lead) = self.lead_by(plain, to, verdicts)
+            && self.is_clear(&lead, verdicts)
+        {
+            return Ok(lead);
+        }
+        let sets = self.paths_for(verdicts);
+        let leads = sets
+            .iter()
+            .filter_map(|paths| self.lead_by(paths, to, verdicts));
+        let leads: Vec<Lead> = leads.collect();
+        // One that works goes before one that is open but cut; of those that are cut the one by all that may ever carry it.
+        let works = leads.iter().find(|lead| lead.behind.is_none());
+        let lead = works.or(leads.last()).cloned();
+        lead.ok_or_else(|| self.why_not(to, verdicts))
+    }
+
+    /// The way by one set of paths.
+    pub(crate) fn lead_by(
+        &self,
+        paths: &Paths,
+        to: GroupId,
+        verdicts: &Verdicts<'_>,
+    ) -> Option<Lead> {
+        let reach = paths.reach(self.net(), self.links(), to)?;
+        let behind = match &reach.route {
+            Route::Here | Route::Via(_) => None,
+            Route::Wait(Wait::Cut { behind, .. }) => Some(*behind),
+            Route::Wait(Wait::Visited | Wait::NoWay) => return None,
+        };
+        let path = reach.path(verdicts.facts.key).to_vec();
+        Some(Lead { path, behind })
+    }
+
+    /// Whether no connector of a way bars the message, and none leads into a group that it has visited.
+    pub(crate) fn is_clear(&self, lead: &Lead, verdicts: &Verdicts<'_>) -> bool {
+        let (net, visited) = (self.net(), self.visited(verdicts));
+        let bars = |id: &ConnectorId| {
+            net.place(*id)
+                .and_then(|place| verdicts.bar(place))
+                .is_some()
+        };
+        let leads_back = |id: &ConnectorId| {
+            let connector = net.topology().and_then(|topology| topology.connector(*id));
+            connector.is_some_and(|connector| visited.contains(&connector.to))
+        };
+        !lead.path.iter().any(|id| bars(id) || leads_back(id))
+    }
+
+    /// The groups that the message has left, but for the own one: nothing leads into that anyway.
+    fn visited(&self, verdicts: &Verdicts<'_>) -> Vec<GroupId> {
+        let groups = verdicts
+            .facts
+            .journey
+            .map(|journey| journey.groups.as_slice());
+        let groups = groups.unwrap_or_default().iter();
+        let known = groups.filter_map(|name| self.net().group(name));
+        known
+            .filter(|group| Some(*group) != self.net().own_group)
+            .collect()
+    }
+
+    /// The connectors that lead into groups that the message has left.
+    fn leading_back(&self, verdicts: &Verdicts<'_>) -> Vec<ConnectorId> {
+        let topology = self.net().topology();
+        let visited = self.visited(verdicts);
+        let groups = visited.iter().filter_map(|group| topology?.group(*group));
+        groups
+            .flat_map(|group| group.ways_in.iter().copied())
+            .collect()
+    }
+
+    /// Sets of paths that this message may take: first without those that are closed now, then with them.
+    pub(crate) fn paths_for(&self, verdicts: &Verdicts<'_>) -> Vec<Arc<Paths>> {
+        let back = self.leading_back(verdicts);
+        let barred = |is: &dyn Fn(Bar) -> bool| {
+            let restricted = self.net().restricted.iter();
+            let barred = restricted.filter(|(_, place)| verdicts.bar(*place).is_some_and(is));
+            let barred = barred.map(|(id, _)| *id);
+            back.iter().copied().chain(barred).collect::<Vec<_>>()
+        };
+        let (now, ever) = (barred(&|_| true), barred(&Bar::is_hard));
+        let ever = Some(ever).filter(|ever| *ever != now);
+        [Some(now), ever]
+            .into_iter()
+            .flatten()
+            .filter_map(|barred| self.paths_without(barred))
+            .collect()
+    }
+
+    /// Why no way leads to a group, where none does.
+    fn why_not(&self, to: GroupId, verdicts: &Verdicts<'_>) -> NoWay {
+        let unrestricted = self.paths_without(self.leading_back(verdicts));
+        if let Some(paths) = unrestricted
+            && let Some(lead) = self.lead_by(&paths, to, verdicts)
+        {
+            let mut places = lead.path.iter().filter_map(|id| self.net().place(*id));
+            let bar = places.find_map(|place| Some((place, verdicts.hard_bar(place)?)));
+            if let Some((place, bar)) = bar {
+                return NoWay::Barred(place, bar);
+            }
+        }
+        let plain = self.plain();
+        match plain.and_then(|plain| self.lead_by(plain, to, verdicts)) {
+            Some(_) => NoWay::Visited,
+            None => NoWay::NoConnector,
+        }
+    }
+
+    /// The connector for an address, and the way to its group.
+    pub(crate) fn choose(&self, domain: &Domain, verdicts: &Verdicts<'_>) -> Result<Chosen, NoWay> {
+        if let Some((list, _)) = self.net().levels(domain).next()
+            && let Some(best) = self.best_of(list)
+            && let Some(chosen) = self.take(best, self.plain(), verdicts)
+            && verdicts.bar(chosen.choice.connector).is_none()
+            && self.is_clear(&chosen.lead, verdicts)
+        {
+            return Ok(chosen);
+        }
+        self.choose_slowly(domain, verdicts)
+    }
+
+    /// The same where something bars the message from what is best for others.
+    fn choose_slowly(&self, domain: &Domain, verdicts: &Verdicts<'_>) -> Result<Chosen, NoWay> {
+        let sets = match self.plain() {
+            Some(_) => self.paths_for(verdicts).into_iter().map(Some).collect(),
+            None => vec![None],
+        };
+        let (mut barred, mut lost) = (None, None);
+        for (list, _) in self.net().levels(domain) {
+            let list = self.net().lists.get(list).map(Vec::as_slice);
+            let list = list.unwrap_or_default();
+            let open: Vec<Choice> = list
+                .iter()
+                .filter(|choice| verdicts.hard_bar(choice.connector).is_none())
+                .copied()
+                .collect();
+            if open.is_empty() {
+                let bars = list.iter().filter_map(|choice| {
+                    Some((choice.connector, verdicts.hard_bar(choice.connector)?))
+                });
+                barred = barred.or(bars.into_iter().next());
+                continue;
+            }
+            if let Some(chosen) = self.among(&open, &sets, verdicts) {
+                return Ok(chosen);
+            }
+            let goals = open
+                .iter()
+                .filter_map(|choice| self.net().from(choice.connector));
+            for goal in goals {
+                match self.why_not(goal, verdicts) {
+                    NoWay::Barred(place, bar) => barred = barred.or(Some((place, bar))),
+                    // The way that is meant for it is there: it isn't sent over a more general one instead.
+                    NoWay::Visited => return Err(NoWay::Visited),
+                    why => lost = lost.or(Some(why)),
+                }
+            }
+        }
+        Err(match barred {
+            Some((place, bar)) => NoWay::Barred(place, bar),
+            None => lost.unwrap_or(NoWay::NoSpace),
+        })
+    }
+
+    /// The best of some choices of one address space: over what works and is open, else over what works, else over what is only
+    /// cut.
+    fn among(
+        &self,
+        open: &[Choice],
+        sets: &[Option<Arc<Paths>>],
+        verdicts: &Verdicts<'_>,
+    ) -> Option<Chosen> {
+        let is_open = |choice: &&Choice| verdicts.bar(choice.connector).is_none();
+        let now: Vec<Choice> = open.iter().filter(is_open).copied().collect();
+        for choices in [now.as_slice(), open] {
+            for paths in sets {
+                let best = self.best(choices, paths.as_deref());
+                if let Some(chosen) = self.take(&best, paths.as_deref(), verdicts) {
+                    return Some(chosen);
+                }
+            }
+        }
+        let paths = sets.last()?.as_deref()?;
+        let cut = open.iter().filter_map(|choice| {
+            let to = self.net().from(choice.connector)?;
+            let lead = self.lead_by(paths, to, verdicts)?;
+            let cost: u32 = lead.path.iter().map(|id| self.configured(*id)).sum();
+            let name = &self.net().connector(choice.connector)?.name;
+            let order = (cost.saturating_add(choice.cost), lead.path.len(), name);
+            Some((
+                order,
+                Chosen {
+                    choice: *choice,
+                    lead,
+                },
+            ))
+        });
+        let best = cut.min_by(|(one, _), (other, _)| one.cmp(other));
+        best.map(|(_, chosen)| chosen)
+    }
+
+    fn configured(&self, id: ConnectorId) -> u32 {
+        let topology = self.net().topology();
+        let connector = topology.and_then(|topology| topology.connector(id));
+        connector.map_or(0, |connector| connector.cost)
+    }
+
+    /// What choices cost in all, with the hops; none where no working way leads there.
+    pub(crate) fn total(&self, choice: Choice, paths: Option<&Paths>) -> Option<(u32, u32)> {
+        if self.net().is_here(choice.connector) {
+            return Some((choice.cost, 0));
+        }
+        let (cost, hops) = paths?.distance(self.net().from(choice.connector)?)?;
+        Some((cost.saturating_add(choice.cost), hops))
+    }
+
+    /// The choices of least cost and fewest hops among which the load is shared; the first in name order where no load is.
+    pub(crate) fn best(&self, choices: &[Choice], paths: Option<&Paths>) -> Vec<Choice> {
+        let reached = choices
+            .iter()
+            .filter_map(|choice| Some((self.total(*choice, paths)?, *choice)));
+        let mut reached: Vec<((u32, u32), Choice)> = reached.collect();
+        let Some(least) = reached.iter().map(|(total, _)| *total).min() else {
+            return Vec::new();
+        };
+        reached.retain(|(total, _)| *total == least);
+        let mut best: Vec<Choice> = reached.into_iter().map(|(_, choice)| choice).collect();
+        best.dedup_by_key(|choice| choice.connector);
+        if best.iter().any(|choice| self.weight(*choice).is_none()) {
+            best.truncate(1);
+        }
+        best
+    }
+
+    fn weight(&self, choice: Choice) -> Option<u32> {
+        self.net().connector(choice.connector)?.weight
+    }
+
+    /// One of the best, with the way to it.
+    fn take(
+        &self,
+        best: &[Choice],
+        paths: Option<&Paths>,
+        verdicts: &Verdicts<'_>,
+    ) -> Option<Chosen> {
+        // Another number than that by which paths share, so that each share of one has its shares of the other.
+        let key = verdicts.facts.key.rotate_left(32);
+        let choice = *pick(best, key, |choice| self.weight(*choice).unwrap_or(1))?;
+        if self.net().is_here(choice.connector) {
+            let lead = Lead {
+                path: Vec::new(),
+                behind: None,
+            };
+            return Some(Chosen { choice, lead });
+        }
+        let lead = self.lead_by(paths?, self.net().from(choice.connector)?, verdicts)?;
+        Some(Chosen { choice, lead })
+    }
+
+    /// What the sender is told of an address that no connector serves.
+    pub(crate) fn no_space(domain: &Domain) -> Failure {
+        let text = format!("No connector of this organisation leads to {domain}");
+        Failure::new(bridgehead_mail::StatusCode::permanent(4, 4), &text)
+    }
+}

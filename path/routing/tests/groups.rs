@@ -1,0 +1,465 @@
+//! The way over routing groups: each rule of the choice, and each restriction.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod plan;
+
+use bridgehead_linkstate::{Claim, Links, Target};
+use bridgehead_mail::{Address, Hours, Journey, NextHop, Priority, Timestamp};
+use bridgehead_routing::settings::Scope;
+use bridgehead_routing::{Facts, Goal, Settings, Table};
+use plan::{between, out, pair, space, world};
+use std::sync::Arc;
+
+fn calm(settings: &Settings) -> Table {
+    Table::build(settings, &Links::default())
+}
+
+fn any() -> Facts<'static> {
+    Facts::at(Timestamp::from_millis(1_000_000))
+}
+
+fn link(table: &Table, goal: &str, facts: &Facts<'_>) -> String {
+    match hop(table, goal, facts) {
+        Ok(NextHop::Servers { connector, servers }) => {
+            format!(
+                "{} {}",
+                connector.as_deref().unwrap_or("-"),
+                servers.join("+")
+            )
+        }
+        Ok(NextHop::Unreachable { goal, why }) => format!("unreachable {goal}: {why}"),
+        Ok(hop) => hop.link().to_string(),
+        Err(failure) => failure.to_string(),
+    }
+}
+
+fn hop(table: &Table, goal: &str, facts: &Facts<'_>) -> Result<NextHop, bridgehead_mail::Failure> {
+    match Address::parse(goal) {
+        Ok(address) => table.route(Goal::Address(&address), facts),
+        Err(_) => table.route(Goal::Server(goal), facts),
+    }
+}
+
+/// a - b - c in a line, and a - d - c, which costs more.
+fn square(server: &str) -> Settings {
+    let mut connectors = Vec::new();
+    connectors.extend(pair("a", "b", 10));
+    connectors.extend(pair("b", "c", 10));
+    connectors.extend(pair("a", "d", 20));
+    connectors.extend(pair("d", "c", 20));
+    world(server, &["a", "b", "c", "d"], connectors)
+}
+
+#[test]
+fn a_home_is_reached_directly_in_the_group_and_by_the_cheapest_path_elsewhere() {
+    let table = calm(&square("a1"));
+    assert_eq!(link(&table, "a1", &any()), "local");
+    assert_eq!(link(&table, "A2", &any()), "- a2");
+    assert_eq!(link(&table, "b2", &any()), "a-b b1+b2");
+    assert_eq!(link(&table, "c1", &any()), "a-b b1+b2");
+    assert_eq!(link(&table, "d1", &any()), "a-d d1+d2");
+    let lost = link(&table, "z9", &any());
+    assert_eq!(lost, "unreachable z9: the organisation has no server z9");
+}
+
+#[test]
+fn who_is_no_bridgehead_hands_to_those_that_are_in_their_order() {
+    let mut settings = square("a2");
+    settings = bridged(settings, "a-b", &["a1"], &["b2", "b1"]);
+    assert_eq!(link(&calm(&settings), "c1", &any()), "- a1");
+    let settings = Settings {
+        server: "a1".into(),
+        ..settings
+    };
+    assert_eq!(link(&calm(&settings), "c1", &any()), "a-b b2+b1");
+}
+
+/// With these bridgeheads of one connector.
+fn bridged(settings: Settings, name: &str, sources: &[&str], targets: &[&str]) -> Settings {
+    let named = |names: &[&str]| {
+        names
+            .iter()
+            .map(|name| Box::from(*name))
+            .collect::<Vec<_>>()
+    };
+    let mut connectors = settings.connectors;
+    for connector in &mut connectors {
+        if &*connector.name == name {
+            connector.sources = named(sources);
+            connector.targets = named(targets);
+        }
+    }
+    world(&settings.server, &["a", "b", "c", "d"], connectors)
+}
+
+#[test]
+fn a_cut_line_is_gone_around_and_the_table_follows_the_links() {
+    let settings = square("a1");
+    let table = calm(&settings);
+    let cut = Arc::new(out(&settings, &["b-c"]));
+    let after = table.with_links(Arc::clone(&cut));
+    assert_eq!(link(&after, "c1", &any()), "a-d d1+d2");
+    assert_eq!(link(&after, "b1", &any()), "a-b b1+b2");
+    let fresh = Table::build(&settings, &cut);
+    assert_eq!(link(&fresh, "c1", &any()), "a-d d1+d2");
+    let healed = after.with_links(Arc::new(Links::default()));
+    assert_eq!(link(&healed, "c1", &any()), "a-b b1+b2");
+}
+
+#[test]
+fn where_every_way_is_cut_it_goes_as_far_as_it_can() {
+    let settings = square("a1");
+    let table = Table::build(&settings, &out(&settings, &["b-c", "d-c"]));
+    assert_eq!(link(&table, "c1", &any()), "a-b b1+b2");
+    // The beginning is cut: it waits for its bridgehead's retries.
+    let table = Table::build(&settings, &out(&settings, &["a-b", "a-d"]));
+    assert_eq!(link(&table, "c1", &any()), "a-b b1+b2");
+}
+
+#[test]
+fn a_group_that_was_left_is_never_entered_again() {
+    let settings = square("a1");
+    let table = calm(&settings);
+    let journey = Journey {
+        groups: vec!["b".into()],
+        servers: Vec::new(),
+    };
+    let facts = Facts {
+        journey: Some(&journey),
+        ..any()
+    };
+    assert_eq!(link(&table, "c1", &facts), "a-d d1+d2");
+    let journey = Journey {
+        groups: vec!["B".into(), "d".into()],
+        servers: Vec::new(),
+    };
+    let facts = Facts {
+        journey: Some(&journey),
+        ..any()
+    };
+    let told = link(&table, "c1", &facts);
+    assert!(
+        told.starts_with("unreachable c1: every way leads back"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_server_that_had_it_is_asked_last_and_a_third_time_never() {
+    let settings = bridged(square("a3"), "a-b", &["a1", "a2"], &[]);
+    let table = calm(&settings);
+    let had = |servers: &[&str]| Journey {
+        groups: Vec::new(),
+        servers: servers.iter().map(|name| Box::from(*name)).collect(),
+    };
+    let with = |journey: &Journey| {
+        let facts = Facts {
+            journey: Some(journey),
+            ..any()
+        };
+        link(&table, "b1", &facts)
+    };
+    assert_eq!(with(&had(&[])), "- a1+a2");
+    assert_eq!(with(&had(&["a1"])), "- a2");
+    assert_eq!(with(&had(&["a1", "a3", "a2"])), "- a1+a2");
+    let told = with(&had(&["a1", "a3", "a2", "a3", "a1", "a2"]));
+    assert!(told.starts_with("unreachable b1: every server"), "{told}");
+}
+
+#[test]
+fn a_server_that_its_group_cannot_reach_is_tried_last() {
+    let settings = bridged(square("a3"), "a-b", &["a1", "a2"], &[]);
+    let topology = settings.topology.clone().unwrap();
+    let peer = |name: &str| topology.server_of_name(name).unwrap();
+    let gone = [Claim {
+        target: Target::Peer(peer("a1")),
+        down: true,
+        surcharge: 0,
+    }];
+    let said = [(peer("a2"), &gone[..]), (peer("a3"), &gone[..])];
+    let links = Links::derive(&topology, said.into_iter());
+    assert_eq!(
+        link(&Table::build(&settings, &links), "b1", &any()),
+        "- a2+a1"
+    );
+}
+
+#[test]
+fn the_address_space_is_chosen_by_total_cost_then_hops_then_name() {
+    let mut settings = square("a1");
+    // 10 + 5 at b, 20 + 1 at c, 20 + 1 at d: the last two differ by hops.
+    for (name, group, cost) in [("out-b", "b", 5), ("out-c", "c", 1), ("out-d", "d", 1)] {
+        settings.connectors.push(space(name, group, "*", cost));
+    }
+    let far = calm(&settings);
+    assert_eq!(link(&far, "x@example.net", &any()), "a-b b1+b2");
+    let cheap = |settings: &mut Settings, name: &str, cost| {
+        for connector in &mut settings.connectors {
+            if &*connector.name == name {
+                connector.address_spaces[0].cost = cost;
+            }
+        }
+    };
+    cheap(&mut settings, "out-b", 50);
+    // Same cost 21; d is one hop away, c two.
+    assert_eq!(link(&calm(&settings), "x@example.net", &any()), "a-d d1+d2");
+    settings.connectors.push(space("near", "a", "*", 21));
+    // Same cost again, no hop at all.
+    assert_eq!(
+        link(&calm(&settings), "x@example.net", &any()),
+        "near/example.net"
+    );
+    settings.connectors.push(space("also", "a", "*", 21));
+    assert_eq!(
+        link(&calm(&settings), "x@example.net", &any()),
+        "also/example.net"
+    );
+    settings
+        .connectors
+        .push(space("partner", "c", "*.example.net", 100));
+    assert_eq!(
+        link(&calm(&settings), "x@a.example.net", &any()),
+        "a-b b1+b2"
+    );
+}
+
+#[test]
+fn at_the_end_of_its_path_mail_leaves_by_the_connector_or_its_bridgehead() {
+    let mut settings = square("c2");
+    let mut gate = space("gate", "c", "*", 1);
+    gate.sources = vec!["c1".into()];
+    settings.connectors.push(gate);
+    assert_eq!(link(&calm(&settings), "x@example.net", &any()), "- c1");
+    let settings = Settings {
+        server: "c1".into(),
+        ..settings
+    };
+    assert_eq!(
+        link(&calm(&settings), "x@example.net", &any()),
+        "gate/example.net"
+    );
+}
+
+#[test]
+fn an_address_space_of_its_group_serves_nobody_else() {
+    let mut settings = square("a1");
+    let mut near = space("near", "b", "*", 1);
+    near.scope = Scope::Group;
+    settings.connectors.push(near);
+    let told = link(&calm(&settings), "x@example.net", &any());
+    assert!(told.starts_with("5.4.4"), "{told}");
+    let address = Address::parse("x@example.net").unwrap();
+    let explained = calm(&settings).explain(Goal::Address(&address), &any());
+    let verdict = &explained.candidates[0].verdict;
+    assert_eq!(verdict, "lost: its scope is its own routing group, b");
+    let inside = Settings {
+        server: "b1".into(),
+        ..settings
+    };
+    assert_eq!(
+        link(&calm(&inside), "x@example.net", &any()),
+        "near/example.net"
+    );
+}
+
+fn restricted(
+    settings: &mut Settings,
+    name: &str,
+    with: impl Fn(&mut bridgehead_routing::settings::Restrictions),
+) {
+    let mut connectors = settings.connectors.iter_mut();
+    let found = connectors.find(|known| &*known.name == name).unwrap();
+    with(&mut found.restrictions);
+}
+
+#[test]
+fn size_priority_and_sender_are_part_of_the_choice() {
+    let mut settings = square("a1");
+    restricted(&mut settings, "b-c", |one| one.size_max = Some(1000));
+    let table = calm(&settings);
+    assert_eq!(link(&table, "c1", &any()), "a-b b1+b2");
+    let large = Facts {
+        size: 1001,
+        ..any()
+    };
+    assert_eq!(link(&table, "c1", &large), "a-d d1+d2");
+    restricted(&mut settings, "a-d", |one| {
+        one.priorities = vec![Priority::High]
+    });
+    let table = calm(&settings);
+    let told = link(&table, "c1", &large);
+    assert_eq!(
+        told,
+        "5.3.4 Connector b-c takes messages of up to 1000 octets"
+    );
+    let urgent = Facts {
+        priority: Priority::High,
+        ..large
+    };
+    assert_eq!(link(&table, "c1", &urgent), "a-d d1+d2");
+    restricted(&mut settings, "a-b", |one| one.senders = true);
+    restricted(&mut settings, "a-d", |one| one.senders = true);
+    let table = calm(&settings);
+    let stranger = Facts {
+        sender_may: &|_| false,
+        ..any()
+    };
+    let told = link(&table, "b1", &stranger);
+    assert_eq!(
+        told,
+        "5.7.1 Connector a-b doesn't take messages of this sender"
+    );
+    let only = Facts {
+        sender_may: &|name| name == "a-b",
+        ..any()
+    };
+    assert_eq!(link(&table, "b1", &only), "a-b b1+b2");
+}
+
+#[test]
+fn an_address_space_that_bars_the_message_leaves_it_to_the_next() {
+    let mut settings = square("a1");
+    settings
+        .connectors
+        .push(space("small", "a", "example.net", 1));
+    settings.connectors.push(space("large", "a", "*", 50));
+    restricted(&mut settings, "small", |one| one.size_max = Some(10));
+    let table = calm(&settings);
+    let facts = Facts { size: 11, ..any() };
+    assert_eq!(link(&table, "x@example.net", &any()), "small/example.net");
+    assert_eq!(link(&table, "x@example.net", &facts), "large/example.net");
+    restricted(&mut settings, "large", |one| one.size_max = Some(5));
+    let told = link(&calm(&settings), "x@example.net", &facts);
+    assert!(told.starts_with("5.3.4"), "{told}");
+}
+
+#[test]
+fn what_is_closed_now_is_gone_around_and_waited_for_only_where_nothing_else_leads() {
+    // 1970-01-01 was a Thursday.
+    let night = Hours::parse("Mon-Sun 22:00-06:00").unwrap();
+    let noon = Facts::at(Timestamp::from_millis(12 * 3_600_000));
+    let midnight = Facts::at(Timestamp::from_millis(3_600_000));
+    let mut settings = square("a1");
+    restricted(&mut settings, "b-c", |one| one.hours = vec![night]);
+    let table = calm(&settings);
+    assert_eq!(link(&table, "c1", &midnight), "a-b b1+b2");
+    assert_eq!(link(&table, "c1", &noon), "a-d d1+d2");
+    let table = Table::build(&settings, &out(&settings, &["a-d"]));
+    assert_eq!(link(&table, "c1", &noon), "a-b b1+b2");
+
+    let mut settings = square("a1");
+    settings.connectors.push(space("cheap", "a", "*", 1));
+    settings.connectors.push(space("dear", "a", "*", 2));
+    restricted(&mut settings, "cheap", |one| one.hours = vec![night]);
+    let table = calm(&settings);
+    assert_eq!(
+        link(&table, "x@example.net", &midnight),
+        "cheap/example.net"
+    );
+    assert_eq!(link(&table, "x@example.net", &noon), "dear/example.net");
+    restricted(&mut settings, "dear", |one| one.hours = vec![night]);
+    assert_eq!(
+        link(&calm(&settings), "x@example.net", &noon),
+        "cheap/example.net"
+    );
+}
+
+#[test]
+fn equal_ways_share_by_weight_and_a_message_keeps_its_way() {
+    let shared = |first: Option<u32>, second: Option<u32>| {
+        let mut connectors = vec![between("one", "a", "b", 10), between("two", "a", "b", 10)];
+        connectors[0].weight = first;
+        connectors[1].weight = second;
+        calm(&world("a1", &["a", "b"], connectors))
+    };
+    let count = |table: &Table| {
+        let on = |key: u64| {
+            let key = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            link(table, "b1", &Facts { key, ..any() }) == "one b1+b2+b3"
+        };
+        (0..1000).filter(|key| on(*key)).count()
+    };
+    let some = count(&shared(Some(30), Some(10)));
+    assert!((650..850).contains(&some), "{some}");
+    // Without a share for each the first by name takes all.
+    assert_eq!(count(&shared(None, None)), 1000);
+    assert_eq!(count(&shared(Some(1), None)), 1000);
+
+    let mut connectors = vec![space("east", "a", "*", 1), space("west", "a", "*", 1)];
+    for connector in &mut connectors {
+        connector.weight = Some(1);
+    }
+    let table = calm(&world("a1", &["a"], connectors));
+    let east = (0..1000_u64).filter(|key| {
+        let key = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        link(&table, "x@example.net", &Facts { key, ..any() }) == "east/example.net"
+    });
+    let east = east.count();
+    assert!((400..600).contains(&east), "{east}");
+}
+
+#[test]
+fn the_explanation_names_each_step_and_why_the_others_lost() {
+    let mut settings = square("a1");
+    settings.connectors.push(space("gate", "c", "*", 5));
+    settings.connectors.push(space("home", "a", "*", 90));
+    let table = calm(&settings);
+    let address = Address::parse("x@example.net").unwrap();
+    let explained = table.explain(Goal::Address(&address), &any());
+    let rows: Vec<(&str, Option<u32>, &str)> = explained
+        .candidates
+        .iter()
+        .map(|row| (&*row.connector, row.total, row.verdict.as_str()))
+        .collect();
+    let won = "chosen: the most specific address space, at the lowest cost";
+    let lost = "lost: same address space, but cost 90 is higher than 25";
+    assert_eq!(rows, [("gate", Some(25), won), ("home", Some(90), lost)]);
+    let steps: Vec<(&str, u32)> = explained
+        .path
+        .iter()
+        .map(|step| (&*step.connector, step.cost))
+        .collect();
+    assert_eq!(steps, [("a-b", 10), ("b-c", 10)]);
+    let others: Vec<(&str, &str)> = explained
+        .runners_up
+        .iter()
+        .map(|row| (&*row.connector, row.why.as_str()))
+        .collect();
+    assert_eq!(others, [("a-d", "lost: cost 40 is higher than 20")]);
+}
+
+#[test]
+fn an_operators_choice_is_reached_over_groups() {
+    let mut settings = square("a1");
+    settings
+        .connectors
+        .push(space("gate", "c", "example.org", 5));
+    let table = calm(&settings);
+    let address = Address::parse("x@example.net").unwrap();
+    let hop = table.by("gate", &address, &any()).unwrap();
+    assert_eq!(hop.link().as_str(), "a-b/group");
+    let hop = table.by("a-d", &address, &any()).unwrap();
+    assert_eq!(hop.link().as_str(), "a-d/group");
+}
+
+#[test]
+fn the_groups_are_told_with_distance_and_state() {
+    let settings = square("a1");
+    let table = Table::build(&settings, &out(&settings, &["b-c", "d-c"]));
+    let rows: Vec<(String, Option<(u32, u32)>, String)> = table
+        .groups()
+        .into_iter()
+        .map(|row| (row.group.to_string(), row.distance, row.state))
+        .collect();
+    let row = |name: &str, distance, state: &str| (name.to_owned(), distance, state.to_owned());
+    assert_eq!(
+        rows,
+        [
+            row("a", Some((0, 0)), "here"),
+            row("b", Some((10, 1)), "reached"),
+            row("c", None, "cut: connector b-c is down"),
+            row("d", Some((20, 1)), "reached"),
+        ]
+    );
+}
