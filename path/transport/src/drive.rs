@@ -117,12 +117,12 @@ impl Transport {
 
     /// A new picture of the recipients alone: the ways and settings stay, and what is routed stays so. Nothing before the
     /// first world.
-    pub fn learn(&self, snapshot: Arc<Snapshot>) {
+    pub fn learn(&self, snapshot: &Arc<Snapshot>) {
         let Some(shared) = self.shared.get() else {
             return;
         };
         shared.world.rcu(|world| World {
-            snapshot: Arc::clone(&snapshot),
+            snapshot: Arc::clone(snapshot),
             ..World::clone(world)
         });
         shared.wake.notify_one();

@@ -11,17 +11,17 @@ impl Transport {
     /// The table in force, with the links in another state. Mail that waits for other servers, or has no way, is routed again; of
     /// the rest only what could go another way. What is being handed over stays where it is. Nothing before the first world.
     /// Returns how many messages are routed again.
-    pub fn follow_links(&self, routing: Arc<Table>) -> u64 {
+    pub fn follow_links(&self, routing: &Arc<Table>) -> u64 {
         let Some(shared) = self.shared.get() else {
             return 0;
         };
         shared.world.rcu(|world| World {
-            routing: Arc::clone(&routing),
+            routing: Arc::clone(routing),
             ..World::clone(world)
         });
         let moved = shared
             .queue
-            .reroute_links(&|hop| is_concerned(hop, &routing));
+            .reroute_links(&|hop| is_concerned(hop, routing));
         if moved > 0 {
             tracing::info!(messages = moved, "links have changed: mail is routed again");
         }
