@@ -22,6 +22,7 @@ use bridgehead_mail::{
 };
 use bridgehead_queue::{Assignment, Lease, PartLease, Queue, Settlement};
 use courier::{LinkState, close_all};
+use following::Homes;
 use parking_lot::Mutex;
 use std::any::Any;
 use std::collections::HashMap;
@@ -65,6 +66,7 @@ struct Shared {
     links: Mutex<HashMap<u32, LinkState>>,
     couriers: AtomicUsize,
     aside: Aside,
+    homes: Homes,
     stopping: AtomicBool,
     wake: Notify,
 }
@@ -115,7 +117,7 @@ impl Transport {
         shared.wake.notify_one();
     }
 
-    /// A new picture of the recipients alone: the ways and settings stay, and what is routed stays so. Nothing before the
+    /// A new picture of the recipients alone: the ways and settings stay, and what is routed stays so, but for what has no way. Nothing before the
     /// first world.
     pub fn learn(&self, snapshot: &Arc<Snapshot>) {
         let Some(shared) = self.shared.get() else {
@@ -125,6 +127,7 @@ impl Transport {
             snapshot: Arc::clone(snapshot),
             ..World::clone(world)
         });
+        shared.homes.note_change();
         shared.wake.notify_one();
     }
 
@@ -170,6 +173,7 @@ async fn dispatch(shared: Arc<Shared>) {
             busy = true;
         }
         shared.give_up_expired();
+        shared.look_for_homes();
         shared.open_called();
         shared.send_couriers();
         if busy {
@@ -201,6 +205,7 @@ impl Shared {
             links: Mutex::default(),
             couriers: AtomicUsize::new(0),
             aside,
+            homes: Homes::default(),
             stopping: AtomicBool::new(false),
             wake: Notify::new(),
         }

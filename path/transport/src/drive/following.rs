@@ -5,7 +5,13 @@ use super::{Shared, Transport};
 use crate::World;
 use bridgehead_mail::NextHop;
 use bridgehead_routing::Table;
+use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Mail without a way is looked at again at most so often because of other recipients.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 impl Transport {
     /// The table in force, with the links in another state. Mail that waits for other servers, or has no way, is routed again; of
@@ -30,7 +36,39 @@ impl Transport {
     }
 }
 
+/// Remembers that recipients have changed: what has no way may have one by that.
+#[derive(Default)]
+pub(super) struct Homes {
+    changed: AtomicBool,
+    looked: Mutex<Option<Instant>>,
+}
+
+impl Homes {
+    pub(super) fn note_change(&self) {
+        self.changed.store(true, Ordering::Release);
+    }
+
+    /// Whether it is time to look. Not for each change: a directory may have some every second.
+    fn is_time(&self) -> bool {
+        let mut looked = self.looked.lock();
+        let is_early = looked.is_some_and(|at| at.elapsed() < LOOK_EVERY);
+        let is_time = !is_early && self.changed.swap(false, Ordering::AcqRel);
+        if is_time {
+            *looked = Some(Instant::now());
+        }
+        is_time
+    }
+}
+
 impl Shared {
+    /// Mail without a way is routed again some time after recipients have changed: a mailbox may have moved.
+    pub(super) fn look_for_homes(&self) {
+        if self.homes.is_time() {
+            let lost = |hop: &NextHop| matches!(hop, NextHop::Unreachable { .. });
+            self.queue.reroute_links(&lost);
+        }
+    }
+
     /// What was routed by a picture that isn't in force any more is looked at again.
     pub(super) fn catch_up(&self, routed_by: &Arc<World>) {
         let world = self.world.load();
