@@ -443,11 +443,14 @@ fn an_operators_choice_is_reached_over_groups() {
     assert_eq!(hop.link().as_str(), "a-d/group");
 }
 
+/// Name, cost and hops, state.
+type Row = (String, Option<(u32, u32)>, String);
+
 #[test]
 fn the_groups_are_told_with_distance_and_state() {
     let settings = square("a1");
     let table = Table::build(&settings, &out(&settings, &["b-c", "d-c"]));
-    let rows: Vec<(String, Option<(u32, u32)>, String)> = table
+    let rows: Vec<Row> = table
         .groups()
         .into_iter()
         .map(|row| (row.group.to_string(), row.distance, row.state))

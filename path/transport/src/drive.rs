@@ -24,6 +24,7 @@ use bridgehead_mail::{
 };
 use bridgehead_queue::{Assignment, Lease, PartLease, Queue, Settlement};
 use courier::{LinkState, close_all};
+use following::Homes;
 use parking_lot::Mutex;
 use std::any::Any;
 use std::collections::HashMap;
@@ -70,6 +71,7 @@ struct Shared {
     couriers: AtomicUsize,
     aside: Aside,
     moderation: Mutex<Moderation>,
+    homes: Homes,
     stopping: AtomicBool,
     wake: Notify,
 }
@@ -122,16 +124,17 @@ impl Transport {
         shared.wake.notify_one();
     }
 
-    /// A new picture of the recipients alone: the ways and settings stay, and what is routed stays so. Nothing before the
+    /// A new picture of the recipients alone: the ways and settings stay, and what is routed stays so, but for what has no way. Nothing before the
     /// first world.
-    pub fn learn(&self, snapshot: Arc<Snapshot>) {
+    pub fn learn(&self, snapshot: &Arc<Snapshot>) {
         let Some(shared) = self.shared.get() else {
             return;
         };
         shared.world.rcu(|world| World {
-            snapshot: Arc::clone(&snapshot),
+            snapshot: Arc::clone(snapshot),
             ..World::clone(world)
         });
+        shared.homes.note_change();
         shared.wake.notify_one();
     }
 
@@ -177,6 +180,7 @@ async fn dispatch(shared: Arc<Shared>) {
             busy = true;
         }
         shared.give_up_expired();
+        shared.look_for_homes();
         shared.open_called();
         shared.send_couriers();
         if busy {
@@ -209,6 +213,7 @@ impl Shared {
             couriers: AtomicUsize::new(0),
             aside,
             moderation: Mutex::default(),
+            homes: Homes::default(),
             stopping: AtomicBool::new(false),
             wake: Notify::new(),
         }

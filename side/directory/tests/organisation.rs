@@ -224,19 +224,21 @@ fn what_can_be_lived_with_is_a_warning() {
 const GROUPS: &str =
     "[[routing-group]]\nname = \"nyc\"\n[[server]]\nname = \"n1\"\nrouting-group = \"NYC\"\n";
 
+/// The faults of a connector out of the first group with these keys; lines count from the last key before them.
+fn between(keys: &str) -> Vec<String> {
+    let connector = "[[connector]]\nname = \"c\"\nrouting-group = \"amsterdam\"\n";
+    let faults = faults_with(&format!("{GROUPS}{connector}{keys}"));
+    let begin = GROUPS.lines().count() + 3;
+    let shown = faults.into_iter().map(|line| {
+        let (number, rest) = line.split_once(": connector c: ").unwrap();
+        let number: i64 = number.parse().unwrap();
+        format!("{} {rest}", number - i64::try_from(begin).unwrap())
+    });
+    shown.collect::<Vec<_>>()
+}
+
 #[test]
 fn a_topology_that_does_not_hold_is_refused_with_line_key_and_reason() {
-    let between = |keys: &str| {
-        let connector = "[[connector]]\nname = \"c\"\nrouting-group = \"amsterdam\"\n";
-        let faults = faults_with(&format!("{GROUPS}{connector}{keys}"));
-        let begin = GROUPS.lines().count() + 3;
-        let shown = faults.into_iter().map(|line| {
-            let (number, rest) = line.split_once(": connector c: ").unwrap();
-            let number: i64 = number.parse().unwrap();
-            format!("{} {rest}", number - i64::try_from(begin).unwrap())
-        });
-        shown.collect::<Vec<_>>()
-    };
     assert_eq!(between("target-group = \"nyc\"\n"), [""; 0]);
     assert_eq!(
         between("target-group = \"tokyo\"\n"),
@@ -274,6 +276,10 @@ fn a_topology_that_does_not_hold_is_refused_with_line_key_and_reason() {
         between("target-group = \"nyc\"\nnext-hop = \"mx\"\n"),
         ["-2 next-hop: exactly one of next-hop, smart-hosts and target-group is expected"]
     );
+}
+
+#[test]
+fn address_spaces_and_restrictions_of_connectors_are_checked() {
     let wide = "next-hop = \"mx\"\naddress-space = [{ pattern = \"X400:*\", cost = 1 }]\n";
     assert_eq!(
         between(wide),

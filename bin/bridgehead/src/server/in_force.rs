@@ -53,7 +53,7 @@ impl Follower {
         let configuration = snapshot.configuration_revision();
         if before == Some(configuration) {
             // Only recipients have changed: the ways and the settings stay.
-            self.transport.learn(snapshot);
+            self.transport.learn(&snapshot);
             self.said.send_modify(|said| said.version = version);
             return configuration;
         }
