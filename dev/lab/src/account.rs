@@ -43,8 +43,10 @@ pub struct Account {
     pub(crate) others: u64,
     /// Messages that no server took.
     pub(crate) refused: u64,
-    /// Servers that were killed.
+    /// How often servers were killed.
     pub(crate) kills: u64,
+    /// How often links were cut.
+    pub(crate) cuts: u64,
 }
 
 /// So many missing messages and paths are listed.
@@ -80,10 +82,11 @@ impl Account {
             .sum()
     }
 
-    /// Whether every message is where it should be, once; copies too many after a server was killed are forgiven.
+    /// Whether every message is where it should be, once. Copies too many are forgiven where a server was killed or a link cut: who
+    /// doesn't hear the answer to a message has to send it again (RFC 5321 §6.1).
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.missing().is_empty() && (self.doubled() == 0 || self.kills > 0)
+        self.missing().is_empty() && (self.doubled() == 0 || self.kills + self.cuts > 0)
     }
 
     /// The account in words.
@@ -99,10 +102,10 @@ impl Account {
         line(format_args!("sent        {accepted}"));
         line(format_args!("delivered   {}", accepted - missing.len()));
         line(format_args!("missing     {}", missing.len()));
-        match (self.doubled(), self.kills) {
-            (doubled, 0) => line(format_args!("doubled     {doubled}")),
-            (doubled, kills) => line(format_args!(
-                "doubled     {doubled} (servers were killed {kills} times, which may do that)"
+        match (self.doubled(), self.kills, self.cuts) {
+            (doubled, 0, 0) => line(format_args!("doubled     {doubled}")),
+            (doubled, kills, cuts) => line(format_args!(
+                "doubled     {doubled} (killed servers: {kills}, cut links: {cuts}; either may do that)"
             )),
         }
         if doubtful > 0 {
@@ -320,8 +323,10 @@ mod tests {
         let copy = doubled.arrivals[&3][0].clone();
         doubled.arrivals.get_mut(&3).unwrap().push(copy);
         assert!(!doubled.is_settled());
-        doubled.kills = 1;
-        assert!(doubled.is_settled());
+        for (kills, cuts) in [(1, 0), (0, 1)] {
+            (doubled.kills, doubled.cuts) = (kills, cuts);
+            assert!(doubled.is_settled());
+        }
         let mut silent = account();
         silent.arrivals.clear();
         silent.silent.push("nyc1".to_owned());

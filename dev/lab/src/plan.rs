@@ -2,7 +2,7 @@
 //!
 //! Refuses what can't be, with all reasons.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// A lab has at most this many servers.
 pub const SERVERS_MAX: usize = 40;
@@ -117,31 +117,37 @@ impl Plan {
     /// # Errors
     /// All that is wrong with it.
     pub fn check(&self) -> Result<(), Vec<PlanFault>> {
+        let mut faults = self.site_faults();
+        faults.extend(self.link_faults());
+        match faults.is_empty() {
+            true => Ok(()),
+            false => Err(faults),
+        }
+    }
+
+    fn site_faults(&self) -> Vec<PlanFault> {
         let mut faults = Vec::new();
         let mut fault = |text: String| faults.push(PlanFault(text));
-        let mut sites = BTreeMap::new();
+        let mut sites = BTreeSet::new();
         let mut servers = BTreeSet::new();
+        let fits = |kind: &str, name: &str| match is_name(name) {
+            true => None,
+            false => Some(format!(
+                "{kind} '{}': a name has 1 to {NAME_MAX} small letters and digits",
+                shown(name)
+            )),
+        };
         for site in &self.sites {
-            if !is_name(&site.name) {
-                fault(format!(
-                    "site '{}': a name has 1 to {NAME_MAX} small letters and digits",
-                    shown(&site.name)
-                ));
-            }
+            fits("site", &site.name).map(&mut fault);
             if site.servers.is_empty() {
                 fault(format!("site '{}' has no servers", shown(&site.name)));
             }
-            if sites.insert(site.name.as_str(), site).is_some() {
+            if !sites.insert(&site.name) {
                 fault(format!("two sites are named '{}'", shown(&site.name)));
             }
             for server in &site.servers {
-                if !is_name(server) {
-                    fault(format!(
-                        "server '{}': a name has 1 to {NAME_MAX} small letters and digits",
-                        shown(server)
-                    ));
-                }
-                if !servers.insert(server.as_str()) {
+                fits("server", server).map(&mut fault);
+                if !servers.insert(server) {
                     fault(format!("two servers are named '{}'", shown(server)));
                 }
             }
@@ -150,31 +156,33 @@ impl Plan {
             let count = servers.len();
             fault(format!("{count} servers: a lab has 1 to {SERVERS_MAX}"));
         }
+        faults
+    }
+
+    fn link_faults(&self) -> Vec<PlanFault> {
+        let mut faults = Vec::new();
+        let mut fault = |text: String| faults.push(PlanFault(text));
         let mut pairs = BTreeSet::new();
         for link in &self.links {
-            let name = link.name();
+            let name = shown(&link.name());
             if link.from == link.to {
                 fault(format!("link {name} leads from a site to itself"));
             }
             if !(1..=100).contains(&link.cost) {
-                fault(format!(
-                    "link {name} costs {}: 1 to 100 is expected",
-                    link.cost
-                ));
+                let cost = link.cost;
+                fault(format!("link {name} costs {cost}: 1 to 100 is expected"));
             }
-            let (low, high) = (
-                link.from.as_str().min(&link.to),
-                link.from.as_str().max(&link.to),
-            );
+            let (low, high) = ((&link.from).min(&link.to), (&link.from).max(&link.to));
             if !pairs.insert((low, high)) {
+                let (low, high) = (shown(low), shown(high));
                 fault(format!("two links join {low} and {high}"));
             }
-            for (site, bridgeheads) in [
+            for (end, bridgeheads) in [
                 (&link.from, &link.from_bridgeheads),
                 (&link.to, &link.to_bridgeheads),
             ] {
-                let Some(site) = sites.get(site.as_str()) else {
-                    fault(format!("link {name}: there is no site '{}'", shown(site)));
+                let Some(site) = self.sites.iter().find(|site| site.name == *end) else {
+                    fault(format!("link {name}: there is no site '{}'", shown(end)));
                     continue;
                 };
                 if bridgeheads.is_empty() {
@@ -191,10 +199,7 @@ impl Plan {
                 }
             }
         }
-        match faults.is_empty() {
-            true => Ok(()),
-            false => Err(faults),
-        }
+        faults
     }
 
     /// All servers, with their sites.

@@ -211,6 +211,9 @@ impl Lab {
                 }
             }
         }
+        if mode == Mode::Cut {
+            self.shared.account.lock().cuts += 1;
+        }
         let way = if one_way { ", this way only" } else { "" };
         Ok(format!("link {name}: {mode}{way}"))
     }

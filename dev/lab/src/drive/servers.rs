@@ -6,8 +6,9 @@ use crate::plan::Plan;
 use bridgehead_management_api::{ApplyRequest, ApplyResult, Status};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -41,7 +42,10 @@ impl Server {
             path: server.folder.clone(),
             source,
         };
-        std::fs::create_dir_all(&server.folder).map_err(failed)?;
+        // The key of the member is made in the data directory before the server's first start; it is nobody else's business.
+        let mut folders = DirBuilder::new();
+        folders.recursive(true).mode(0o700);
+        folders.create(server.data()).map_err(failed)?;
         // Paths in it start at its folder.
         let text = format!("name = \"{name}\"\ndata = \"data\"\nlog-level = \"info\"\n");
         std::fs::write(server.folder.join("server.toml"), text).map_err(failed)?;

@@ -23,6 +23,8 @@ const LINE_OCTETS_MAX: u64 = 4096;
 const LINES_MAX: usize = 100;
 /// One connection sends this many messages a second at most.
 const RATE_PER_SENDER: f64 = 25.0;
+/// After so many messages a sender turns to another server of its site.
+const MESSAGES_PER_SESSION: u32 = 10;
 const SENDERS_PER_SITE_MAX: usize = 16;
 
 /// Starts the senders of all sites; they end when `stop` is true.
@@ -101,6 +103,10 @@ impl Sender {
     }
 
     async fn send(&mut self, to: &str) {
+        let is_spent = |session: &mut Session| session.messages >= MESSAGES_PER_SESSION;
+        if let Some(mut spent) = self.session.take_if(is_spent) {
+            let _ = spent.say("QUIT\r\n").await;
+        }
         // One more try where a kept connection turned out to be dead.
         for _ in 0..2 {
             if self.session.is_none() {
@@ -162,6 +168,8 @@ pub(super) fn now() -> u64 {
 
 struct Session {
     server: String,
+    /// How many were sent in it.
+    messages: u32,
     stream: BufReader<TcpStream>,
 }
 
@@ -171,6 +179,7 @@ impl Session {
         stream.set_nodelay(true)?;
         let mut session = Self {
             server: server.to_owned(),
+            messages: 0,
             stream: BufReader::new(stream),
         };
         session.answer(b'2').await?;
@@ -179,6 +188,7 @@ impl Session {
     }
 
     async fn send(&mut self, run: &str, id: u64, to: &str) -> Outcome {
+        self.messages += 1;
         let from = mailbox(&self.server);
         let to = mailbox(to);
         let envelope = async {
