@@ -1,9 +1,11 @@
 //! The command line: verbs and nouns with verbs, `--json` everywhere.
 
 pub(crate) mod bench;
+mod member;
 mod queue;
 mod report;
 
+pub(crate) use member::Member;
 pub(crate) use queue::{Link, Order, Queue, Server, Which};
 pub(crate) use report::{Badmail, Report};
 
@@ -94,6 +96,9 @@ pub(crate) enum Command {
     /// Mailboxes and what is in them
     #[command(subcommand)]
     Mailbox(Mailbox),
+    /// The servers of the organisation, and the keys by which they know each other
+    #[command(subcommand)]
+    Member(Member),
     /// Load for SMTP servers, to measure them
     #[command(subcommand)]
     Bench(bench::Bench),

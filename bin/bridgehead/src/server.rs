@@ -3,10 +3,11 @@
 mod explain;
 mod in_force;
 pub(crate) mod logging;
+mod members;
 pub(crate) mod stop;
 
 use bridgehead_badmail::Badmail;
-use bridgehead_config::ServerFile;
+use bridgehead_config::{LdapFile, ServerFile};
 use bridgehead_delivery::Delivery;
 use bridgehead_directory::Directory;
 use bridgehead_disk::RealDisk;
@@ -14,11 +15,13 @@ use bridgehead_ldap_directory::LdapDirectory;
 use bridgehead_listener::{Listener, Tls};
 use bridgehead_mail::{Domain, Event, EventKind, Timestamp, Track};
 use bridgehead_management::{InForce, Rooms};
+use bridgehead_membership::OwnKey;
 use bridgehead_queue::{OpenError, Queue, Recovery};
 use bridgehead_store::Store;
 use bridgehead_tracking::Tracker;
 use bridgehead_transport::Transport;
 use explain::Wiring;
+pub(crate) use members::folder as member_folder;
 use signal_hook::consts::SIGABRT;
 use std::error::Error;
 use std::net::SocketAddr;
@@ -78,6 +81,8 @@ impl Server {
             badmail.clone(),
             track.clone(),
         );
+        let own_key = OwnKey::open(&member_folder(data))?;
+        delivery.set_member_identity(own_key.clone());
         let tls = Tls::new(data.join("certificates"));
         let listener = Listener::new(queue.inlet(), directory.clone(), tls, track);
         let (said, in_force) = watch::channel(InForce::default());
@@ -94,6 +99,11 @@ impl Server {
             transport: transport.clone(),
             listener: listener.clone(),
             wiring: Arc::clone(&wiring),
+            own_key,
+            publishes_key: file
+                .ldap
+                .as_ref()
+                .is_some_and(LdapFile::shares_organization),
             said,
         };
         let follower = follower.start().await;
