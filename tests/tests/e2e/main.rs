@@ -21,6 +21,7 @@ mod history;
 mod killed;
 mod load;
 mod local;
+mod members;
 mod operating;
 mod pace;
 mod pressure;
