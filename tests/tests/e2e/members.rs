@@ -111,11 +111,11 @@ fn a_server_is_a_member_by_its_key_alone() {
     let stranger = OwnKey::open(&folder.path().join("stranger")).unwrap();
     let as_stranger = client_config(&stranger, &[expected]).unwrap();
     assert!(secured(&server, as_stranger).is_err());
-    assert!(
-        server
-            .log()
-            .contains("not taken for a server of the organisation")
-    );
+    wait::until("the refusal is logged", || {
+        let log = server.log();
+        log.contains("not taken for a server of the organisation")
+            .then_some(())
+    });
 
     // Its key is taken out: the session ends, and the next one doesn't begin.
     server.apply(&organization(&keys(own), ""));
