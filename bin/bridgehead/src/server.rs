@@ -69,11 +69,7 @@ impl Server {
         let (queue, reading) = open_queue(file, &tracker)?;
         let store_settings = bridgehead_store::Settings::for_directory(data.join("store"));
         let store = Store::open(store_settings, Arc::new(RealDisk))?;
-        let hostname = own_name(file);
-        let delivery = Delivery::new(
-            bridgehead_delivery::Settings::for_host(hostname),
-            store.clone(),
-        );
+        let (delivery, own_key) = open_delivery(file, &store)?;
         let badmail = Badmail::open(&data.join("badmail"), Arc::new(RealDisk))?;
         let transport = Transport::new(
             queue.clone(),
@@ -81,8 +77,6 @@ impl Server {
             badmail.clone(),
             track.clone(),
         );
-        let own_key = OwnKey::open(&member_folder(data))?;
-        delivery.set_member_identity(own_key.clone());
         let tls = Tls::new(data.join("certificates"));
         let listener = Listener::new(queue.inlet(), directory.clone(), tls, track);
         let (said, in_force) = watch::channel(InForce::default());
@@ -100,10 +94,7 @@ impl Server {
             listener: listener.clone(),
             wiring: Arc::clone(&wiring),
             own_key,
-            publishes_key: file
-                .ldap
-                .as_ref()
-                .is_some_and(LdapFile::shares_organization),
+            publishes_key: shares_organization(file),
             said,
         };
         let follower = follower.start().await;
@@ -189,6 +180,21 @@ impl Server {
         }
         tracing::info!("stopped");
     }
+}
+
+/// Whether the organisation is kept in another directory, for all servers.
+fn shares_organization(file: &ServerFile) -> bool {
+    let ldap = file.ldap.as_ref();
+    ldap.is_some_and(LdapFile::shares_organization)
+}
+
+/// Delivery, and the key by which this server proves itself to the others of the organisation; made if there is none.
+fn open_delivery(file: &ServerFile, store: &Store) -> Result<(Delivery, OwnKey), Box<dyn Error>> {
+    let settings = bridgehead_delivery::Settings::for_host(own_name(file));
+    let delivery = Delivery::new(settings, store.clone());
+    let own_key = OwnKey::open(&member_folder(&file.data))?;
+    delivery.set_member_identity(own_key.clone());
+    Ok((delivery, own_key))
 }
 
 /// Ends when all that lies in the queue is known, or with the reason why it can't be.
