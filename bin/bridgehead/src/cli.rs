@@ -2,9 +2,11 @@
 
 pub(crate) mod bench;
 pub(crate) mod lab;
+mod member;
 mod queue;
 mod report;
 
+pub(crate) use member::Member;
 pub(crate) use queue::{Link, Order, Queue, Server, Which};
 pub(crate) use report::{Badmail, Report};
 
@@ -95,6 +97,9 @@ pub(crate) enum Command {
     /// Mailboxes and what is in them
     #[command(subcommand)]
     Mailbox(Mailbox),
+    /// The servers of the organisation, and the keys by which they know each other
+    #[command(subcommand)]
+    Member(Member),
     /// Load for SMTP servers, to measure them
     #[command(subcommand)]
     Bench(bench::Bench),

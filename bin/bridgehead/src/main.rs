@@ -75,6 +75,7 @@ async fn ask(command: &Command) -> Result<(), Box<dyn Error>> {
         Command::Route(route) => command::route(route).await?,
         Command::Recipient(recipient) => command::recipient(recipient).await?,
         Command::Mailbox(mailbox) => command::mailbox(mailbox).await?,
+        Command::Member(member) => command::member(member).await?,
         Command::Bench(bench) => command::bench(bench).await?,
         Command::Quickstart(_)
         | Command::Lab(_)

@@ -4,11 +4,12 @@ mod asked;
 mod explain;
 mod in_force;
 pub(crate) mod logging;
+mod members;
 pub(crate) mod stop;
 
 use asked::Asked;
 use bridgehead_badmail::Badmail;
-use bridgehead_config::ServerFile;
+use bridgehead_config::{LdapFile, ServerFile};
 use bridgehead_delivery::Delivery;
 use bridgehead_directory::Directory;
 use bridgehead_disk::RealDisk;
@@ -16,11 +17,13 @@ use bridgehead_ldap_directory::LdapDirectory;
 use bridgehead_listener::{Listener, Tls};
 use bridgehead_mail::{Domain, Event, EventKind, Timestamp, Track};
 use bridgehead_management::{InForce, Rooms};
+use bridgehead_membership::OwnKey;
 use bridgehead_queue::{OpenError, Queue, Recovery, Unread};
 use bridgehead_store::Store;
 use bridgehead_tracking::Tracker;
 use bridgehead_transport::Transport;
 use explain::Wiring;
+pub(crate) use members::folder as member_folder;
 use signal_hook::consts::SIGABRT;
 use std::error::Error;
 use std::net::SocketAddr;
@@ -66,10 +69,7 @@ impl Server {
         let (queue, unread) = open_queue(file)?;
         let store_settings = bridgehead_store::Settings::for_directory(data.join("store"));
         let store = Store::open(store_settings, Arc::new(RealDisk))?;
-        let delivery = Delivery::new(
-            bridgehead_delivery::Settings::for_host(own_name(file)),
-            store.clone(),
-        );
+        let (delivery, own_key) = open_delivery(file, &store)?;
         let badmail = Badmail::open(&data.join("badmail"), Arc::new(RealDisk))?;
         let transport = Transport::new(
             queue.clone(),
@@ -93,6 +93,8 @@ impl Server {
             transport: transport.clone(),
             listener: listener.clone(),
             wiring: Arc::clone(&wiring),
+            own_key,
+            publishes_key: shares_organization(file),
             said,
         };
         let follower = follower.start().await;
@@ -179,6 +181,21 @@ impl Server {
         }
         tracing::info!("stopped");
     }
+}
+
+/// Whether the organisation is kept in another directory, for all servers.
+fn shares_organization(file: &ServerFile) -> bool {
+    let ldap = file.ldap.as_ref();
+    ldap.is_some_and(LdapFile::shares_organization)
+}
+
+/// Delivery, and the key by which this server proves itself to the others of the organisation; made if there is none.
+fn open_delivery(file: &ServerFile, store: &Store) -> Result<(Delivery, OwnKey), Box<dyn Error>> {
+    let settings = bridgehead_delivery::Settings::for_host(own_name(file));
+    let delivery = Delivery::new(settings, store.clone());
+    let own_key = OwnKey::open(&member_folder(&file.data))?;
+    delivery.set_member_identity(own_key.clone());
+    Ok((delivery, own_key))
 }
 
 /// Ends when all that lies in the queue is known, or with the reason why it can't be.

@@ -280,7 +280,11 @@ impl Group {
             .tries
             .first()
             .map(|at| shut.map_or(at, |shut| at.max(shut)));
-        tally.next_try = [ready, tries].into_iter().flatten().min();
+        tally.next_try = [ready, tries]
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|_| !link.is_lost());
         tally
     }
 }

@@ -210,6 +210,39 @@ fn until_greeted(port: u16, greeting: &str) {
     });
 }
 
+/// The line of a server's object that names its key.
+fn member_keys(server: &Server) -> String {
+    let said = server.command(&["member", "key"]);
+    let key = String::from_utf8(said.stdout).unwrap();
+    format!("member-keys = [\"{}\"]", key.trim())
+}
+
+/// Where the organisation is shared nobody has to carry keys about.
+#[test]
+fn each_server_puts_its_key_into_the_directory_that_they_share() {
+    if let Err(reason) = Slapd::is_possible() {
+        return skip::skip("each_server_puts_its_key_into_the_directory", reason);
+    }
+    const SHARED: &str = "shared-organization = true\nconfiguration-base = \"cn=mail,ou=bridgehead,dc=lab,dc=test\"\n";
+    let slapd = Slapd::start(&added(&carol()));
+    let mut one = prepared_named("mail1", &slapd, SHARED);
+    let mut two = prepared_named("mail2", &slapd, SHARED);
+    for server in [&mut one, &mut two] {
+        server.run(&[]);
+    }
+    let other = "[[server]]\nname = \"mail2\"\nrouting-group = \"main\"\n";
+    one.apply(&Organization::new().with(other));
+    let named = [&one, &two].map(member_keys);
+    for server in [&one, &two] {
+        wait::until("both keys are in force", || {
+            let text = server.ask(&["export"])["text"]
+                .to_string()
+                .replace("\\\"", "\"");
+            named.iter().all(|line| text.contains(line)).then_some(())
+        });
+    }
+}
+
 /// What is applied on one server is in force on another that has never seen a file.
 #[test]
 fn two_servers_share_their_organisation() {
@@ -219,17 +252,21 @@ fn two_servers_share_their_organisation() {
     const SHARED: &str = "shared-organization = true\nconfiguration-base = \"cn=mail,ou=bridgehead,dc=lab,dc=test\"\n";
     let slapd = Slapd::start(&added(&carol()));
     let port = tools::free_port();
+    let mut one = prepared_named("mail1", &slapd, SHARED);
+    let mut two = prepared_named("mail2", &slapd, SHARED);
+    for server in [&mut one, &mut two] {
+        server.run(&[]);
+    }
+    // With their keys in it they have nothing of their own to put there.
+    let keys = [&one, &two].map(member_keys);
     let organization = |greeting: &str| {
-        Organization::new().with(&format!(
-            "[[server]]\nname = \"mail2\"\nrouting-group = \"main\"\nhostname = \"{greeting}\"\n\
+        let [own, other] = &keys;
+        Organization::new().server(own).with(&format!(
+            "[[server]]\nname = \"mail2\"\nrouting-group = \"main\"\nhostname = \"{greeting}\"\n{other}\n\
              [[virtual-server]]\nname = \"other\"\nserver = \"mail2\"\nrole = \"mx\"\n\
              listen = [\"127.0.0.1:{port}\"]\n"
         ))
     };
-    let mut one = prepared_named("mail1", &slapd, SHARED);
-    one.run(&[]);
-    let mut two = prepared_named("mail2", &slapd, SHARED);
-    two.run(&[]);
     one.apply(&organization("two.example.test"));
     let greeted = |greeting: &str| until_greeted(port, greeting);
     greeted("two.example.test");

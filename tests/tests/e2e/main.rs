@@ -23,6 +23,7 @@ mod killed;
 mod lab;
 mod load;
 mod local;
+mod members;
 mod operating;
 mod pace;
 mod pressure;

@@ -3,12 +3,14 @@
 //! Guards: what is wrong with a version is said, and the last good settings stay.
 
 use super::explain::Wiring;
+use super::members::{self, Standing};
 use bridgehead_badmail::Badmail;
 use bridgehead_config::RoomSettings;
 use bridgehead_delivery::Delivery;
 use bridgehead_directory::{Directory, Snapshot};
 use bridgehead_listener::Listener;
 use bridgehead_management::InForce;
+use bridgehead_membership::OwnKey;
 use bridgehead_queue::Queue;
 use bridgehead_routing::{Links, Table};
 use bridgehead_transport::{Transport, World};
@@ -30,6 +32,9 @@ pub(super) struct Follower {
     pub(super) transport: Transport,
     pub(super) listener: Listener,
     pub(super) wiring: Arc<Wiring>,
+    pub(super) own_key: OwnKey,
+    /// Whether the server writes its key into the directory itself.
+    pub(super) publishes_key: bool,
     pub(super) said: watch::Sender<InForce>,
 }
 
@@ -91,6 +96,12 @@ impl Follower {
         };
         let routing = Arc::new(self.table(&routing));
         self.wiring.set_routing(Arc::clone(&routing));
+        self.join(&snapshot);
+        let roster = members::roster(&delivery.members);
+        let mut faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        if let Err(error) = self.listener.set_members(&self.own_key, roster) {
+            faults.push(crate::chain(&error));
+        }
         self.queue.apply(queue);
         self.delivery.apply(delivery);
         self.badmail.apply(badmail);
@@ -99,7 +110,6 @@ impl Follower {
             routing,
             settings: Arc::new(transport),
         });
-        let mut faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         faults.extend(self.turn_queue_to(queue_folder).await);
         if let Err(error) = self.listener.apply(listener).await {
             faults.push(crate::chain(&error));
@@ -113,6 +123,32 @@ impl Follower {
         match before.settings().topology == settings.topology {
             true => Table::build(settings, before.links_in_force()),
             false => Table::build(settings, &Links::default()),
+        }
+    }
+
+    /// Sees to it that the other servers can know this one by its key, or says that they can't.
+    fn join(&self, snapshot: &Snapshot) {
+        let (server, own) = (self.server.clone(), self.own_key.clone());
+        match members::standing(snapshot, &server, &own) {
+            Standing::Keyless if self.publishes_key => {
+                let directory = self.directory.clone();
+                tokio::task::spawn_blocking(move || {
+                    match members::publish(&directory, &server, &own) {
+                        Ok(()) => tracing::info!("this server's key is in the directory now"),
+                        Err(why) => {
+                            tracing::warn!(
+                                why,
+                                "this server's key can't be put into the directory"
+                            );
+                            members::warn(&server, &own);
+                        }
+                    }
+                });
+            }
+            Standing::Keyless | Standing::OtherKeys if members::has_others(snapshot) => {
+                members::warn(&server, &own);
+            }
+            _ => {}
         }
     }
 

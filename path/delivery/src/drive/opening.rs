@@ -164,16 +164,20 @@ impl Opening<'_> {
             // RFC 3207 §4.2: what was offered in the clear is forgotten. A server that drops the connection here has found
             // fault with the handshake only now.
             let again = self.hello(connection).await;
-            if !connection.is_open() {
-                let why = "dropped after the handshake".to_owned();
-                return Err(Refusal::Handshake(match (self.member, again) {
-                    (Some(_), Err(Refusal::Failure(failure))) => {
-                        format!("{why}, as if it didn't know the key of this server: {failure}")
-                    }
-                    _ => why,
-                }));
+            let dropped = "dropped after the handshake";
+            match again {
+                // In TLS 1.3 the key of this server is judged when the handshake is over for it.
+                Err(Refusal::Failure(failure))
+                    if self.member.is_some() && failure.remote.is_none() =>
+                {
+                    let why = format!(
+                        "{dropped}, as if it didn't know the key of this server: {failure}"
+                    );
+                    return Err(Refusal::Handshake(why));
+                }
+                _ if !connection.is_open() => return Err(Refusal::Handshake(dropped.to_owned())),
+                other => other?,
             }
-            again?;
         } else if self.member.is_some() {
             return Err(Refusal::Handshake("it offers no TLS".to_owned()));
         } else if matches!(tls, Tls::Required | Tls::Verify) {

@@ -7,7 +7,6 @@ mod content;
 mod exchangers;
 mod extensions;
 mod hosts;
-#[cfg(test)]
 mod members;
 mod misbehaving;
 mod pace;
