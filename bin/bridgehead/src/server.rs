@@ -3,6 +3,7 @@
 mod asked;
 mod explain;
 mod in_force;
+mod links;
 pub(crate) mod logging;
 mod members;
 pub(crate) mod stop;
@@ -23,6 +24,7 @@ use bridgehead_store::Store;
 use bridgehead_tracking::Tracker;
 use bridgehead_transport::Transport;
 use explain::Wiring;
+use links::{Between, LinkState};
 pub(crate) use members::folder as member_folder;
 use signal_hook::consts::SIGABRT;
 use std::error::Error;
@@ -42,6 +44,7 @@ pub(crate) struct Server {
     rooms: Rooms,
     listener: Listener,
     transport: Transport,
+    links: Arc<LinkState>,
     stop_management: oneshot::Sender<()>,
     management: JoinHandle<()>,
     follower: JoinHandle<()>,
@@ -82,6 +85,14 @@ impl Server {
         let (said, in_force) = watch::channel(InForce::default());
         let memory = tokio::spawn(watch_memory(queue.clone()));
         let wiring = Wiring::new(file, &directory, &queue, &listener, in_force.clone());
+        let between = Between {
+            queue: &queue,
+            delivery: &delivery,
+            transport: &transport,
+            listener: &listener,
+            wiring: &wiring,
+        };
+        let links = LinkState::new(file.name.as_str(), own_key.clone(), &between);
         let follower = in_force::Follower {
             server: file.name.to_string(),
             data: data.clone(),
@@ -93,6 +104,7 @@ impl Server {
             transport: transport.clone(),
             listener: listener.clone(),
             wiring: Arc::clone(&wiring),
+            links: Arc::clone(&links),
             own_key,
             publishes_key: shares_organization(file),
             said,
@@ -107,7 +119,7 @@ impl Server {
             tracker,
             explain: wiring,
             in_force,
-            gossip: watch::Sender::new(None).subscribe(),
+            gossip: links.watch(),
         };
         let (stop_management, stopped) = oneshot::channel();
         let stopped = async move {
@@ -120,6 +132,7 @@ impl Server {
             rooms,
             listener,
             transport,
+            links,
             stop_management,
             management: tokio::spawn(serving),
             follower,
@@ -162,6 +175,7 @@ impl Server {
         if let Some(keeper) = &self.keeper {
             keeper.abort();
         }
+        self.links.stop().await;
         self.listener.shutdown(GRACE).await;
         if !self.transport.stop(GRACE).await {
             tracing::warn!(

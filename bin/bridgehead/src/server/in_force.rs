@@ -3,6 +3,7 @@
 //! Guards: what is wrong with a version is said, and the last good settings stay.
 
 use super::explain::Wiring;
+use super::links::LinkState;
 use super::members::{self, Standing};
 use bridgehead_badmail::Badmail;
 use bridgehead_config::RoomSettings;
@@ -32,6 +33,7 @@ pub(super) struct Follower {
     pub(super) transport: Transport,
     pub(super) listener: Listener,
     pub(super) wiring: Arc<Wiring>,
+    pub(super) links: Arc<LinkState>,
     pub(super) own_key: OwnKey,
     /// Whether the server writes its key into the directory itself.
     pub(super) publishes_key: bool,
@@ -89,13 +91,11 @@ impl Follower {
             queue_folder,
             badmail,
             faults,
-            topology: _,
+            topology,
         } = match settings {
             Ok(settings) => settings,
             Err(faults) => return faults.iter().map(ToString::to_string).collect(),
         };
-        let routing = Arc::new(self.table(&routing));
-        self.wiring.set_routing(Arc::clone(&routing));
         self.join(&snapshot);
         let roster = members::roster(&delivery.members);
         let mut faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
@@ -103,18 +103,33 @@ impl Follower {
             faults.push(crate::chain(&error));
         }
         self.queue.apply(queue);
+        let others = delivery.members.clone();
         self.delivery.apply(delivery);
         self.badmail.apply(badmail);
-        self.transport.apply(World {
-            snapshot,
-            routing,
-            settings: Arc::new(transport),
-        });
+        self.turn_corridor_to(snapshot, &routing, transport);
+        self.links.apply(topology, &others).await;
         faults.extend(self.turn_queue_to(queue_folder).await);
         if let Err(error) = self.listener.apply(listener).await {
             faults.push(crate::chain(&error));
         }
         faults
+    }
+
+    /// The corridor goes by this from now on.
+    fn turn_corridor_to(
+        &self,
+        snapshot: Arc<Snapshot>,
+        routing: &bridgehead_routing::Settings,
+        transport: bridgehead_transport::Settings,
+    ) {
+        let _turn = self.links.turn();
+        let routing = Arc::new(self.table(routing));
+        self.wiring.set_routing(Arc::clone(&routing));
+        self.transport.apply(World {
+            snapshot,
+            routing,
+            settings: Arc::new(transport),
+        });
     }
 
     /// The routing table. What is known of the links stays as long as the topology does.
