@@ -103,6 +103,14 @@ pub enum LabError {
         #[source]
         source: std::io::Error,
     },
+    /// A server has no key by which others know it.
+    #[error("{server} has no key as a member: {why}")]
+    Key {
+        /// The server.
+        server: String,
+        /// In words.
+        why: String,
+    },
     /// A server isn't ready.
     #[error("{server} isn't ready: {why}; the end of its log:\n{log}")]
     NotReady {

@@ -62,7 +62,6 @@ fn every_message_of_a_site_is_accounted_for_also_over_a_kill() {
 }
 
 #[test]
-#[ignore = "needs keys of members and routing between groups"]
 fn mail_goes_around_a_link_that_is_cut_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("script");

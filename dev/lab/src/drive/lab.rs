@@ -85,14 +85,7 @@ impl Lab {
         let mut keys = BTreeMap::new();
         if self.servers.len() > 1 {
             for (name, server) in &self.servers {
-                match server.member_key().await {
-                    Some(key) => {
-                        keys.insert(name.clone(), key);
-                    }
-                    None => say(&format!(
-                        "{name} has no key as a member (`member key` says none): other servers won't talk to it"
-                    )),
-                }
+                keys.insert(name.clone(), server.member_key().await?);
             }
         }
         let ways = self.relays.iter();
