@@ -8,7 +8,7 @@ use bridgehead_delivery::{Delivery, LinkWatcher};
 use bridgehead_gossip::{BoxFuture, Carry, Gossip, GossipSettings, LinkPicture, OwnedChunk};
 use bridgehead_linkstate::{KeyFault, Signer, Topology, Verifier};
 use bridgehead_listener::{Listener, StateSink};
-use bridgehead_mail::{NextHop, SessionId, Timestamp};
+use bridgehead_mail::{LinkName, NextHop, SessionId, Timestamp};
 use bridgehead_membership::{OwnKey, verify};
 use bridgehead_queue::Queue;
 use bridgehead_transport::Transport;
@@ -98,7 +98,10 @@ impl LinkState {
             protocol: Arc::default(),
         };
         let signer = Arc::new(Seals(self.own_key.clone()));
-        let carrier = Arc::new(Carrier(self.delivery.clone()));
+        let carrier = Arc::new(Carrier {
+            delivery: self.delivery.clone(),
+            queue: self.queue.clone(),
+        });
         match Gossip::start(settings, (signer, verifier), carrier) {
             Ok(gossip) => {
                 let following = Arc::clone(self).follow(gossip.picture());
@@ -173,11 +176,7 @@ impl LinkState {
             let Some(connector) = topology.connector(connector) else {
                 continue;
             };
-            let link = NextHop::Servers {
-                connector: Some(connector.name.clone()),
-                servers: Box::default(),
-            };
-            let link = link.link();
+            let link = link_of(&connector.name);
             let on_it = groups
                 .iter()
                 .filter(|group| group.link.as_ref() == Some(&link));
@@ -195,6 +194,12 @@ impl LinkWatcher for LinkState {
     fn used(&self, hop: &NextHop, server: &str, worked: bool) {
         if let (NextHop::Servers { connector, .. }, Some(gossip)) = (hop, &*self.gossip.borrow()) {
             gossip.note_use(connector.as_deref(), server, worked);
+        }
+    }
+
+    fn doubted(&self, hop: &NextHop, server: &str) {
+        if let (NextHop::Servers { connector, .. }, Some(gossip)) = (hop, &*self.gossip.borrow()) {
+            gossip.note_doubt(connector.as_deref(), server);
         }
     }
 }
@@ -220,8 +225,11 @@ impl StateSink for LinkState {
     }
 }
 
-/// Delivery, as gossip uses it.
-struct Carrier(Delivery);
+/// Delivery and the queue, as gossip uses them.
+struct Carrier {
+    delivery: Delivery,
+    queue: Queue,
+}
 
 impl Carry for Carrier {
     fn send<'a>(
@@ -234,17 +242,37 @@ impl Carry for Carrier {
             .map(|chunk| (chunk.place, chunk.number, chunk.octets))
             .collect();
         Box::pin(async move {
-            let told = self.0.tell_member(to, &chunks).await;
+            let told = self.delivery.tell_member(to, &chunks).await;
             told.map_err(|failure| failure.to_string())
         })
     }
 
     fn probe<'a>(&'a self, server: &'a str) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
-            let probed = self.0.probe_member(server).await;
+            let probed = self.delivery.probe_member(server).await;
             probed.map_err(|failure| failure.to_string())
         })
     }
+
+    fn works(&self, connector: Option<&str>, server: &str) {
+        if let Some(connector) = connector {
+            return self.queue.release_link(&link_of(connector));
+        }
+        let to_it = NextHop::Servers {
+            connector: None,
+            servers: [server.into()].into(),
+        };
+        self.queue.release_link(&to_it.link());
+    }
+}
+
+/// The name of a connector's link to another group.
+fn link_of(connector: &str) -> LinkName {
+    let hop = NextHop::Servers {
+        connector: Some(connector.into()),
+        servers: Box::default(),
+    };
+    hop.link()
 }
 
 /// Makes this server's seals.
