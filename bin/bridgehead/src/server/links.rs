@@ -8,7 +8,7 @@ use bridgehead_delivery::{Delivery, LinkWatcher};
 use bridgehead_gossip::{BoxFuture, Carry, Gossip, GossipSettings, LinkPicture, OwnedChunk};
 use bridgehead_linkstate::{KeyFault, Signer, Topology, Verifier};
 use bridgehead_listener::{Listener, StateSink};
-use bridgehead_mail::{NextHop, SessionId, Timestamp};
+use bridgehead_mail::{LinkName, NextHop, SessionId, Timestamp};
 use bridgehead_membership::{OwnKey, verify};
 use bridgehead_queue::Queue;
 use bridgehead_transport::Transport;
@@ -22,6 +22,10 @@ use tokio::task::JoinHandle;
 /// How often it is looked how much waits for each connector.
 const LOAD_EVERY: Duration = Duration::from_secs(10);
 
+/// When nothing came of what is being handed over for so long, the connector is tried: where packets are swallowed, an attempt would
+/// end only when the patience of RFC 5321 §4.5.3.2 does, after minutes.
+const DOUBT_AFTER: Duration = Duration::from_secs(10);
+
 /// Link state of this server, in operation or not.
 pub(super) struct LinkState {
     server: Box<str>,
@@ -33,7 +37,18 @@ pub(super) struct LinkState {
     gossip: watch::Sender<Option<Gossip>>,
     /// Held while another routing table is put in force, so that configuration and links don't undo each other's.
     turn: Mutex<()>,
+    shut: Mutex<Shut>,
+    /// When an attempt over each connector ended last.
+    ended: Mutex<HashMap<Box<str>, Timestamp>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What nothing gets through to, as the last picture said.
+#[derive(Clone, Debug, Default)]
+struct Shut {
+    /// Connectors of which this server is a source bridgehead.
+    connectors: Vec<Box<str>>,
+    servers: Vec<Box<str>>,
 }
 
 /// The rooms that it stands between.
@@ -57,6 +72,8 @@ impl LinkState {
             own_key,
             gossip: watch::Sender::new(None),
             turn: Mutex::default(),
+            shut: Mutex::default(),
+            ended: Mutex::default(),
             tasks: Mutex::default(),
         });
         rooms.delivery.watch_links(Arc::clone(&links) as _);
@@ -145,7 +162,49 @@ impl LinkState {
         }
         let table = Arc::new(before.with_links(Arc::clone(&picture.links)));
         self.wiring.set_routing(Arc::clone(&table));
+        self.release(picture);
         self.transport.follow_links(&table);
+    }
+
+    /// What works again is used at once. It was held back because it failed, and the wait that came of that may be much longer than
+    /// it was down, while mail isn't sent around it any more.
+    fn release(&self, picture: &LinkPicture) {
+        let (topology, links) = (&picture.topology, &picture.links);
+        let own = topology.server_of_name(&self.server);
+        let connectors = own.into_iter().flat_map(|own| topology.sourced_by(own));
+        let down = connectors.filter(|id| links.is_down(*id));
+        let down = down.filter_map(|id| topology.connector(id));
+        let out = links.out().filter_map(|id| topology.server(id));
+        let now = Shut {
+            connectors: down.map(|connector| connector.name.clone()).collect(),
+            servers: out.map(|server| server.name.clone()).collect(),
+        };
+        let before = std::mem::replace(&mut *self.shut.lock(), now.clone());
+        let back = before.connectors.iter();
+        for connector in back.filter(|name| !now.connectors.contains(name)) {
+            self.queue.release_link(&over(connector));
+        }
+        let back = before.servers.iter();
+        let back: Vec<_> = back.filter(|name| !now.servers.contains(name)).collect();
+        if back.is_empty() {
+            return;
+        }
+        // A hop to servers of the own group may lead to several.
+        for link in self
+            .queue
+            .picture()
+            .groups
+            .iter()
+            .filter_map(|group| group.link.as_ref())
+        {
+            let names = link.as_str().strip_prefix("server/").unwrap_or_default();
+            if names
+                .split('+')
+                .any(|name| back.iter().any(|back| ***back == *name))
+            {
+                self.queue.release_link(link);
+            }
+        }
     }
 
     async fn watch_loads(self: Arc<Self>) {
@@ -173,27 +232,53 @@ impl LinkState {
             let Some(connector) = topology.connector(connector) else {
                 continue;
             };
-            let link = NextHop::Servers {
-                connector: Some(connector.name.clone()),
-                servers: Box::default(),
-            };
-            let link = link.link();
+            let link = over(&connector.name);
             let on_it = groups
                 .iter()
                 .filter(|group| group.link.as_ref() == Some(&link));
-            let (mut queued, mut oldest) = (0, Timestamp::NEVER);
+            let (mut queued, mut oldest, mut active) = (0, Timestamp::NEVER, 0);
             for group in on_it {
+                active += group.active;
                 queued += usize::try_from(group.count).unwrap_or(usize::MAX);
                 oldest = oldest.min(group.oldest.unwrap_or(Timestamp::NEVER));
             }
             gossip.note_load(&connector.name, queued, at.since(oldest));
+            if active > 0 && at.since(oldest) >= DOUBT_AFTER && self.is_stuck(&connector.name, at) {
+                // As a failure counts: it is down only if tries fail, too.
+                for target in connector
+                    .targets
+                    .iter()
+                    .filter_map(|id| topology.server(*id))
+                {
+                    gossip.note_use(Some(&connector.name), &target.name, false);
+                }
+            }
         }
     }
+
+    /// No attempt over it has ended for some time. One that was never used counts from now on.
+    fn is_stuck(&self, connector: &str, at: Timestamp) -> bool {
+        let mut ended = self.ended.lock();
+        let last = *ended.entry(connector.into()).or_insert(at);
+        at.since(last) >= DOUBT_AFTER
+    }
+}
+
+/// The link of the queue over a connector to another group.
+fn over(connector: &str) -> LinkName {
+    let hop = NextHop::Servers {
+        connector: Some(connector.into()),
+        servers: Box::default(),
+    };
+    hop.link()
 }
 
 impl LinkWatcher for LinkState {
     fn used(&self, hop: &NextHop, server: &str, worked: bool) {
         if let (NextHop::Servers { connector, .. }, Some(gossip)) = (hop, &*self.gossip.borrow()) {
+            if let Some(connector) = connector {
+                self.ended.lock().insert(connector.clone(), now());
+            }
             gossip.note_use(connector.as_deref(), server, worked);
         }
     }
