@@ -433,6 +433,11 @@ impl Snapshot {
         embedded.chain(self.copy.iter().map(|stored| self.named(stored)))
     }
 
+    /// The same, with where they stand, and under the names that they have there.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = Stored> {
+        self.embedded.iter().chain(self.copy.iter())
+    }
+
     /// All recipients for whom a filter holds.
     pub fn matching(&self, filter: &Filter) -> impl Iterator<Item = Found> {
         self.recipients().filter(|found| found.matches(filter))
