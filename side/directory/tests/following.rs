@@ -429,15 +429,42 @@ fn who_is_named_and_nowhere_to_be_found_is_a_warning() {
     );
 }
 
+fn at_home(id: &str, home: &str) -> News {
+    let text = format!(
+        "[[mailbox]]\nname = \"{id}\"\naddresses = [\"{id}@example.test\"]\nserver = \"{home}\"\n"
+    );
+    entry(id, Ok(Object::read(&text, "").unwrap()))
+}
+
+#[test]
+fn a_mailbox_that_names_another_home_has_moved() {
+    let mut rig = Rig::new();
+    let servers = "[[server]]\nname = \"one\"\n[[server]]\nname = \"two\"\n";
+    rig.apply(&format!("{CONFIGURATION}\n{servers}"));
+    let full = |home: &str| {
+        let ann = at_home("ann", home);
+        vec![
+            News::Full,
+            ann,
+            mailbox("ben", "ben", "ben@example.test"),
+            commit(home),
+        ]
+    };
+    rig.tell(full("one"));
+    let before = rig.directory.snapshot();
+    // The same again, and one who had no home so far: nothing waits for that.
+    rig.tell(full("ONE"));
+    rig.tell(vec![at_home("ben", "two"), commit("ben")]);
+    assert!(!rig.directory.snapshot().has_moved(&before));
+    rig.tell(vec![at_home("ann", "two"), commit("ann")]);
+    assert!(rig.directory.snapshot().has_moved(&before));
+    rig.tell(full("two"));
+    assert!(rig.directory.snapshot().has_moved(&before));
+}
+
 #[test]
 fn a_home_that_isnt_in_the_organisation_is_told_and_the_mailbox_stays() {
     let mut rig = Rig::new();
-    let at_home = |id: &str, home: &str| {
-        let text = format!(
-            "[[mailbox]]\nname = \"{id}\"\naddresses = [\"{id}@example.test\"]\nserver = \"{home}\"\n"
-        );
-        entry(id, Ok(Object::read(&text, "").unwrap()))
-    };
     let all = vec![
         News::Full,
         at_home("ann", "one"),
