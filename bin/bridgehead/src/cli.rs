@@ -203,7 +203,7 @@ pub(crate) enum Config {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Directory {
-    /// Its source, how fresh the copy is, counts, the last error, and what is rejected
+    /// Its source, how fresh the copy is, counts, the last error, what is rejected and what is doubtful
     Status {
         #[command(flatten)]
         to: Admin,

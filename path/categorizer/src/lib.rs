@@ -20,9 +20,10 @@ pub use explain::{Explained, Step, explain};
 pub use journal::{JOURNAL, Journal, journals};
 pub use list::{LIST, ListCopy};
 
-use bridgehead_directory::{Found, Name};
+use bridgehead_directory::{Found, Name, Resolution};
 use bridgehead_mail::{Addressee, Envelope, Failure, Recipient, ReversePath, StatusCode};
 use merge::Addressees;
+use std::borrow::Cow;
 use trace::Trace;
 use walk::Categorizer;
 
@@ -89,6 +90,23 @@ pub fn categorize(snapshot: &Snapshot, envelope: &Envelope, size: Option<u64>) -
     }
     result.take(addressees, categorizer.take_lists());
     result
+}
+
+/// Whose message it is, as far as that is sure: who authenticated here; else the mailbox that a message names that another
+/// server of the organisation has taken, and judged.
+#[must_use]
+pub fn author<'e>(envelope: &'e Envelope, snapshot: &Snapshot) -> Option<Cow<'e, str>> {
+    if let Some(user) = envelope.origin.user.as_deref() {
+        return Some(Cow::Borrowed(user));
+    }
+    let address = envelope.reverse_path.address();
+    let address = address.filter(|_| envelope.journey.is_some())?;
+    match snapshot.resolve(address) {
+        Resolution::Object(Found::Mailbox(mailbox), _) => {
+            Some(Cow::Owned(mailbox.name.as_str().to_owned()))
+        }
+        _ => None,
+    }
 }
 
 impl Categorized {

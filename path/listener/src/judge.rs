@@ -76,6 +76,9 @@ pub(crate) fn recipient<'s>(
         Resolution::Object(..) if asker.resolved => Ok(()),
         Resolution::Object(found, _) => may_send_to(snapshot, asker, from, &found, size),
         Resolution::Role(_) | Resolution::Relay(_) => Ok(()),
+        // The member that found this recipient may know a newer directory than this copy is.
+        // RFC 3463 §3.5: X.4.3, a directory that is needed can't answer now.
+        Resolution::Unknown if asker.resolved => Err(Refusal::DirectoryUnavailable),
         Resolution::Unknown => Err(Refusal::UnknownRecipient),
         Resolution::Ambiguous(one, other) => {
             let (one, other) = (one.name(), other.name());

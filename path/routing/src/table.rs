@@ -270,11 +270,27 @@ impl Table {
             let servers = ids.into_iter().filter_map(|id| topology.server(id));
             servers.map(|server| server.name.clone()).collect()
         };
+        let sources = written.map(|connector| connector.sources.as_slice());
+        let mut sources = in_order(&connector.sources, sources.unwrap_or_default());
+        let is_down_at = |name: &str| {
+            let source = self.net.server(name);
+            source.is_some_and(|source| self.links.is_down_at(id, source))
+        };
         let is_source = self
             .net
             .own_server
             .is_some_and(|own| topology.is_source(own, id));
         if is_source {
+            // Where only this server's line is cut another takes it on, unless that has had it: two who contradict each other
+            // keep it, and try.
+            if is_down_at(&self.net.settings.server) {
+                let others = sources.iter();
+                let others = others.filter(|name| !is_down_at(name) && visits(name, facts) == 0);
+                let others: Vec<Box<str>> = others.cloned().collect();
+                if !others.is_empty() {
+                    return self.inside(&others, goal, facts);
+                }
+            }
             let targets = written.map(|connector| connector.targets.as_slice());
             let servers = in_order(&connector.targets, targets.unwrap_or_default());
             return NextHop::Servers {
@@ -282,28 +298,20 @@ impl Table {
                 servers: servers.into(),
             };
         }
-        let sources = written.map(|connector| connector.sources.as_slice());
-        let sources = in_order(&connector.sources, sources.unwrap_or_default());
+        // The sort is stable.
+        sources.sort_by_key(|name| is_down_at(name));
         self.inside(&sources, goal, facts)
     }
 
     /// The hop to servers of the own group: not to those that have had the message, unless nobody else is left.
     fn inside(&self, servers: &[Box<str>], goal: &str, facts: &Facts<'_>) -> NextHop {
-        let visits = |name: &str| {
-            let servers = facts.journey.map(|journey| journey.servers.as_slice());
-            let mut before = 0;
-            for server in servers.unwrap_or_default() {
-                before += usize::from(server.to_lowercase() == name.to_lowercase());
-            }
-            before
-        };
         let is_out = |name: &str| {
             let id = self.net.server(name);
             id.is_some_and(|id| self.links.out().any(|out| out == id))
         };
         let mut able: Vec<(usize, bool, &Box<str>)> = servers
             .iter()
-            .map(|name| (visits(name), is_out(name), name))
+            .map(|name| (visits(name, facts), is_out(name), name))
             .filter(|(visits, ..)| *visits < VISITS_MAX)
             .collect();
         let fewest = able.iter().map(|(visits, ..)| *visits).min().unwrap_or(0);
@@ -331,6 +339,17 @@ impl Table {
         }
         hop(connector, domain)
     }
+}
+
+/// How often a server of the own group has had a message.
+fn visits(server: &str, facts: &Facts<'_>) -> usize {
+    let servers = facts.journey.map(|journey| journey.servers.iter());
+    let name = server.to_lowercase();
+    let same = servers
+        .into_iter()
+        .flatten()
+        .filter(|had| had.to_lowercase() == name);
+    same.count()
 }
 
 fn hop(connector: &Connector, domain: &Domain) -> Option<NextHop> {

@@ -168,6 +168,54 @@ fn a_server_that_had_it_is_asked_last_and_a_third_time_never() {
 }
 
 #[test]
+fn a_bridgehead_whose_own_line_is_down_hands_over_to_one_whose_line_works() {
+    let down_at = |settings: &Settings, names: &[&str]| {
+        let topology = settings.topology.as_deref().unwrap();
+        let claim = [Claim {
+            target: Target::Connector(topology.connector_of_name("a-b").unwrap()),
+            down: true,
+            surcharge: 0,
+        }];
+        let said = names
+            .iter()
+            .map(|name| (topology.server_of_name(name).unwrap(), &claim[..]));
+        Table::build(settings, &Links::derive(topology, said))
+    };
+    let of = |server: &str, sources: &[&str]| bridged(square(server), "a-b", sources, &[]);
+    let two = ["a1", "a2"];
+    let cut = down_at(&of("a1", &two), &["a1"]);
+    assert_eq!(link(&cut, "b1", &any()), "- a2");
+    // It works, so it is used, and nobody goes around.
+    assert_eq!(
+        link(&down_at(&of("a2", &two), &["a1"]), "b1", &any()),
+        "a-b b1+b2+b3"
+    );
+    assert_eq!(
+        link(&down_at(&of("a3", &two), &["a1"]), "b1", &any()),
+        "- a2+a1"
+    );
+    // Whoever had it doesn't get it back: this server tries, and goes on trying.
+    let had = Journey {
+        groups: Vec::new(),
+        servers: vec!["A2".into()],
+    };
+    let facts = Facts {
+        journey: Some(&had),
+        ..any()
+    };
+    assert_eq!(link(&cut, "b1", &facts), "a-b b1+b2+b3");
+    let three = of("a1", &["a1", "a2", "a3"]);
+    assert_eq!(link(&down_at(&three, &["a1"]), "b1", &facts), "- a3");
+    // Where all are cut the connector is down: there is no way round to b, so mail waits here for the line.
+    let mut line = three.clone();
+    line.connectors
+        .retain(|connector| &*connector.name == "a-b");
+    let line = bridged(line, "a-b", &two, &[]);
+    assert_eq!(link(&down_at(&line, &two), "b1", &any()), "a-b b1+b2+b3");
+    assert_eq!(link(&down_at(&line, &["a1"]), "b1", &any()), "- a2");
+}
+
+#[test]
 fn a_server_that_its_group_cannot_reach_is_tried_last() {
     let settings = bridged(square("a3"), "a-b", &["a1", "a2"], &[]);
     let topology = settings.topology.clone().unwrap();

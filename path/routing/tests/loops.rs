@@ -5,12 +5,13 @@
 
 mod plan;
 
+use bridgehead_linkstate::{Claim, Links, ServerId, Target};
 use bridgehead_mail::{Journey, NextHop, Timestamp};
 use bridgehead_routing::settings::Connector;
 use bridgehead_routing::{Facts, Goal, Table};
-use plan::{between, out, world};
+use plan::{between, world};
 use proptest::prelude::*;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 const GROUPS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const SERVERS: [&str; 3] = ["1", "2", "3"];
@@ -24,12 +25,12 @@ fn ways() -> impl Strategy<Value = Vec<Way>> {
     prop::collection::vec(way, 1..16)
 }
 
-/// What one server believes: which connectors there are, and which of them are out.
-type Belief = (u16, u16);
+/// What one server believes: which connectors there are, which of them are out, and which only for one of their bridgeheads.
+type Belief = (u16, u16, u16);
 
-fn table(server: &str, ways: &[Way], (missing, down): Belief) -> Table {
+fn table(server: &str, ways: &[Way], (missing, down, partly): Belief) -> Table {
     let mut connectors: Vec<Connector> = Vec::new();
-    let mut broken = Vec::new();
+    let (mut broken, mut partial) = (Vec::new(), Vec::new());
     for (number, (from, to, cost, source)) in ways.iter().enumerate() {
         // A quarter is missing, another quarter is out.
         let bit = |of: u16| (of >> (number % 16)) & 1 == 1;
@@ -44,11 +45,35 @@ fn table(server: &str, ways: &[Way], (missing, down): Belief) -> Table {
         connectors.push(connector);
         if bit(down) && bit(down.rotate_left(5)) {
             broken.push(name);
+        } else if bit(partly) {
+            partial.push(name);
         }
     }
     let settings = world(server, &GROUPS, connectors);
-    let broken: Vec<&str> = broken.iter().map(String::as_str).collect();
-    Table::build(&settings, &out(&settings, &broken))
+    let topology = settings.topology.as_deref().unwrap();
+    let mut said: BTreeMap<ServerId, Vec<Claim>> = BTreeMap::new();
+    for name in broken.iter().chain(&partial) {
+        let id = topology.connector_of_name(name).unwrap();
+        let sources = &topology.connector(id).unwrap().sources;
+        let first = usize::from(partly) % sources.len();
+        let all = broken.contains(name);
+        for source in sources
+            .iter()
+            .skip(if all { 0 } else { first })
+            .take(if all { 3 } else { 1 })
+        {
+            let claim = Claim {
+                target: Target::Connector(id),
+                down: true,
+                surcharge: 0,
+            };
+            said.entry(*source).or_default().push(claim);
+        }
+    }
+    let said = said
+        .iter()
+        .map(|(source, claims)| (*source, claims.as_slice()));
+    Table::build(&settings, &Links::derive(topology, said))
 }
 
 proptest! {
@@ -57,7 +82,7 @@ proptest! {
     #[test]
     fn a_message_ends_and_never_comes_back_into_a_group(
         ways in ways(),
-        beliefs in prop::collection::vec((any::<u16>(), any::<u16>()), 15),
+        beliefs in prop::collection::vec((any::<u16>(), any::<u16>(), any::<u16>()), 15),
         picks in prop::collection::vec(any::<usize>(), 64),
         agree in any::<bool>(),
     ) {
@@ -97,7 +122,7 @@ proptest! {
     }
 
     #[test]
-    fn where_all_agree_and_something_leads_there_it_arrives(ways in ways(), picks in prop::collection::vec(any::<usize>(), 64)) {
+    fn where_all_agree_and_something_leads_there_it_arrives(ways in ways(), picks in prop::collection::vec(any::<usize>(), 64), partly in any::<u16>()) {
         let mut reached = vec![0];
         let mut border = vec![0];
         while let Some(group) = border.pop() {
@@ -115,7 +140,7 @@ proptest! {
                 journey: Some(&journey),
                 ..Facts::at(Timestamp::EPOCH)
             };
-            let hop = table(&at, &ways, (0, 0)).route(Goal::Server("e2"), &facts).unwrap();
+            let hop = table(&at, &ways, (0, 0, partly)).route(Goal::Server("e2"), &facts).unwrap();
             let NextHop::Servers { connector, servers } = hop else {
                 arrived = hop == NextHop::Local;
                 break;

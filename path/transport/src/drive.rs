@@ -117,6 +117,7 @@ impl Transport {
         close_all(shared.take_idle());
         // Other hours and limits may hold now.
         shared.queue.open_links();
+        shared.homes.forget();
         let moved = shared.queue.reroute();
         if moved > 0 {
             tracing::info!(messages = moved, "queued mail is routed again");
@@ -124,17 +125,17 @@ impl Transport {
         shared.wake.notify_one();
     }
 
-    /// A new picture of the recipients alone: the ways and settings stay, and what is routed stays so, but for what has no way. Nothing before the
-    /// first world.
+    /// A new picture of the recipients alone: the ways and settings stay, and what is routed stays so, but for what has no way, and
+    /// what waits for other servers where a mailbox has moved. Nothing before the first world.
     pub fn learn(&self, snapshot: &Arc<Snapshot>) {
         let Some(shared) = self.shared.get() else {
             return;
         };
-        shared.world.rcu(|world| World {
+        let before = shared.world.rcu(|world| World {
             snapshot: Arc::clone(snapshot),
             ..World::clone(world)
         });
-        shared.homes.note_change();
+        shared.homes.note_change(&before.snapshot);
         shared.wake.notify_one();
     }
 

@@ -5,7 +5,7 @@ use crate::World;
 use crate::report::{Notice, Told, is_from_nobody};
 use crate::settings::Retry;
 use bridgehead_categorizer::{
-    Categorized, Journal, ListCopy, Sender, Snapshot, Standing, categorize, journals,
+    Categorized, Journal, ListCopy, Sender, Snapshot, Standing, author, categorize, journals,
 };
 use bridgehead_mail::{
     Addressee, ByMode, Destination, Envelope, EventKind, Failure, MessageId, NextHop, Priority,
@@ -134,9 +134,9 @@ struct Senders<'s> {
 }
 
 impl<'s> Senders<'s> {
-    fn new(envelope: &'s Envelope, snapshot: &'s Snapshot) -> Self {
+    fn new(envelope: &'s Envelope, user: Option<&'s str>, snapshot: &'s Snapshot) -> Self {
         let sender = Sender {
-            user: envelope.origin.user.as_deref(),
+            user,
             address: envelope.reverse_path.address(),
             size: None,
         };
@@ -256,7 +256,8 @@ impl Plan {
     /// Finds the next hop of each addressee; those who share one share a part, so that one copy travels as far as their ways are
     /// the same.
     fn route(&mut self, addressees: Vec<Addressee>, taken: &Taken<'_>, world: &World) {
-        let senders = Senders::new(taken.envelope, &world.snapshot);
+        let user = author(taken.envelope, &world.snapshot);
+        let senders = Senders::new(taken.envelope, user.as_deref(), &world.snapshot);
         let sender_may = |connector: &str| senders.may(connector);
         let facts = Facts {
             size: taken.size,

@@ -5,9 +5,9 @@
 mod room;
 mod trap;
 
-use bridgehead_mail::{Notify, Phase};
+use bridgehead_mail::{EventKind, Notify, Phase};
 use bridgehead_testkit::script::{Peer, Talk};
-use room::{corridor, now, standing, standing_before, standing_on};
+use room::{at_home_on_mail2, corridor, now, standing, standing_before, standing_on};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +41,21 @@ async fn nothing_is_decided_before_the_world_is_known() {
     corridor.transport.apply(world);
     corridor.newest("bob", 1).await;
     assert!(corridor.store.messages("alice").unwrap().is_empty());
+    corridor.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_follows_a_mailbox_that_moves_while_it_waits() {
+    let (corridor, mut world) = standing(Duration::from_secs(60));
+    world.snapshot = at_home_on_mail2("bob");
+    corridor.transport.apply(world);
+    corridor.submit("bob@example.test", Notify::Unsaid).await;
+    // Nobody knows where that server is.
+    let deferred = |kind: &EventKind| matches!(kind, EventKind::Deferred { .. });
+    corridor.until(deferred).await;
+    assert!(corridor.store.messages("bob").unwrap().is_empty());
+    corridor.transport.learn(&at_home_on_mail2("alice"));
+    corridor.newest("bob", 1).await;
     corridor.end().await;
 }
 

@@ -91,6 +91,14 @@ impl Record {
         }
     }
 
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Packed(one), Self::Packed(other)) => Arc::ptr_eq(one, other) || one == other,
+            (Self::Whole(one), Self::Whole(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
     /// Whether it has a key. A packed record is looked at as it is.
     fn has(&self, key: Key<'_>) -> bool {
         let Some(head) = self.head() else {
@@ -348,6 +356,34 @@ impl Recipients {
         };
         let of_print = marks.iter_hash(hash).filter(|mark| mark.print == print);
         of_print.count() > 1
+    }
+
+    /// Those that were in `before` and aren't the same any more: as they were, and as they are if they are there. What the two
+    /// tables share isn't looked at.
+    pub(crate) fn changed_since<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> impl Iterator<Item = (Stored, Option<Stored>)> + 'a {
+        let shards = before.records.iter().zip(&self.records);
+        let shards = shards.filter(|(was, is)| !Arc::ptr_eq(was, is));
+        let records = shards.flat_map(|(was, is)| {
+            let slots = was.slots.iter().enumerate();
+            slots.filter_map(|(slot, was)| {
+                let is = is.slots.get(slot).and_then(Option::as_ref);
+                Some((was.as_ref()?, is))
+            })
+        });
+        let other = records.filter(|(was, is)| !is.is_some_and(|is| is.is_same(was)));
+        other.filter_map(|(was, _)| {
+            let id = was.head()?.id.text();
+            // A full picture has everybody elsewhere.
+            let is = self.records_with(Key::Id(&id)).next();
+            let is = is.map(|(_, record)| record);
+            match is.is_some_and(|is| is.is_same(was)) {
+                true => None,
+                false => Some((Stored::of(was)?, is.and_then(Stored::of))),
+            }
+        })
     }
 
     /// All of them, in no order.

@@ -327,6 +327,25 @@ impl Snapshot {
         Some(home.name.as_str())
     }
 
+    /// Whether a mailbox has left the server that it named as its home in `before`, so that what waits to go there may have to
+    /// go elsewhere.
+    #[must_use]
+    pub fn has_moved(&self, before: &Self) -> bool {
+        if self.configuration.servers.len() < 2 {
+            return false;
+        }
+        let home = |stored: &Stored| match &stored.found {
+            Found::Mailbox(mailbox) => mailbox.server.as_ref().map(Name::folded),
+            _ => None,
+        };
+        let copied = self.copy.changed_since(&before.copy);
+        let mut changed = copied.chain(self.embedded.changed_since(&before.embedded));
+        changed.any(|(was, is)| {
+            let was = home(&was);
+            was.is_some() && was != is.as_ref().and_then(home)
+        })
+    }
+
     /// The same, and whether it is of the copy.
     fn stored_by_name(&self, name: &str) -> Option<(Stored, bool)> {
         let folded = name.to_lowercase();
@@ -431,6 +450,11 @@ impl Snapshot {
     pub fn recipients(&self) -> impl Iterator<Item = Found> {
         let embedded = self.embedded.iter().map(|stored| stored.found);
         embedded.chain(self.copy.iter().map(|stored| self.named(stored)))
+    }
+
+    /// The same, with where they stand, and under the names that they have there.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = Stored> {
+        self.embedded.iter().chain(self.copy.iter())
     }
 
     /// All recipients for whom a filter holds.

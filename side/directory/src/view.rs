@@ -2,8 +2,12 @@
 
 use crate::copying;
 use crate::metabase::Kept;
-use crate::{Found, Rejected, Snapshot};
+use crate::{Found, Mailbox, Rejected, Snapshot};
 use bridgehead_mail::Timestamp;
+use std::collections::HashSet;
+
+/// Objects in doubt that are named; it is the same with the others.
+const DOUBTFUL_MAX: usize = 10_000;
 
 /// How the directory is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub struct View {
     pub shared: Option<Shared>,
     /// What isn't in force, or not in its newest form.
     pub rejected: Vec<Rejected>,
+    /// What is in force, but hardly as it was meant.
+    pub doubtful: Vec<Rejected>,
 }
 
 /// What the shared organisation is at, as the copy of its directory says.
@@ -69,6 +75,46 @@ pub struct Copied {
     pub recipients: u64,
     /// Entries that can't be used in their newest form.
     pub(crate) rejected: Vec<Rejected>,
+}
+
+/// The names under which mailboxes may name a home server.
+struct Servers {
+    names: HashSet<Box<str>>,
+    /// With one server everybody is at home there.
+    several: bool,
+}
+
+impl Servers {
+    fn of(snapshot: &Snapshot) -> Self {
+        let servers = snapshot.configuration().servers.iter();
+        let names = servers.flat_map(|server| {
+            let host = server.hostname.as_ref().map(|host| host.as_str().into());
+            [Some(server.name.folded()), host].into_iter().flatten()
+        });
+        Self {
+            names: names.collect(),
+            several: snapshot.configuration().servers.len() > 1,
+        }
+    }
+
+    /// What is to be said of a mailbox whose home server isn't there.
+    fn homeless(&self, mailbox: &Mailbox, place: &str) -> Option<Rejected> {
+        let home = mailbox.server.as_ref()?;
+        if !self.several || self.names.contains(&home.folded()) {
+            return None;
+        }
+        let place = match place {
+            "" => mailbox.name.as_str(),
+            place => place,
+        };
+        Some(Rejected {
+            place: place.into(),
+            reason: format!(
+                "the organisation has no server {home}: mail for {} stays on whichever server it arrives at",
+                mailbox.name
+            ),
+        })
+    }
 }
 
 impl Copied {
@@ -116,9 +162,16 @@ impl View {
             complete: snapshot.is_complete(),
             ..Self::default()
         };
-        for found in snapshot.recipients() {
-            match found {
-                Found::Mailbox(_) => view.mailboxes += 1,
+        let servers = Servers::of(snapshot);
+        for stored in snapshot.stored() {
+            match &stored.found {
+                Found::Mailbox(mailbox) => {
+                    view.mailboxes += 1;
+                    if view.doubtful.len() < DOUBTFUL_MAX {
+                        view.doubtful
+                            .extend(servers.homeless(mailbox, stored.place()));
+                    }
+                }
                 Found::Group(_) | Found::DynamicGroup(_) => view.groups += 1,
                 Found::Contact(_) => view.contacts += 1,
             }
@@ -131,6 +184,8 @@ impl View {
         }
         rejected.sort_by(|one, other| one.place.cmp(&other.place));
         view.rejected = rejected;
+        view.doubtful
+            .sort_by(|one, other| one.place.cmp(&other.place));
         view.copied = copied;
         view.shared = shared;
         view

@@ -428,3 +428,68 @@ fn who_is_named_and_nowhere_to_be_found_is_a_warning() {
             .all(|line| line.contains("zoe") && line.contains("in the copy"))
     );
 }
+
+fn at_home(id: &str, home: &str) -> News {
+    let text = format!(
+        "[[mailbox]]\nname = \"{id}\"\naddresses = [\"{id}@example.test\"]\nserver = \"{home}\"\n"
+    );
+    entry(id, Ok(Object::read(&text, "").unwrap()))
+}
+
+#[test]
+fn a_mailbox_that_names_another_home_has_moved() {
+    let mut rig = Rig::new();
+    let servers = "[[server]]\nname = \"one\"\n[[server]]\nname = \"two\"\n";
+    rig.apply(&format!("{CONFIGURATION}\n{servers}"));
+    let full = |home: &str| {
+        let ann = at_home("ann", home);
+        vec![
+            News::Full,
+            ann,
+            mailbox("ben", "ben", "ben@example.test"),
+            commit(home),
+        ]
+    };
+    rig.tell(full("one"));
+    let before = rig.directory.snapshot();
+    // The same again, and one who had no home so far: nothing waits for that.
+    rig.tell(full("ONE"));
+    rig.tell(vec![at_home("ben", "two"), commit("ben")]);
+    assert!(!rig.directory.snapshot().has_moved(&before));
+    rig.tell(vec![at_home("ann", "two"), commit("ann")]);
+    assert!(rig.directory.snapshot().has_moved(&before));
+    rig.tell(full("two"));
+    assert!(rig.directory.snapshot().has_moved(&before));
+}
+
+#[test]
+fn a_home_that_isnt_in_the_organisation_is_told_and_the_mailbox_stays() {
+    let mut rig = Rig::new();
+    let all = vec![
+        News::Full,
+        at_home("ann", "one"),
+        at_home("ben", "TWO.example.test"),
+        at_home("cora", "exchange7"),
+        commit("1"),
+    ];
+    rig.tell(all);
+    let doubtful = |rig: &Rig| -> Vec<String> {
+        let doubtful = rig.directory.view().doubtful.into_iter();
+        doubtful
+            .map(|one| format!("{}: {}", one.place, one.reason))
+            .collect()
+    };
+    // A server alone has everybody.
+    let one = format!("{CONFIGURATION}\n[[server]]\nname = \"one\"\n");
+    rig.apply(&one);
+    assert_eq!(doubtful(&rig), [""; 0]);
+    let two = "[[server]]\nname = \"two\"\nhostname = \"two.example.test\"\n";
+    rig.apply(&format!("{one}{two}"));
+    let told = "CN=cora,OU=People,DC=example,DC=test: the organisation has no server exchange7: \
+        mail for cora stays on whichever server it arrives at";
+    assert_eq!(doubtful(&rig), [told]);
+    assert_eq!(rig.accept("cora@example.test"), Acceptance::Recipient);
+    assert_eq!(rig.rejected(), [""; 0]);
+    rig.tell(vec![at_home("cora", "two"), commit("2")]);
+    assert_eq!(doubtful(&rig), [""; 0]);
+}

@@ -25,6 +25,9 @@ pub struct DirectoryStatus {
     pub shared: Option<SharedOrganization>,
     /// Objects that aren't in force, or not in their newest form.
     pub rejected: Vec<RejectedObject>,
+    /// Objects that are in force, but hardly as they were meant.
+    #[serde(default)]
+    pub doubtful: Vec<RejectedObject>,
 }
 
 /// An organisation that several servers share, as the copy of its directory says.
@@ -65,7 +68,7 @@ pub struct FollowedDirectory {
     pub trouble_at: Option<u64>,
 }
 
-/// An object that isn't in force, or not in its newest form.
+/// An object of which something is wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RejectedObject {

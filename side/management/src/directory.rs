@@ -6,7 +6,7 @@ use crate::drive::blocking;
 use crate::router::No;
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use bridgehead_directory::{HistoryError, Wish};
+use bridgehead_directory::{HistoryError, Rejected, Wish};
 use bridgehead_management_api::{
     ApplyResult, ChangeDetail, Difference, DirectoryStatus, FollowedDirectory, History,
     HistoryItem, RejectedObject, RollbackRequest, SharedOrganization,
@@ -17,10 +17,6 @@ pub(crate) async fn status(State(rooms): State<Rooms>) -> Result<Json<DirectoryS
     let (directory, now) = (rooms.directory.clone(), rooms.explain.now());
     // All recipients are counted: that takes a while where there are many.
     let view = blocking(move || directory.view()).await?;
-    let rejected = view.rejected.into_iter().map(|one| RejectedObject {
-        place: one.place.into(),
-        reason: one.reason,
-    });
     let followed = view.copied.map(|copied| FollowedDirectory {
         source: copied.source,
         connected: copied.connected,
@@ -48,8 +44,18 @@ pub(crate) async fn status(State(rooms): State<Rooms>) -> Result<Json<DirectoryS
             tried_on: shared.trial.map(|trial| trial.on).unwrap_or_default(),
             waiting: shared.waiting,
         }),
-        rejected: rejected.collect(),
+        rejected: named(view.rejected),
+        doubtful: named(view.doubtful),
     }))
+}
+
+fn named(objects: Vec<Rejected>) -> Vec<RejectedObject> {
+    let objects = objects.into_iter();
+    let objects = objects.map(|one| RejectedObject {
+        place: one.place.into(),
+        reason: one.reason,
+    });
+    objects.collect()
 }
 
 #[derive(Deserialize)]

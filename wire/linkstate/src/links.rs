@@ -1,7 +1,8 @@
 //! What the records of all servers come to: which connectors are out, and what load adds to the others.
 //!
 //! Guards: a connector is out only when all of its source bridgeheads say so or are themselves out; a server is out only when
-//! every server of its group of whom nobody complains says that it can't be reached. One server's word takes nobody else's away.
+//! every server of its group of whom nobody complains says that it can't be reached. One server's word takes nobody else's away: a
+//! connector that is down for one of its source bridgeheads only works, over the others.
 
 use crate::topology::{ConnectorId, GroupId, ServerId, Target, Topology};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,8 @@ pub struct Links {
     down: BTreeSet<ConnectorId>,
     surcharges: BTreeMap<ConnectorId, u32>,
     out: BTreeSet<ServerId>,
+    /// Which source bridgeheads say that a connector is down for them.
+    down_at: BTreeSet<(ConnectorId, ServerId)>,
 }
 
 impl Links {
@@ -52,9 +55,10 @@ impl Links {
             };
             let words = said.connectors.get(&id);
             let word = |source: &ServerId| words.and_then(|words| words.get(source));
-            let works = |source: &&ServerId| {
-                !links.out.contains(source) && word(source).is_none_or(|claim| !claim.down)
-            };
+            let says_down = |source: &&ServerId| word(source).is_some_and(|claim| claim.down);
+            let those = connector.sources.iter().filter(says_down);
+            links.down_at.extend(those.map(|source| (id, *source)));
+            let works = |source: &&ServerId| !links.out.contains(source) && !says_down(source);
             let working = connector.sources.iter().filter(works);
             let loads = working.map(|source| word(source).map_or(0, |claim| claim.surcharge));
             match loads.min() {
@@ -86,6 +90,12 @@ impl Links {
         self.down.contains(&connector)
     }
 
+    /// Whether a source bridgehead of a connector can't use it: it says so, or nobody of its group reaches it. Others may.
+    #[must_use]
+    pub fn is_down_at(&self, connector: ConnectorId, source: ServerId) -> bool {
+        self.out.contains(&source) || self.down_at.contains(&(connector, source))
+    }
+
     /// The connectors that are out.
     pub fn down(&self) -> impl Iterator<Item = ConnectorId> + '_ {
         self.down.iter().copied()
@@ -99,10 +109,11 @@ impl Links {
     /// Whether everything is as configured.
     #[must_use]
     pub fn is_calm(&self) -> bool {
-        self.down.is_empty() && self.surcharges.is_empty() && self.out.is_empty()
+        let is_whole = self.down.is_empty() && self.down_at.is_empty() && self.out.is_empty();
+        is_whole && self.surcharges.is_empty()
     }
 
-    /// The connectors that aren't the same in both.
+    /// The connectors that don't cost the same in both. Who may use one has no say in the paths.
     #[must_use]
     pub fn differing(&self, other: &Self) -> Vec<ConnectorId> {
         let mut all: BTreeSet<ConnectorId> = self

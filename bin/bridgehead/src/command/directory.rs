@@ -46,6 +46,12 @@ fn status_text(status: &DirectoryStatus) -> String {
             rejected.place, rejected.reason
         ));
     }
+    for doubtful in &status.doubtful {
+        lines.push(format!(
+            "DOUBTFUL      {}: {}",
+            doubtful.place, doubtful.reason
+        ));
+    }
     lines.join("\n")
 }
 

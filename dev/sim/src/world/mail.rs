@@ -210,12 +210,12 @@ impl World {
         match table.route(&Scene::new(&topology, &links), goal, &visited) {
             Route::Here => self.inside(at, to),
             Route::Via(way) => match way.path.first() {
-                Some(first) => self.over(at, *first, &links),
+                Some(first) => self.over(number, at, *first, &links),
                 None => Next::Keep(None),
             },
             // It waits in the queue of the link that is cut, which is tried now and then.
             Route::Wait(Wait::Cut { behind, toward, .. }) => {
-                self.over(at, toward.unwrap_or(behind), &links)
+                self.over(number, at, toward.unwrap_or(behind), &links)
             }
             Route::Wait(_) => Next::Keep(None),
         }
@@ -229,28 +229,36 @@ impl World {
         }
     }
 
-    /// Over a connector: from here if this is a source bridgehead, else to one.
-    fn over(&self, at: ServerId, connector: ConnectorId, links: &Links) -> Next {
+    /// Over a connector: from here if this is a source bridgehead, else to one; to another one also where only this server's line
+    /// is down.
+    fn over(&self, mail: usize, at: ServerId, connector: ConnectorId, links: &Links) -> Next {
         let Some(known) = self.topology.connector(connector) else {
             return Next::Keep(None);
         };
-        if known.sources.contains(&at) {
-            let target = known
-                .targets
-                .iter()
-                .find(|target| self.reaches(at, **target));
-            let link = Target::Connector(connector);
-            return match target {
-                Some(target) => Next::Hand(*target, Some(link)),
-                None => Next::Keep(Some(link)),
-            };
-        }
-        let is_out = |source: &ServerId| links.out().any(|out| out == *source);
         let mut sources = known.sources.clone();
-        sources.sort_by_key(is_out);
+        let is_down_at = |source: &ServerId| links.is_down_at(connector, *source);
+        if known.sources.contains(&at) {
+            let here = self.mail.get(mail).map(|mail| mail.here.as_slice());
+            let had_it = |source: &ServerId| here.is_some_and(|here| here.contains(source));
+            sources.retain(|source| is_down_at(&at) && !is_down_at(source) && !had_it(source));
+            if sources.is_empty() {
+                return self.across(at, connector, &known.targets);
+            }
+        }
+        sources.sort_by_key(is_down_at);
         match sources.iter().find(|source| self.reaches(at, **source)) {
             Some(source) => Next::Hand(*source, Some(Target::Peer(*source))),
             None => Next::Keep(sources.first().copied().map(Target::Peer)),
+        }
+    }
+
+    /// From a source bridgehead to a server of the other group.
+    fn across(&self, at: ServerId, connector: ConnectorId, targets: &[ServerId]) -> Next {
+        let mut targets = targets.iter();
+        let link = Target::Connector(connector);
+        match targets.find(|target| self.reaches(at, **target)) {
+            Some(target) => Next::Hand(*target, Some(link)),
+            None => Next::Keep(Some(link)),
         }
     }
 

@@ -120,6 +120,25 @@ fn a_member_passes_mail_on_with_its_journey() {
 }
 
 #[test]
+fn a_recipient_whom_only_the_other_server_knows_so_far_is_asked_for_again() {
+    let organisation = Organisation::new();
+    let (mut client, _) = organisation.session(&organisation.b1).unwrap();
+    let nobody = "RCPT TO:<nobody@example.test>";
+    say(
+        &mut client,
+        "MAIL FROM:<a@client.test> X-JOURNEY=/",
+        "OK\r\n",
+    );
+    let reply = say(&mut client, nobody, "\r\n");
+    assert!(reply.starts_with("451 4.4.3"), "{reply}");
+    // Without a journey nobody has found it out before.
+    say(&mut client, "RSET", "\r\n");
+    say(&mut client, "MAIL FROM:<a@client.test>", "OK\r\n");
+    let reply = say(&mut client, nobody, "\r\n");
+    assert!(reply.starts_with("550 5.1.1"), "{reply}");
+}
+
+#[test]
 fn mail_of_a_member_without_a_journey_is_judged_like_any_other() {
     let organisation = Organisation::new();
     let (mut client, _) = organisation.session(&organisation.b1).unwrap();

@@ -3,11 +3,11 @@
 
 use super::{Shared, Transport};
 use crate::World;
+use bridgehead_categorizer::Snapshot;
 use bridgehead_mail::NextHop;
 use bridgehead_routing::Table;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Mail without a way is looked at again at most so often because of other recipients.
@@ -36,37 +36,62 @@ impl Transport {
     }
 }
 
-/// Remembers that recipients have changed: what has no way may have one by that.
+/// Remembers that recipients have changed: what has no way may have one by that, and what waits for a server may belong to another.
 #[derive(Default)]
 pub(super) struct Homes {
-    changed: AtomicBool,
+    /// The recipients before the first change since it was looked.
+    before: Mutex<Option<Arc<Snapshot>>>,
     looked: Mutex<Option<Instant>>,
 }
 
 impl Homes {
-    pub(super) fn note_change(&self) {
-        self.changed.store(true, Ordering::Release);
+    /// Recipients were these until now.
+    pub(super) fn note_change(&self, before: &Arc<Snapshot>) {
+        let mut first = self.before.lock();
+        first.get_or_insert_with(|| Arc::clone(before));
     }
 
-    /// Whether it is time to look. Not for each change: a directory may have some every second.
-    fn is_time(&self) -> bool {
+    /// Everything is routed again anyway.
+    pub(super) fn forget(&self) {
+        self.before.lock().take();
+    }
+
+    /// The recipients of the last look if they have changed since, and it is time to look. Not for each change: a directory may
+    /// have some every second.
+    fn take(&self) -> Option<Arc<Snapshot>> {
         let mut looked = self.looked.lock();
-        let is_early = looked.is_some_and(|at| at.elapsed() < LOOK_EVERY);
-        let is_time = !is_early && self.changed.swap(false, Ordering::AcqRel);
-        if is_time {
-            *looked = Some(Instant::now());
+        if looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+            return None;
         }
-        is_time
+        let before = self.before.lock().take()?;
+        *looked = Some(Instant::now());
+        Some(before)
     }
 }
 
 impl Shared {
-    /// Mail without a way is routed again some time after recipients have changed: a mailbox may have moved.
-    pub(super) fn look_for_homes(&self) {
-        if self.homes.is_time() {
-            let lost = |hop: &NextHop| matches!(hop, NextHop::Unreachable { .. });
-            self.queue.reroute_links(&lost);
-        }
+    /// Some time after recipients have changed mail without a way is routed again, and if a mailbox has moved what waits for other
+    /// servers as well.
+    pub(super) fn look_for_homes(self: &Arc<Self>) {
+        let Some(before) = self.homes.take() else {
+            return;
+        };
+        let (shared, world) = (Arc::clone(self), self.world.load_full());
+        // A new full picture of a large directory is compared recipient by recipient.
+        tokio::task::spawn_blocking(move || {
+            let has_moved = world.snapshot.has_moved(&before);
+            let moved = shared.queue.reroute_links(&|hop| match hop {
+                NextHop::Unreachable { .. } => true,
+                NextHop::Servers { .. } => has_moved,
+                NextHop::Local | NextHop::SmartHosts { .. } | NextHop::Mx { .. } => false,
+            });
+            if has_moved && moved > 0 {
+                tracing::info!(
+                    messages = moved,
+                    "mailboxes have moved: mail is routed again"
+                );
+            }
+        });
     }
 
     /// What was routed by a picture that isn't in force any more is looked at again.

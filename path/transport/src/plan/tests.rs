@@ -184,3 +184,24 @@ fn what_another_server_resolved_is_not_forwarded_or_refused_again() {
     assert_eq!(parts, [row("local", 1)]);
     assert_eq!(failed, [""; 0]);
 }
+
+#[test]
+fn who_sent_what_another_server_took_is_no_stranger_to_connectors() {
+    let mut message = envelope(None, &["x@example.net"]);
+    let sent = [row("internet/example.net", 1)];
+    let refused = "5.7.1 Connector internet doesn't take messages of this sender";
+    assert_eq!(planned(&message, 100, &world(None)).1, [refused]);
+    message.journey = Some(Box::new(Journey::default()));
+    let (parts, failed) = planned(&message, 100, &world(None));
+    assert_eq!((parts.as_slice(), failed.len()), (sent.as_slice(), 0));
+    // The connector doesn't take everybody's mail even so.
+    for other in ["dora@example.test", "anna@example.net"] {
+        message.reverse_path = ReversePath::Address(Address::parse(other).unwrap());
+        let (parts, failed) = planned(&message, 100, &world(None));
+        assert_eq!(
+            (parts, failed),
+            (vec![], vec![refused.to_owned()]),
+            "{other}"
+        );
+    }
+}

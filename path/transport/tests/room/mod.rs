@@ -150,6 +150,15 @@ pub(crate) fn standing_on(
     (corridor, world)
 }
 
+/// The recipients where a second server has this mailbox; its own has the others.
+pub(crate) fn at_home_on_mail2(mailbox: &str) -> Arc<Snapshot> {
+    let name = format!("name = \"{mailbox}\"\n");
+    let homed = ORGANISATION.replace(&name, &format!("{name}server = \"mail2\"\n"));
+    let text = format!("{homed}[[server]]\nname = \"mail2\"\n");
+    let (organisation, _) = parse_organisation(&text, "org.toml").unwrap();
+    Arc::new(Snapshot::build(1, organisation))
+}
+
 impl Corridor {
     /// The way out waits this long for each reply.
     pub(crate) fn wait_for_replies(&self, patience: Duration) {

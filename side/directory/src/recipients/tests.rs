@@ -141,3 +141,40 @@ fn mailboxes_have_all_keys_in_the_example_of_every_key() {
         assert!(text.contains(key.name), "{}", key.name);
     }
 }
+
+#[test]
+fn what_has_changed_since_is_found_in_a_copy_and_in_a_table_built_anew() {
+    let of = |number: u32| mailbox(&format!("m{number}"), &[format!("m{number}@a.test")]);
+    let build = |skipped: u32| {
+        let mut table = Recipients::default();
+        for number in (0..3000).rev().filter(|number| *number != skipped) {
+            put(&mut table, &format!("id-{number}"), "", &of(number));
+        }
+        table
+    };
+    let before = build(3000);
+    let mut changed = before.clone();
+    assert_eq!(changed.changed_since(&before).count(), 0);
+    let mut anew = build(8);
+    for table in [&mut changed, &mut anew] {
+        put(
+            table,
+            "id-7",
+            "",
+            &mailbox("m7", &["seven@a.test".to_owned()]),
+        );
+        put(table, "id-new", "", &of(5000));
+        table.remove("id-8");
+    }
+    for table in [&changed, &anew] {
+        let found = table.changed_since(&before);
+        let mut found: Vec<(String, Option<usize>)> = found
+            .map(|(was, is)| {
+                let is = is.map(|is| is.found.addresses().len());
+                (was.found.name().to_string(), is)
+            })
+            .collect();
+        found.sort();
+        assert_eq!(found, [("m7".to_owned(), Some(1)), ("m8".to_owned(), None)]);
+    }
+}

@@ -153,7 +153,7 @@ impl Node {
         })
     }
 
-    /// Whether any path could be another without this link.
+    /// Whether any mail could take another way without this link.
     fn matters(&mut self, target: Target) -> bool {
         if let Some(known) = self.matters.get(&target) {
             return *known;
@@ -165,7 +165,10 @@ impl Node {
 
     fn find_out_if_it_matters(&self, target: Target) -> bool {
         match target {
-            Target::Connector(id) => has_alternative(&self.topology, &self.links, id),
+            // Around it, or over it by another of its source bridgeheads.
+            Target::Connector(id) => {
+                has_alternative(&self.topology, &self.links, id) || !self.depends_on(id, self.own)
+            }
             Target::Peer(peer) => self.topology.sourced_by(peer).any(|id| {
                 self.depends_on(id, peer) && has_alternative(&self.topology, &self.links, id)
             }),
@@ -181,7 +184,7 @@ impl Node {
             let claims = self.table.get(*source).map(|held| held.claims.as_slice());
             let mut claims = claims.unwrap_or_default().iter();
             claims.any(|claim| claim.down && claim.target == Target::Connector(connector))
-                || self.links.out().any(|out| out == *source)
+                || self.links.is_down_at(connector, *source)
         })
     }
 }

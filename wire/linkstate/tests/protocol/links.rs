@@ -2,6 +2,7 @@
 
 use crate::organisation::{Organisation, plan, triangle};
 use bridgehead_linkstate::{Claim, Links, Outcome, Target};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[test]
@@ -24,6 +25,45 @@ fn a_connector_is_down_only_when_all_its_source_bridgeheads_say_so() {
     organisation.heal("a2", "b1");
     organisation.run(120);
     assert!(!organisation.says("c1", "a-b"));
+}
+
+#[test]
+fn that_one_bridgehead_of_two_is_cut_off_is_said_even_where_no_way_leads_around() {
+    let groups: [(&str, &[&str]); 2] = [("a", &["a1", "a2", "a3"]), ("b", &["b1"])];
+    let mut pair = plan(&groups, &[("a", "b", 1)]);
+    for connector in &mut pair.connectors {
+        if connector.name == "a-b" {
+            connector.sources = vec!["a1".to_owned(), "a2".to_owned()];
+        }
+    }
+    let mut organisation = Organisation::new(&pair);
+    let topology = Arc::clone(&organisation.topology);
+    let id = topology.connector_of_name("a-b").unwrap();
+    let down_at = |of: &str, organisation: &Organisation| {
+        let links = organisation.nodes[of].links();
+        let cut = ["a1", "a2"].map(|name| topology.server_of_name(name).unwrap());
+        cut.map(|source| links.is_down_at(id, source))
+    };
+    organisation.cut("a1", "b1");
+    organisation.lose("a1", "a-b");
+    organisation.run(5);
+    for server in ["a1", "a2", "a3"] {
+        assert_eq!(down_at(server, &organisation), [true, false], "{server}");
+    }
+    assert_eq!(organisation.down(), Vec::<String>::new());
+    assert!(!organisation.nodes["a3"].links().is_calm());
+    // When the other is cut off as well nobody could do anything about it.
+    organisation.cut("a2", "b1");
+    organisation.lose("a2", "a-b");
+    organisation.run(5);
+    assert_eq!(down_at("a3", &organisation), [true, false]);
+    // The first is back: now it is worth saying that the second isn't.
+    organisation.heal("a1", "b1");
+    organisation.run(120);
+    assert_eq!(down_at("a3", &organisation), [false, true]);
+    organisation.heal("a2", "b1");
+    organisation.run(120);
+    assert!(organisation.nodes["a3"].links().is_calm());
 }
 
 #[test]
@@ -180,7 +220,7 @@ fn a_link_that_flaps_each_second_costs_at_most_ten_updates_an_hour() {
         glitch_retries: 0,
         ..settings
     };
-    organisation.settings = std::sync::Arc::new(hasty);
+    organisation.settings = Arc::new(hasty);
     organisation.start("a1");
     organisation.run(10);
     organisation.sent.clear();
