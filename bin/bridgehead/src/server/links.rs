@@ -22,7 +22,6 @@ use tokio::task::JoinHandle;
 /// How often it is looked how much waits for each connector.
 const LOAD_EVERY: Duration = Duration::from_secs(10);
 
-
 /// Link state of this server, in operation or not.
 pub(super) struct LinkState {
     server: Box<str>,
@@ -239,7 +238,6 @@ impl LinkState {
                 oldest = oldest.min(group.oldest.unwrap_or(Timestamp::NEVER));
             }
             gossip.note_load(&connector.name, queued, at.since(oldest));
-            }
         }
     }
 }
