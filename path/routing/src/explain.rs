@@ -41,6 +41,8 @@ pub struct Step {
     pub cost: u32,
     /// Whether it is out.
     pub is_down: bool,
+    /// Whether it works, but not for this server: another of its bridgeheads takes the mail.
+    pub is_down_here: bool,
 }
 
 /// A first connector that wasn't taken.
@@ -126,6 +128,8 @@ impl Table {
             return Vec::new();
         };
         let name = |group| topology.group(group).map(|group| group.name.clone());
+        let own = self.net().own_server;
+        let is_down_here = |id| own.is_some_and(|own| self.links().is_down_at(id, own));
         let steps = path.iter().filter_map(|id| {
             let connector = topology.connector(*id)?;
             Some(Step {
@@ -134,6 +138,7 @@ impl Table {
                 to: name(connector.to)?,
                 cost: self.links().cost(topology, *id).unwrap_or(connector.cost),
                 is_down: self.links().is_down(*id),
+                is_down_here: !self.links().is_down(*id) && is_down_here(*id),
             })
         });
         steps.collect()

@@ -17,6 +17,8 @@ pub struct View {
     pub version: u64,
     /// Connectors that are out.
     pub down: Vec<Box<str>>,
+    /// Connectors that work, but are down for these of their source bridgeheads.
+    pub partly: Vec<(Box<str>, Vec<Box<str>>)>,
     /// What load adds to the cost of connectors.
     pub surcharges: Vec<(Box<str>, u32)>,
     /// Servers that their groups can't reach.

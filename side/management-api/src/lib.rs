@@ -20,7 +20,7 @@ pub use directory::{
     RejectedObject, RollbackRequest, SharedOrganization,
 };
 pub use link::{Link, LinkList, Pace, Slowed};
-pub use link_state::{LinkSaid, LinkState, LinkWatched, Neighbour, Surcharge, Word};
+pub use link_state::{LinkSaid, LinkState, LinkWatched, Neighbour, PartlyDown, Surcharge, Word};
 pub use message::{MessageDetail, MessageEnvelope, PartDetail, Trace, TraceStep, Why};
 pub use organization::{ApplyRequest, ApplyResult, EndTrial, Export, Fault, TrialEnded};
 pub use queue::{

@@ -24,6 +24,9 @@ pub struct LinkState {
     pub version: u64,
     /// Connectors that are out.
     pub down: Vec<String>,
+    /// Connectors that work, but not for all of their source bridgeheads.
+    #[serde(default)]
+    pub partly: Vec<PartlyDown>,
     /// Connectors that load makes dearer.
     pub dearer: Vec<Surcharge>,
     /// Servers that their groups can't reach.
@@ -36,6 +39,16 @@ pub struct LinkState {
     pub said: Vec<Word>,
     /// Reports that weren't logged because there were too many.
     pub untold: u64,
+}
+
+/// A connector that works, but not for all of its source bridgeheads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PartlyDown {
+    /// The connector.
+    pub connector: String,
+    /// The source bridgeheads for which it is down.
+    pub servers: Vec<String>,
 }
 
 /// What load adds to a connector's cost.

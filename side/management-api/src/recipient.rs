@@ -49,6 +49,9 @@ pub struct PathStep {
     pub cost: u32,
     /// Whether it is down.
     pub down: bool,
+    /// Whether it works, but not for this server: another of its bridgeheads takes the mail.
+    #[serde(default)]
+    pub down_here: bool,
 }
 
 /// A first connector that wasn't taken.

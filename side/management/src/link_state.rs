@@ -4,7 +4,9 @@ use crate::Rooms;
 use axum::Json;
 use axum::extract::State;
 use bridgehead_gossip::view;
-use bridgehead_management_api::{LinkSaid, LinkState, LinkWatched, Neighbour, Surcharge, Word};
+use bridgehead_management_api::{
+    LinkSaid, LinkState, LinkWatched, Neighbour, PartlyDown, Surcharge, Word,
+};
 use std::time::Duration;
 
 pub(crate) async fn show(State(rooms): State<Rooms>) -> Json<LinkState> {
@@ -16,6 +18,7 @@ fn picture(view: view::View) -> LinkState {
     let (servers, groups, connectors) = view.objects;
     let names = |names: Vec<Box<str>>| names.into_iter().map(String::from).collect();
     let dearer = view.surcharges.into_iter();
+    let partly = view.partly.into_iter();
     LinkState {
         takes_part: view.is_member,
         server: view.server.into(),
@@ -25,6 +28,12 @@ fn picture(view: view::View) -> LinkState {
         topology: format!("{:016x}", view.fingerprint),
         version: view.version,
         down: names(view.down),
+        partly: partly
+            .map(|(connector, servers)| PartlyDown {
+                connector: connector.into(),
+                servers: names(servers),
+            })
+            .collect(),
         dearer: dearer
             .map(|(connector, surcharge)| Surcharge {
                 connector: connector.into(),

@@ -96,6 +96,11 @@ impl Links {
         self.out.contains(&source) || self.down_at.contains(&(connector, source))
     }
 
+    /// The source bridgeheads that say that a connector is down for them, by connector.
+    pub fn down_at(&self) -> impl Iterator<Item = (ConnectorId, ServerId)> + '_ {
+        self.down_at.iter().copied()
+    }
+
     /// The connectors that are out.
     pub fn down(&self) -> impl Iterator<Item = ConnectorId> + '_ {
         self.down.iter().copied()

@@ -21,15 +21,21 @@ fn lines(state: &LinkState) -> Vec<String> {
             "this server takes no part in link state: it isn't one of several servers of its organisation".to_owned(),
         ];
     }
-    let calm = state.down.is_empty() && state.dearer.is_empty() && state.out.is_empty();
-    let mut lines = vec![match calm {
-        true => "all links work, as far as anybody has said otherwise".to_owned(),
+    let is_whole = state.down.is_empty() && state.partly.is_empty() && state.out.is_empty();
+    let mut lines = vec![match is_whole && state.dearer.is_empty() {
+        true => "all links are as configured: no server says otherwise".to_owned(),
         false => "not all links are as configured:".to_owned(),
     }];
     let down = state.down.iter();
     lines.extend(
         down.map(|name| format!("  connector {name} is DOWN: mail goes around it, or waits")),
     );
+    lines.extend(state.partly.iter().map(|partly| {
+        let (name, servers) = (&partly.connector, partly.servers.join(", "));
+        format!(
+            "  connector {name} is down for {servers} only: its other bridgeheads take the mail"
+        )
+    }));
     let out = state.out.iter();
     lines.extend(out.map(|name| format!("  server {name} is OUT: nobody of its group reaches it")));
     lines.extend(state.dearer.iter().map(|dearer| {
@@ -43,7 +49,7 @@ fn lines(state: &LinkState) -> Vec<String> {
     ));
     lines.extend(or_none(state.links.iter().map(watched).collect()));
     lines.push(String::new());
-    lines.push("neighbours:".to_owned());
+    lines.push("neighbours, with the link state told to each:".to_owned());
     lines.extend(or_none(state.neighbours.iter().map(neighbour).collect()));
     lines.push(String::new());
     lines.push("what servers have said:".to_owned());
@@ -78,10 +84,10 @@ fn watched(link: &LinkWatched) -> String {
     };
     let mut line = format!("  {} {} {state}", link.kind, link.name);
     if let Some(since) = link.since {
-        line.push_str(&format!(" since {}", span(since)));
+        line.push_str(&format!(" for {}", span(since)));
     }
     if let Some(next) = link.next_try {
-        line.push_str(&format!(", is tried in {}", span(next)));
+        line.push_str(&format!(", is tried again in {}", span(next)));
     }
     if let Some(held) = link.held_for {
         line.push_str(&format!(", is let go in {}", span(held)));
@@ -107,7 +113,7 @@ fn neighbour(neighbour: &Neighbour) -> String {
         false => format!("  {} DOESN'T ANSWER", neighbour.name),
     };
     line.push_str(&format!(
-        "; {} carried, {} failed",
+        "; {} messages told, {} failed",
         neighbour.carried, neighbour.failed
     ));
     for (count, what) in [
@@ -164,6 +170,7 @@ fn span(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bridgehead_management_api::PartlyDown;
 
     #[test]
     fn who_is_alone_is_told_so() {
@@ -178,6 +185,10 @@ mod tests {
             server: "ams1".to_owned(),
             servers: 3,
             down: vec!["ams-nyc".to_owned()],
+            partly: vec![PartlyDown {
+                connector: "ams-syd".to_owned(),
+                servers: vec!["ams2".to_owned()],
+            }],
             links: vec![LinkWatched {
                 kind: "connector".to_owned(),
                 name: "ams-nyc".to_owned(),
@@ -206,8 +217,9 @@ mod tests {
         let text = lines(&state).join("\n");
         for line in [
             "not all links are as configured:\n  connector ams-nyc is DOWN",
-            "  connector ams-nyc is DOWN since 1 min 15 s, is tried in 4 s; 3 wait, the oldest for 2 h 1 min; costs 5 more",
-            "  nyc1 DOESN'T ANSWER; 0 carried, 3 failed; last failure: connection refused",
+            "  connector ams-nyc is DOWN for 1 min 15 s, is tried again in 4 s; 3 wait, the oldest for 2 h 1 min; costs 5 more",
+            "  connector ams-syd is down for ams2 only: its other bridgeheads take the mail",
+            "  nyc1 DOESN'T ANSWER; 0 messages told, 3 failed; last failure: connection refused",
             "  syd1: all its links are well again, 0 s ago (version 17.2, forgotten in 0 s)",
         ] {
             assert!(text.contains(line), "{line}\n{text}");

@@ -1,6 +1,6 @@
 //! `bridgehead route` and `bridgehead recipient explain`.
 
-use super::{print, print_json};
+use super::{print, print_json, row};
 use crate::admin_client::{AdminClient, AdminError, quote};
 use crate::cli::{Recipient, Route};
 use bridgehead_management_api::{PathStep, RecipientExplanation, RouteExplanation, RouteTable};
@@ -41,7 +41,7 @@ pub(crate) async fn route(command: &Route) -> Result<(), AdminError> {
             let table: RouteTable = server.get("/routes/table").await?;
             match to.json {
                 true => print_json(&table),
-                false => print(&rows(&table).join("\n")),
+                false => print(&groups(&table)),
             }
         }
     }
@@ -58,6 +58,11 @@ fn explanation(explained: &RouteExplanation) -> Vec<String> {
                 .iter()
                 .map(|step| format!("  path {}", of_step(step))),
         );
+        let down = route.path.iter().find(|step| step.down);
+        lines.extend(down.map(|step| {
+            let name = &step.connector;
+            format!("  waits at {name}: it is down, and no working way leads around it")
+        }));
         for candidate in &route.candidates {
             let total = match candidate.total {
                 Some(total) if !candidate.path.is_empty() => {
@@ -87,7 +92,11 @@ fn explanation(explained: &RouteExplanation) -> Vec<String> {
 }
 
 fn of_step(step: &PathStep) -> String {
-    let state = if step.down { ", down" } else { "" };
+    let state = match (step.down, step.down_here) {
+        (true, _) => ", down",
+        (false, true) => ", down for this server: another bridgehead takes it",
+        (false, false) => "",
+    };
     format!(
         "{} from {} to {}, cost {}{state}",
         step.connector, step.from, step.to, step.cost
@@ -99,21 +108,21 @@ fn over(path: &[PathStep]) -> String {
     names.join(", ")
 }
 
-fn rows(table: &RouteTable) -> Vec<String> {
+fn groups(table: &RouteTable) -> String {
     if table.groups.is_empty() {
-        return vec!["the organisation has no routing groups".to_owned()];
+        return "the organisation has no routing groups".to_owned();
     }
-    let rows = table.groups.iter().map(|row| {
-        let distance = match (row.cost, row.hops) {
-            (Some(cost), Some(hops)) if hops > 0 => {
-                let next = row.next.join(" or ");
-                format!(", cost {cost}, hops {hops}, next {next}")
-            }
-            _ => String::new(),
+    let number = |number: Option<u32>| number.map_or("-".to_owned(), |number| number.to_string());
+    let mut rows = vec![row(["GROUP", "COST", "HOPS", "OVER", "STATE"])];
+    rows.extend(table.groups.iter().map(|group| {
+        let over = match group.next.is_empty() {
+            true => "-".to_owned(),
+            false => group.next.join(" or "),
         };
-        format!("{}: {}{distance}", row.group, row.state)
-    });
-    rows.collect()
+        let (cost, hops) = (number(group.cost), number(group.hops));
+        vec![group.group.clone(), cost, hops, over, group.state.clone()]
+    }));
+    super::table(&rows)
 }
 
 /// Runs one of the recipient's commands.

@@ -259,6 +259,7 @@ fn steps(path: Vec<Step>) -> Vec<PathStep> {
         to: step.to.into(),
         cost: step.cost,
         down: step.is_down,
+        down_here: step.is_down_here,
     });
     steps.collect()
 }

@@ -36,6 +36,11 @@ pub(super) fn look(core: &Core, now: Time) -> View {
             }
             Some(_) => {}
         }
+        let cut = node.links().down_at().filter(|(of, _)| *of == id);
+        let cut: Vec<Box<str>> = cut.map(|(_, source)| name(node, source)).collect();
+        if !cut.is_empty() && !node.links().is_down(id) {
+            view.partly.push((connector.name.clone(), cut));
+        }
     }
     view.out = node.links().out().map(|id| name(node, id)).collect();
     let watches = node.watches();
