@@ -5,6 +5,9 @@
 use crate::account::{Arrival, Sent};
 use std::collections::BTreeMap;
 
+/// What is usual is what most of so many messages did.
+const USUAL_OF: usize = 5;
+
 /// Something that was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Turn {
@@ -102,18 +105,21 @@ impl Turn {
         parts.join("; ")
     }
 
-    /// The way that most mail between two servers had taken before.
+    /// The way that most of the last mail between two servers had taken.
     fn usual<'a>(&self, all: &[Journey<'a>]) -> BTreeMap<(&'a str, &'a str), &'a [String]> {
-        let mut counts: BTreeMap<_, BTreeMap<&[String], usize>> = BTreeMap::new();
-        for (sent, arrival) in all {
-            if arrival.at < self.at {
-                let ends = (sent.through.as_str(), sent.to.as_str());
-                let paths = counts.entry(ends).or_default();
-                *paths.entry(arrival.path.as_slice()).or_default() += 1;
-            }
+        let mut before: BTreeMap<_, Vec<(u64, &[String])>> = BTreeMap::new();
+        for (sent, arrival) in all.iter().filter(|(_, arrival)| arrival.at < self.at) {
+            let ends = (sent.through.as_str(), sent.to.as_str());
+            let paths = before.entry(ends).or_default();
+            paths.push((arrival.at, arrival.path.as_slice()));
         }
-        let most = counts.into_iter().filter_map(|(ends, paths)| {
-            let most = paths.into_iter().max_by_key(|(_, count)| *count);
+        let most = before.into_iter().filter_map(|(ends, mut paths)| {
+            paths.sort_unstable();
+            let mut counts: BTreeMap<&[String], usize> = BTreeMap::new();
+            for (_, path) in paths.iter().rev().take(USUAL_OF) {
+                *counts.entry(path).or_default() += 1;
+            }
+            let most = counts.into_iter().max_by_key(|(_, count)| *count);
             most.map(|(path, _)| (ends, path))
         });
         most.collect()
@@ -175,7 +181,13 @@ mod tests {
     #[test]
     fn the_first_message_around_and_the_first_that_way_again() {
         let mail = [
+            // What was long ago isn't usual any more.
+            went("nyc1", 10, "ams1 syd1 nyc1"),
+            went("nyc1", 20, "ams1 syd1 nyc1"),
+            went("nyc1", 30, "ams1 syd1 nyc1"),
             went("nyc1", 100, "ams1 nyc1"),
+            went("nyc1", 101, "ams1 nyc1"),
+            went("nyc1", 102, "ams1 nyc1"),
             went("syd1", 110, "ams1 syd1"),
             // Mail that never went there turns nothing.
             went("syd1", 1100, "ams1 syd1"),

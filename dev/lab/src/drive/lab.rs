@@ -249,7 +249,7 @@ impl Lab {
     }
 
     async fn queues(&self) -> String {
-        let mut lines = Vec::new();
+        let mut lines = vec!["what waits:".to_owned()];
         for (name, data) in self.servers() {
             match ask_json::<QueueList>(&*self.ask, &data, "/queue").await {
                 Err(why) => lines.push(format!("  {name}: {why}")),
