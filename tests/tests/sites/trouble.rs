@@ -64,8 +64,10 @@ fn cut_every_line(organisation: &Organisation, troubles: &mut Vec<Trouble>) {
     for (place, (ends, line)) in organisation.lines.iter().enumerate() {
         let [one, other] = ends.map(|site| SITES[site]);
         let mut states = vec![(State::Cut, "cut")];
-        if place == 0 {
-            states.push((State::DeafOneWay, "deaf in one direction"));
+        match place {
+            0 => states.push((State::DeafOneWay, "deaf in one direction")),
+            1 => states.push((State::Losing(10), "losing a tenth of all packets")),
+            _ => {}
         }
         for (state, word) in states {
             let begun = now();
