@@ -34,6 +34,10 @@ pub(crate) fn text(
             format_args!("\n[[routing-group]]\nname = \"{}\"\n", site.name),
         );
     }
+    let retries = match plan.ordinary_retries {
+        true => "",
+        false => "retry-schedule = [\"1s\", \"2s\", \"5s\"]\n",
+    };
     for (site, server) in plan.servers() {
         let way = ways.get(&(viewer.to_owned(), server.clone()));
         let way = way.map_or_else(|| NOWHERE.to_owned(), ToString::to_string);
@@ -41,7 +45,7 @@ pub(crate) fn text(
             &mut text,
             format_args!(
                 "\n[[server]]\nname = \"{server}\"\nhostname = \"{server}.{DOMAIN}\"\nrouting-group = \"{}\"\n\
-                 member-address = [\"{way}\"]\nretry-schedule = [\"1s\", \"2s\", \"5s\"]\n",
+                 member-address = [\"{way}\"]\n{retries}",
                 site.name
             ),
         );

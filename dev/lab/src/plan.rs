@@ -57,6 +57,8 @@ pub struct Plan {
     pub sites: Vec<Site>,
     /// The links.
     pub links: Vec<Link>,
+    /// Failed mail waits as long as on any server, not a few seconds only.
+    pub ordinary_retries: bool,
 }
 
 /// What is wrong with a plan.

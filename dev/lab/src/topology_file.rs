@@ -87,7 +87,11 @@ impl Plan {
                 cost: link.cost,
             });
         }
-        let plan = Self { sites, links };
+        let plan = Self {
+            sites,
+            links,
+            ordinary_retries: false,
+        };
         if let Err(more) = plan.check() {
             faults.extend(more);
         }

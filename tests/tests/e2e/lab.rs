@@ -101,6 +101,29 @@ fn mail_goes_around_a_link_that_is_cut_and_nothing_is_lost() {
     assert_eq!(processes_in(folder.path()), Vec::<u32>::new());
 }
 
+/// Mail that failed waits for a minute, and the lab for half of one.
+#[test]
+fn a_link_that_works_again_is_used_at_once_whatever_its_mail_had_to_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("script");
+    fs::write(&script, "after 5s cut ams-nyc\nafter 12s heal ams-nyc\n").unwrap();
+    let script = script.to_str().unwrap();
+    let output = lab(&["--sites", "3", "--rate", "6", "--duration", "30s"])
+        .args(["--patience", "25s", "--ordinary-retries", "--script"])
+        .args([script, "--folder"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let said = text(&output);
+    assert!(output.status.success(), "{said}");
+    let mut lines = said.lines().map(str::trim);
+    let after = lines.find(|line| line.starts_with("after") && line.contains("heal ams-nyc"));
+    assert!(
+        after.is_some_and(|line| line.contains("that way again after")),
+        "{said}"
+    );
+}
+
 #[test]
 fn an_interrupted_lab_ends_its_servers() {
     let folder = tempfile::tempdir().unwrap();

@@ -34,6 +34,9 @@ pub(crate) struct Lab {
     /// How long it is waited after that for mail to arrive
     #[arg(long, default_value = "60s", value_name = "TIME", value_parser = span)]
     pub(crate) patience: Duration,
+    /// Let failed mail wait as long as on any server, a minute and more, instead of 1, 2 and 5 seconds
+    #[arg(long)]
+    pub(crate) ordinary_retries: bool,
     /// Commands for certain times, a line each, as `after 10s cut ams-nyc`
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,

@@ -65,11 +65,15 @@ fn read(path: &Path) -> Result<String, String> {
 
 fn plan(options: &Lab) -> Result<Plan, String> {
     let in_words = |faults: Vec<_>| lines(&faults);
-    match &options.topology {
+    let plan = match &options.topology {
         Some(path) => Plan::parse(&read(path)?)
             .map_err(|faults| format!("{}: {}", path.display(), lines(&faults))),
         None => Plan::example(options.sites, options.servers_per_site).map_err(in_words),
-    }
+    };
+    Ok(Plan {
+        ordinary_retries: options.ordinary_retries,
+        ..plan?
+    })
 }
 
 fn lines<T: Display>(all: &[T]) -> String {
