@@ -57,7 +57,7 @@ pub fn missing() -> Option<String> {
             ));
         }
     }
-    let probe = format!("bh{}probe", std::process::id());
+    let probe = format!("{}probe", prefix());
     let made = run(&["ip", "netns", "add", &probe]);
     let removed = run(&["ip", "netns", "delete", &probe]);
     made.and(removed)
@@ -69,7 +69,7 @@ impl Network {
     /// A network without sites.
     pub fn new() -> Self {
         Self {
-            prefix: format!("bh{}", std::process::id()),
+            prefix: prefix(),
             namespaces: Vec::new(),
             sites: Vec::new(),
             lines: Vec::new(),
@@ -229,6 +229,11 @@ impl Drop for Network {
             }
         }
     }
+}
+
+/// What names of namespaces begin with; no two networks share it.
+fn prefix() -> String {
+    format!("bh{:08x}-", rand::random::<u32>())
 }
 
 /// The address of a host of a site.

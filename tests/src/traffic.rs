@@ -3,7 +3,7 @@
 
 use bridgehead_testkit::client::Client;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -179,18 +179,18 @@ impl Account {
         self.latencies.get(place).map_or(0, |(took, _)| *took)
     }
 
-    /// The longest latency of what was sent in a span of time, by sender and recipient.
-    pub fn slowest_sent_within(
+    /// How many milliseconds after the beginning of a span of time the last message was sent that took longer than this: from then
+    /// on mail between those for whom it holds found its way at once.
+    pub fn until_quick(
         &self,
-        span: std::ops::Range<u64>,
-    ) -> BTreeMap<(String, String), u64> {
-        let mut slowest = BTreeMap::new();
-        for (took, message) in &self.latencies {
-            if span.contains(&message.at) {
-                let pair = (message.from.clone(), message.to.clone());
-                slowest.insert(pair, *took);
-            }
-        }
-        slowest
+        span: &std::ops::Range<u64>,
+        longest: u64,
+        concerned: impl Fn(&Sent) -> bool,
+    ) -> u64 {
+        let slow = self.latencies.iter().filter(|(took, message)| {
+            *took > longest && span.contains(&message.at) && concerned(message)
+        });
+        let last = slow.map(|(_, message)| message.at + 1).max();
+        last.map_or(0, |last| last - span.start)
     }
 }

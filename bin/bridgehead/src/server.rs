@@ -66,12 +66,10 @@ impl Server {
     pub(crate) async fn start(file: &ServerFile) -> Result<Self, Box<dyn Error>> {
         let data = &file.data;
         let (directory, keeper) = open_directory(file)?;
-        let tracking = bridgehead_tracking::Settings::default();
-        let tracker = Tracker::open(&data.join("tracking"), tracking)?;
+        let tracker = open_tracker(data)?;
         let track: Arc<Tracker> = Arc::new(tracker.clone());
         let (queue, unread) = open_queue(file)?;
-        let store_settings = bridgehead_store::Settings::for_directory(data.join("store"));
-        let store = Store::open(store_settings, Arc::new(RealDisk))?;
+        let store = open_store(data)?;
         let (delivery, own_key) = open_delivery(file, &store)?;
         let badmail = Badmail::open(&data.join("badmail"), Arc::new(RealDisk))?;
         let transport = Transport::new(
@@ -121,20 +119,14 @@ impl Server {
             in_force,
             gossip: links.watch(),
         };
-        let (stop_management, stopped) = oneshot::channel();
-        let stopped = async move {
-            // Also when the sender is gone.
-            let _ = stopped.await;
-        };
-        let path = file.admin_socket.clone();
-        let serving = bridgehead_management::serve(path, rooms.clone(), stopped).await?;
+        let (stop_management, management) = manage(file, rooms.clone()).await?;
         Ok(Self {
             rooms,
             listener,
             transport,
             links,
             stop_management,
-            management: tokio::spawn(serving),
+            management,
             follower,
             keeper,
             memory,
@@ -219,6 +211,30 @@ type Reading = JoinHandle<Option<String>>;
 type OpenedDirectory = (Directory, Option<JoinHandle<()>>);
 
 /// Makes the data directory, if need be, and opens the directory in it; where another one is followed, also the task that keeps the copy of it up to date.
+fn open_store(data: &Path) -> Result<Store, Box<dyn Error>> {
+    let settings = bridgehead_store::Settings::for_directory(data.join("store"));
+    Ok(Store::open(settings, Arc::new(RealDisk))?)
+}
+
+fn open_tracker(data: &Path) -> Result<Tracker, Box<dyn Error>> {
+    let settings = bridgehead_tracking::Settings::default();
+    Ok(Tracker::open(&data.join("tracking"), settings)?)
+}
+
+/// Serves management until something comes, or nothing can come any more.
+async fn manage(
+    file: &ServerFile,
+    rooms: Rooms,
+) -> Result<(oneshot::Sender<()>, JoinHandle<()>), Box<dyn Error>> {
+    let (stop, stopped) = oneshot::channel();
+    let stopped = async move {
+        // Also when the sender is gone.
+        let _ = stopped.await;
+    };
+    let serving = bridgehead_management::serve(file.admin_socket.clone(), rooms, stopped).await?;
+    Ok((stop, tokio::spawn(serving)))
+}
+
 fn open_directory(file: &ServerFile) -> Result<OpenedDirectory, Box<dyn Error>> {
     let data = &file.data;
     std::fs::create_dir_all(data)

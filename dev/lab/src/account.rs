@@ -3,6 +3,7 @@
 //! Guards: a message counts as delivered only in the mailbox that it was sent to, at the server that is its home. What nobody can say
 //! for sure is counted apart: a message whose acceptance was lost, a copy more after a server was killed.
 
+use crate::turn::{self, Turn};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -47,6 +48,8 @@ pub struct Account {
     pub(crate) kills: u64,
     /// How often links were cut.
     pub(crate) cuts: u64,
+    /// What was done to links and servers, in order.
+    pub(crate) turns: Vec<Turn>,
 }
 
 /// So many missing messages and paths are listed.
@@ -118,26 +121,10 @@ impl Account {
                 arrived.count()
             ));
         }
-        if self.refused > 0 {
-            line(format_args!(
-                "not taken   {}: no server of the site took them",
-                self.refused
-            ));
-        }
-        if self.others > 0 {
-            line(format_args!(
-                "others      {}: reports of failures in the mailboxes",
-                self.others
-            ));
-        }
-        if !self.silent.is_empty() {
-            let silent = self.silent.join(", ");
-            line(format_args!(
-                "silent      {silent}: what is there isn't known"
-            ));
-        }
+        self.asides(&mut line);
         self.latencies(&mut line);
         self.paths(&mut line);
+        self.turns(&mut line);
         for id in missing.iter().take(LISTED_MAX) {
             let Some(sent) = self.sent.get(id) else {
                 continue;
@@ -156,6 +143,38 @@ impl Account {
             ));
         }
         text
+    }
+
+    /// What isn't a message on its way.
+    fn asides(&self, line: &mut impl FnMut(std::fmt::Arguments<'_>)) {
+        if self.refused > 0 {
+            line(format_args!(
+                "not taken   {}: no server of the site took them",
+                self.refused
+            ));
+        }
+        if self.others > 0 {
+            line(format_args!(
+                "others      {}: reports of failures in the mailboxes",
+                self.others
+            ));
+        }
+        if !self.silent.is_empty() {
+            let silent = self.silent.join(", ");
+            line(format_args!(
+                "silent      {silent}: what is there isn't known"
+            ));
+        }
+    }
+
+    fn turns(&self, line: &mut impl FnMut(std::fmt::Arguments<'_>)) {
+        let arrivals = self.sent.iter().flat_map(|(id, sent)| {
+            let all = self.arrived(*id).iter();
+            all.map(move |arrival| (sent, arrival))
+        });
+        for words in turn::lines(&self.turns, &arrivals.collect::<Vec<_>>()) {
+            line(format_args!("after       {words}"));
+        }
     }
 
     fn whereabouts(&self, id: u64, sent: &Sent) -> String {

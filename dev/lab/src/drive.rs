@@ -5,6 +5,7 @@ mod lab;
 mod relay;
 mod servers;
 mod traffic;
+mod watching;
 
 use crate::account::Account;
 use crate::command::{Command, HELP, Script};
@@ -25,6 +26,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 /// How often it is looked whether everything has arrived.
 const SETTLE_EVERY: Duration = Duration::from_millis(500);
+/// How often servers are asked what they believe of links.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The highest rate, in messages a second.
 const RATE_MAX: f64 = 1000.0;
 
@@ -102,6 +105,14 @@ pub enum LabError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// A server has no key by which others know it.
+    #[error("{server} has no key as a member: {why}")]
+    Key {
+        /// The server.
+        server: String,
+        /// In words.
+        why: String,
     },
     /// A server isn't ready.
     #[error("{server} isn't ready: {why}; the end of its log:\n{log}")]
@@ -202,10 +213,14 @@ async fn traffic_time(
         .peekable();
     let mut maps = interval(options.map_every.max(Duration::from_millis(100)));
     maps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut typing = true;
     loop {
         let next = steps.peek().map_or(end, |(after, _)| begin + *after);
         let order = tokio::select! {
+            // In this order, so that a slow map doesn't keep commands waiting, and the first map comes after the first look.
+            biased;
             () = &mut options.stop => return Err(LabError::Interrupted),
             () = sleep_until(end) => return Ok(()),
             () = sleep_until(next), if next < end => steps.next().map(|(_, order)| Ok(order)),
@@ -217,26 +232,39 @@ async fn traffic_time(
                     None
                 }
             },
+            _ = looks.tick() => {
+                for event in lab.look().await {
+                    tell(lab, begin.elapsed(), &event, say);
+                }
+                None
+            }
             _ = maps.tick() => Some(Ok(Command::Map)),
         };
         match order {
             None => {}
-            Some(Err(fault)) => say(&fault.to_string()),
+            Some(Err(fault)) => tell(lab, begin.elapsed(), &fault.to_string(), say),
             Some(Ok(Command::Quit)) => return Ok(()),
             Some(Ok(Command::Map)) => {
-                let map = lab.map(begin.elapsed()).await;
+                let map = lab.map(begin.elapsed(), options.redraw).await;
                 let clear = if options.redraw { "\x1b[H\x1b[2J" } else { "" };
                 say(&format!("{clear}{}", map.text()));
             }
-            Some(Ok(order)) => tokio::select! {
-                () = &mut options.stop => return Err(LabError::Interrupted),
-                done = lab.follow(&order) => match done {
-                    Ok(done) => say(&done),
-                    Err(why) => say(&format!("that can't be done: {why}")),
-                },
-            },
+            Some(Ok(order)) => {
+                let done = tokio::select! {
+                    () = &mut options.stop => return Err(LabError::Interrupted),
+                    done = lab.follow(&order) => done,
+                };
+                let done = done.unwrap_or_else(|why| format!("that can't be done: {why}"));
+                tell(lab, begin.elapsed(), &done, say);
+            }
         }
     }
+}
+
+fn tell(lab: &mut Lab, elapsed: Duration, words: &str, say: &mut (dyn FnMut(&str) + Send)) {
+    let event = watching::event(elapsed, words);
+    say(&event);
+    lab.remember(&event);
 }
 
 /// Waits until everything has arrived, or as long as patience lasts; then asks for the ways that messages took.

@@ -13,6 +13,7 @@ mod map;
 mod organization;
 mod plan;
 mod topology_file;
+mod turn;
 
 pub use account::Account;
 pub use command::{Command, CommandFault, Mode, Script, parse_span};

@@ -13,6 +13,8 @@ pub(crate) struct Map {
     pub(crate) rates: (f64, f64),
     pub(crate) sites: Vec<(String, Vec<ServerFacts>)>,
     pub(crate) links: Vec<LinkFacts>,
+    /// What happened last, where it would be out of sight otherwise.
+    pub(crate) lately: Vec<String>,
 }
 
 /// A server.
@@ -39,6 +41,10 @@ pub(crate) struct LinkFacts {
     pub(crate) known_down: (usize, usize),
     /// What load adds to its cost, as the first that knows says.
     pub(crate) surcharge: u32,
+    /// Parts of messages that wait for it.
+    pub(crate) waits: u64,
+    /// How long it has been so: what was done to it, and what servers say.
+    pub(crate) unchanged: Duration,
 }
 
 impl Map {
@@ -63,24 +69,41 @@ impl Map {
             line(format_args!("  site {site:<8} {}", servers.join("   ")));
         }
         for link in &self.links {
-            let LinkFacts {
-                name, cost, state, ..
-            } = link;
-            let surcharge = match link.surcharge {
-                0 => String::new(),
-                more => format!("+{more}"),
-            };
-            let known = match link.known_down {
-                (_, 0) => String::new(),
-                (0, _) => ", known as up".to_owned(),
-                (down, all) => format!(", known as DOWN to {down} of {all}"),
-            };
-            line(format_args!(
-                "  link {name:<12} cost {cost}{surcharge:<4} {state}, {:.0} octets/s{known}",
-                link.rate
-            ));
+            line(format_args!("  link {}", link.words()));
+        }
+        for event in &self.lately {
+            line(format_args!("  {event}"));
         }
         text
+    }
+}
+
+impl LinkFacts {
+    fn words(&self) -> String {
+        let cost = match self.surcharge {
+            0 => self.cost.to_string(),
+            more => format!("{}+{more}", self.cost),
+        };
+        let known = match self.known_down {
+            (_, 0) => "nobody knows it",
+            (0, _) => "known as up",
+            (down, all) => &format!("known as DOWN to {down} of {all}"),
+        };
+        format!(
+            "{:<12} cost {cost:<6} {}, {known}, for {}; {:.0} octets/s, {} wait",
+            self.name,
+            self.state,
+            span(self.unchanged),
+            self.rate,
+            self.waits
+        )
+    }
+}
+
+fn span(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
     }
 }
 
@@ -132,13 +155,17 @@ mod tests {
                 rate: 0.0,
                 known_down: (2, 3),
                 surcharge: 5,
+                waits: 4,
+                unchanged: Duration::from_secs(62),
             }],
+            lately: vec!["link ams-nyc: CUT".to_owned()],
         };
         let text = map.text();
         for line in [
             "[1:05] sent 20 (1.0/s), delivered 18 (0.5/s), on the way 2",
             "ams1 up (queue 2, delivered 7, misses 1 of 3 neighbours)   ams2 DOWN",
-            "link ams-nyc      cost 10+5   CUT, 0 octets/s, known as DOWN to 2 of 3",
+            "link ams-nyc      cost 10+5   CUT, known as DOWN to 2 of 3, for 1 min 2 s; 0 octets/s, 4 wait",
+            "\n  link ams-nyc: CUT\n",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }

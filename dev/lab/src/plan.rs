@@ -208,6 +208,19 @@ impl Plan {
         sites.flat_map(|site| site.servers.iter().map(move |server| (site, server)))
     }
 
+    /// The name in the other direction of a link that is named in one.
+    #[must_use]
+    pub fn link_back(&self, name: &str) -> Option<String> {
+        self.links.iter().find_map(|link| {
+            let (there, back) = (link.name(), link.name_back());
+            match name {
+                _ if name == there => Some(back),
+                _ if name == back => Some(there),
+                _ => None,
+            }
+        })
+    }
+
     /// The pairs of servers of which the first may connect to the second: those of a site, and those at the ends of a link.
     #[must_use]
     pub fn pairs(&self) -> BTreeSet<(String, String)> {
@@ -302,6 +315,13 @@ mod tests {
                 .contains(&pair("nyc1", "ams2"))
         );
         assert_eq!(plan.pairs_of("ams-syd"), None);
+        for (name, back) in [
+            ("ams-nyc", Some("nyc-ams")),
+            ("nyc-ams", Some("ams-nyc")),
+            ("ams-syd", None),
+        ] {
+            assert_eq!(plan.link_back(name).as_deref(), back);
+        }
         let pairs = plan.pairs();
         assert!(pairs.contains(&pair("ams1", "ams3")) && !pairs.contains(&pair("ams3", "nyc1")));
         assert_eq!(pairs.len(), 6 + 6 + 8);

@@ -29,6 +29,10 @@ pub trait Carry: Send + Sync {
 
     /// Tries whether a server answers and is who it should be.
     fn probe<'a>(&'a self, server: &'a str) -> BoxFuture<'a, Result<(), String>>;
+
+    /// A link that was in doubt was tried and works: a connector, or the way to a server of the own group. What waits for it needn't
+    /// wait any longer.
+    fn works(&self, connector: Option<&str>, server: &str);
 }
 
 /// A message as it is carried.

@@ -175,6 +175,20 @@ impl Core {
         self.note(now, &probe, worked);
     }
 
+    /// An attempt by delivery takes long.
+    pub(crate) fn note_doubt(&mut self, now: Time, connector: Option<&str>, server: &str) {
+        let probe = Probe {
+            is_connector: connector.is_some(),
+            name: connector.unwrap_or(server).into(),
+        };
+        if let Some(node) = &mut self.node
+            && let Some(target) = target(node.topology(), &probe)
+        {
+            node.note_doubt(now, target);
+        }
+        self.drain();
+    }
+
     fn note(&mut self, now: Time, probe: &Probe, worked: bool) {
         let outcome = match worked {
             true => Outcome::Works,

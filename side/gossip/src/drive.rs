@@ -129,6 +129,12 @@ impl Gossip {
             .with(|core, now| core.note_use(now, connector, server, worked));
     }
 
+    /// An attempt to hand mail to a server takes long: the link is tried at once.
+    pub fn note_doubt(&self, connector: Option<&str>, server: &str) {
+        self.shared
+            .with(|core, now| core.note_doubt(now, connector, server));
+    }
+
     /// So much mail waits for a connector.
     pub fn note_load(&self, connector: &str, queued: usize, oldest: Duration) {
         let queued = u32::try_from(queued).unwrap_or(u32::MAX);
@@ -262,7 +268,7 @@ impl Drop for Trying {
     }
 }
 
-/// Tries the servers behind a link one after the other until one answers.
+/// Tries all servers behind a link at once until one answers: a line that is dead shouldn't take as many times as long as it has ends.
 async fn try_link(shared: Arc<Shared>, probe: Probe, servers: Vec<Box<str>>) {
     let mut trying = Trying {
         shared,
@@ -273,17 +279,31 @@ async fn try_link(shared: Arc<Shared>, probe: Probe, servers: Vec<Box<str>>) {
     let Ok(_turn) = shared.probes.acquire().await else {
         return;
     };
-    let count = u32::try_from(servers.len()).unwrap_or(u32::MAX).max(1);
-    let patience = shared.probe_patience / count;
-    for server in &servers {
-        let tried = tokio::time::timeout(patience, shared.carry.probe(server)).await;
-        match tried {
-            Ok(Ok(())) => {
-                trying.worked = Some(true);
-                return;
+    // Those that are still under way at the end are broken off.
+    let mut tries = JoinSet::new();
+    for server in servers {
+        let shared = Arc::clone(&shared);
+        tries.spawn(async move {
+            let probing = shared.carry.probe(&server);
+            match tokio::time::timeout(shared.probe_patience, probing).await {
+                Ok(Ok(())) => return true,
+                Ok(Err(why)) => {
+                    tracing::debug!(%server, %why, "a link was tried and doesn't work");
+                }
+                Err(_) => tracing::debug!(%server, "a link was tried and nobody answered"),
             }
-            Ok(Err(why)) => tracing::debug!(%server, %why, "a link was tried and doesn't work"),
-            Err(_) => tracing::debug!(%server, "a link was tried and nobody answered"),
+            false
+        });
+    }
+    while let Some(tried) = tries.join_next().await {
+        if tried.is_ok_and(|worked| worked) {
+            trying.worked = Some(true);
+            let name = &*trying.probe.name;
+            match trying.probe.is_connector {
+                true => shared.carry.works(Some(name), ""),
+                false => shared.carry.works(None, name),
+            }
+            return;
         }
     }
     trying.worked = Some(false);

@@ -62,14 +62,17 @@ impl Organisation {
                 });
             }
         }
-        let text = text(&servers);
         let organisation = Self {
             network,
             lines,
             servers,
         };
-        for (place, host) in organisation.servers.iter().enumerate() {
+        for place in 0..organisation.servers.len() {
             organisation.run(place);
+        }
+        // Each has made its key at its start.
+        let text = text(&organisation.servers);
+        for host in &organisation.servers {
             host.server.lock().apply_text(&text);
         }
         organisation

@@ -171,6 +171,13 @@ impl Node {
         self.reconsider(now);
     }
 
+    /// An attempt to use one of this server's own links takes long: it is tried at once, and how that ends counts.
+    pub fn note_doubt(&mut self, now: Time, target: Target) {
+        if self.is_own(target) {
+            self.suspect(now, target);
+        }
+    }
+
     /// Mail waits for one of this server's connectors.
     pub fn note_load(&mut self, now: Time, target: Target, queued: u32, delay: Duration) {
         let is_known = self.watches.contains_key(&target);

@@ -8,7 +8,7 @@ use bridgehead_delivery::{Delivery, LinkWatcher};
 use bridgehead_gossip::{BoxFuture, Carry, Gossip, GossipSettings, LinkPicture, OwnedChunk};
 use bridgehead_linkstate::{KeyFault, Signer, Topology, Verifier};
 use bridgehead_listener::{Listener, StateSink};
-use bridgehead_mail::{NextHop, SessionId, Timestamp};
+use bridgehead_mail::{LinkName, NextHop, SessionId, Timestamp};
 use bridgehead_membership::{OwnKey, verify};
 use bridgehead_queue::Queue;
 use bridgehead_transport::Transport;
@@ -33,7 +33,16 @@ pub(super) struct LinkState {
     gossip: watch::Sender<Option<Gossip>>,
     /// Held while another routing table is put in force, so that configuration and links don't undo each other's.
     turn: Mutex<()>,
+    shut: Mutex<Shut>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What nothing gets through to, as the last picture said.
+#[derive(Clone, Debug, Default)]
+struct Shut {
+    /// Connectors of which this server is a source bridgehead.
+    connectors: Vec<Box<str>>,
+    servers: Vec<Box<str>>,
 }
 
 /// The rooms that it stands between.
@@ -57,6 +66,7 @@ impl LinkState {
             own_key,
             gossip: watch::Sender::new(None),
             turn: Mutex::default(),
+            shut: Mutex::default(),
             tasks: Mutex::default(),
         });
         rooms.delivery.watch_links(Arc::clone(&links) as _);
@@ -98,7 +108,10 @@ impl LinkState {
             protocol: Arc::default(),
         };
         let signer = Arc::new(Seals(self.own_key.clone()));
-        let carrier = Arc::new(Carrier(self.delivery.clone()));
+        let carrier = Arc::new(Carrier {
+            delivery: self.delivery.clone(),
+            queue: self.queue.clone(),
+        });
         match Gossip::start(settings, (signer, verifier), carrier) {
             Ok(gossip) => {
                 let following = Arc::clone(self).follow(gossip.picture());
@@ -145,7 +158,49 @@ impl LinkState {
         }
         let table = Arc::new(before.with_links(Arc::clone(&picture.links)));
         self.wiring.set_routing(Arc::clone(&table));
+        self.release(picture);
         self.transport.follow_links(&table);
+    }
+
+    /// What works again is used at once. It was held back because it failed, and the wait that came of that may be much longer than
+    /// it was down, while mail isn't sent around it any more.
+    fn release(&self, picture: &LinkPicture) {
+        let (topology, links) = (&picture.topology, &picture.links);
+        let own = topology.server_of_name(&self.server);
+        let connectors = own.into_iter().flat_map(|own| topology.sourced_by(own));
+        let down = connectors.filter(|id| links.is_down(*id));
+        let down = down.filter_map(|id| topology.connector(id));
+        let out = links.out().filter_map(|id| topology.server(id));
+        let now = Shut {
+            connectors: down.map(|connector| connector.name.clone()).collect(),
+            servers: out.map(|server| server.name.clone()).collect(),
+        };
+        let before = std::mem::replace(&mut *self.shut.lock(), now.clone());
+        let back = before.connectors.iter();
+        for connector in back.filter(|name| !now.connectors.contains(name)) {
+            self.queue.release_link(&link_of(connector));
+        }
+        let back = before.servers.iter();
+        let back: Vec<_> = back.filter(|name| !now.servers.contains(name)).collect();
+        if back.is_empty() {
+            return;
+        }
+        // A hop to servers of the own group may lead to several.
+        for link in self
+            .queue
+            .picture()
+            .groups
+            .iter()
+            .filter_map(|group| group.link.as_ref())
+        {
+            let names = link.as_str().strip_prefix("server/").unwrap_or_default();
+            if names
+                .split('+')
+                .any(|name| back.iter().any(|back| ***back == *name))
+            {
+                self.queue.release_link(link);
+            }
+        }
     }
 
     async fn watch_loads(self: Arc<Self>) {
@@ -173,11 +228,7 @@ impl LinkState {
             let Some(connector) = topology.connector(connector) else {
                 continue;
             };
-            let link = NextHop::Servers {
-                connector: Some(connector.name.clone()),
-                servers: Box::default(),
-            };
-            let link = link.link();
+            let link = link_of(&connector.name);
             let on_it = groups
                 .iter()
                 .filter(|group| group.link.as_ref() == Some(&link));
@@ -195,6 +246,12 @@ impl LinkWatcher for LinkState {
     fn used(&self, hop: &NextHop, server: &str, worked: bool) {
         if let (NextHop::Servers { connector, .. }, Some(gossip)) = (hop, &*self.gossip.borrow()) {
             gossip.note_use(connector.as_deref(), server, worked);
+        }
+    }
+
+    fn doubted(&self, hop: &NextHop, server: &str) {
+        if let (NextHop::Servers { connector, .. }, Some(gossip)) = (hop, &*self.gossip.borrow()) {
+            gossip.note_doubt(connector.as_deref(), server);
         }
     }
 }
@@ -220,8 +277,11 @@ impl StateSink for LinkState {
     }
 }
 
-/// Delivery, as gossip uses it.
-struct Carrier(Delivery);
+/// Delivery and the queue, as gossip uses them.
+struct Carrier {
+    delivery: Delivery,
+    queue: Queue,
+}
 
 impl Carry for Carrier {
     fn send<'a>(
@@ -234,17 +294,37 @@ impl Carry for Carrier {
             .map(|chunk| (chunk.place, chunk.number, chunk.octets))
             .collect();
         Box::pin(async move {
-            let told = self.0.tell_member(to, &chunks).await;
+            let told = self.delivery.tell_member(to, &chunks).await;
             told.map_err(|failure| failure.to_string())
         })
     }
 
     fn probe<'a>(&'a self, server: &'a str) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
-            let probed = self.0.probe_member(server).await;
+            let probed = self.delivery.probe_member(server).await;
             probed.map_err(|failure| failure.to_string())
         })
     }
+
+    fn works(&self, connector: Option<&str>, server: &str) {
+        if let Some(connector) = connector {
+            return self.queue.release_link(&link_of(connector));
+        }
+        let to_it = NextHop::Servers {
+            connector: None,
+            servers: [server.into()].into(),
+        };
+        self.queue.release_link(&to_it.link());
+    }
+}
+
+/// The name of a connector's link to another group.
+fn link_of(connector: &str) -> LinkName {
+    let hop = NextHop::Servers {
+        connector: Some(connector.into()),
+        servers: Box::default(),
+    };
+    hop.link()
 }
 
 /// Makes this server's seals.

@@ -2,31 +2,27 @@
 
 use super::relay::Relay;
 use super::servers::{Server, smtp_address, views};
-use super::{Ask, LabError, Options, Shared, ask_json, collecting, traffic};
+use super::watching::Seen;
+use super::{Ask, LabError, Options, Shared, ask_json, traffic};
 use crate::account::Account;
 use crate::command::{Command, Mode};
-use crate::map::{LinkFacts, Map, ServerFacts};
 use crate::plan::Plan;
-use bridgehead_management_api::{LinkState, QueueList, Status};
+use crate::turn::{Place, Turn};
+use bridgehead_management_api::QueueList;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 use tempfile::TempDir;
 
-/// Rates over a shorter time than this say nothing.
-const RATE_SPAN_MIN: Duration = Duration::from_millis(50);
-
 pub(super) struct Lab {
-    plan: Plan,
+    pub(super) plan: Plan,
     pub(super) ask: Arc<dyn Ask>,
     pub(super) shared: Arc<Shared>,
     servers: BTreeMap<String, Server>,
-    relays: BTreeMap<(String, String), Relay>,
-    /// What the last map showed: when, sent, delivered, octets of each way.
-    last: (Duration, u64, u64, BTreeMap<String, u64>),
+    pub(super) relays: BTreeMap<(String, String), Relay>,
+    pub(super) seen: Seen,
     /// Goes when the lab goes.
     _folder: Option<TempDir>,
 }
@@ -68,7 +64,7 @@ impl Lab {
             }),
             servers,
             relays: BTreeMap::new(),
-            last: (Duration::ZERO, 0, 0, BTreeMap::new()),
+            seen: Seen::default(),
             _folder: folder,
         })
     }
@@ -85,14 +81,7 @@ impl Lab {
         let mut keys = BTreeMap::new();
         if self.servers.len() > 1 {
             for (name, server) in &self.servers {
-                match server.member_key().await {
-                    Some(key) => {
-                        keys.insert(name.clone(), key);
-                    }
-                    None => say(&format!(
-                        "{name} has no key as a member (`member key` says none): other servers won't talk to it"
-                    )),
-                }
+                keys.insert(name.clone(), server.member_key().await?);
             }
         }
         let ways = self.relays.iter();
@@ -159,6 +148,7 @@ impl Lab {
                 self.shut_out(name);
                 self.server(name)?.kill().await;
                 self.shared.account.lock().kills += 1;
+                self.note_server(format!("kill {name}"), name, true);
                 Ok(format!("{name} was killed"))
             }
             Command::Stop(name) => {
@@ -167,6 +157,7 @@ impl Lab {
                 let server = self.server(name)?;
                 server.ask_to_stop();
                 server.stopped().await;
+                self.note_server(format!("stop {name}"), name, true);
                 Ok(format!("{name} has stopped"))
             }
             Command::Start(name) => {
@@ -175,6 +166,7 @@ impl Lab {
                 server.spawn()?;
                 server.ready(&*ask).await?;
                 self.let_in(name).await?;
+                self.note_server(format!("start {name}"), name, false);
                 Ok(format!("{name} is up again"))
             }
             Command::Queues => Ok(self.queues().await),
@@ -203,19 +195,49 @@ impl Lab {
             };
             LabError::Order(format!("there is no link '{name}'; there are: {links}"))
         })?;
-        for (from, to) in there {
-            let back = (!one_way).then(|| (to.clone(), from.clone()));
-            for pair in [Some((from, to)), back].into_iter().flatten() {
-                if let Some(relay) = self.relays.get(&pair) {
-                    relay.set(mode);
-                }
+        let mut names = vec![name.to_owned()];
+        let mut pairs = there;
+        if !one_way {
+            names.extend(self.plan.link_back(name));
+            let back = pairs.iter().map(|(from, to)| (to.clone(), from.clone()));
+            pairs.extend(back.collect::<Vec<_>>());
+        }
+        for pair in &pairs {
+            if let Some(relay) = self.relays.get(pair) {
+                relay.set(mode);
             }
         }
         if mode == Mode::Cut {
             self.shared.account.lock().cuts += 1;
         }
+        let word = match mode {
+            Mode::Through => Some("heal"),
+            Mode::Cut => Some("cut"),
+            Mode::BlackHole => Some("blackhole"),
+            // Mail goes on as it did.
+            Mode::Slow { .. } => None,
+        };
+        if let Some(word) = word {
+            let one_way = if one_way { " one-way" } else { "" };
+            let words = format!("{word} {name}{one_way}");
+            self.note(words, Place::Link { names, pairs }, mode != Mode::Through);
+        }
         let way = if one_way { ", this way only" } else { "" };
         Ok(format!("link {name}: {mode}{way}"))
+    }
+
+    fn note_server(&self, words: String, name: &str, shut: bool) {
+        self.note(words, Place::Server(name.to_owned()), shut);
+    }
+
+    fn note(&self, words: String, place: Place, shut: bool) {
+        self.shared.account.lock().turns.push(Turn {
+            at: traffic::now(),
+            words,
+            place,
+            shut,
+            known: None,
+        });
     }
 
     /// All servers and their data directories.
@@ -241,94 +263,6 @@ impl Lab {
             }
         }
         lines.join("\n")
-    }
-
-    /// The map of now.
-    pub(super) async fn map(&mut self, elapsed: Duration) -> Map {
-        let mut states = Vec::new();
-        let mut servers = BTreeMap::new();
-        for (name, data) in self.servers() {
-            let status = ask_json::<Status>(&*self.ask, &data, "/status").await.ok();
-            let delivered = collecting::delivered(&*self.ask, &data, &name).await;
-            let state = ask_json::<LinkState>(&*self.ask, &data, "/links/state").await;
-            let state = state.ok().filter(|state| state.takes_part);
-            let facts = ServerFacts {
-                queued: status.map(|status| status.queued),
-                delivered: delivered.unwrap_or(0),
-                away: state.as_ref().map(|state| {
-                    let away = state
-                        .neighbours
-                        .iter()
-                        .filter(|neighbour| !neighbour.answers);
-                    (away.count(), state.neighbours.len())
-                }),
-                name: name.clone(),
-            };
-            servers.insert(name, facts);
-            states.extend(state);
-        }
-        let sent = self.shared.account.lock().sent.len() as u64;
-        let delivered = servers.values().map(|server| server.delivered).sum();
-        let (then, sent_then, delivered_then, octets_then) = std::mem::take(&mut self.last);
-        let span = elapsed.saturating_sub(then);
-        // The first map comes at once, and says nothing of rates.
-        let span = if span < RATE_SPAN_MIN {
-            f64::INFINITY
-        } else {
-            span.as_secs_f64()
-        };
-        #[expect(clippy::cast_precision_loss, reason = "for people")]
-        let rate = |now: u64, then: u64| now.saturating_sub(then) as f64 / span;
-        let rates = (rate(sent, sent_then), rate(delivered, delivered_then));
-        let mut octets = BTreeMap::new();
-        let mut links = Vec::new();
-        for link in &self.plan.links {
-            for name in [link.name(), link.name_back()] {
-                let mut facts = self.link_facts(&name, link.cost, &states);
-                let passed = self.octets(&name);
-                facts.rate = rate(passed, octets_then.get(&name).copied().unwrap_or(0));
-                octets.insert(name, passed);
-                links.push(facts);
-            }
-        }
-        self.last = (elapsed, sent, delivered, octets);
-        let sites = self.plan.sites.iter().map(|site| {
-            let of_site = site.servers.iter();
-            let of_site = of_site.filter_map(|name| servers.get(name).cloned());
-            (site.name.clone(), of_site.collect())
-        });
-        Map {
-            elapsed,
-            sent,
-            delivered,
-            rates,
-            sites: sites.collect(),
-            links,
-        }
-    }
-
-    fn ways(&self, link: &str) -> impl Iterator<Item = &Relay> {
-        let pairs = self.plan.pairs_of(link).unwrap_or_default();
-        pairs.into_iter().filter_map(|pair| self.relays.get(&pair))
-    }
-
-    fn octets(&self, link: &str) -> u64 {
-        self.ways(link).map(Relay::octets).sum()
-    }
-
-    fn link_facts(&self, name: &str, cost: u32, states: &[LinkState]) -> LinkFacts {
-        let mode = self.ways(name).map(Relay::mode).next().unwrap_or_default();
-        let says_down = |state: &&LinkState| state.down.iter().any(|down| down == name);
-        let dearer = states.iter().flat_map(|state| &state.dearer);
-        let mut dearer = dearer.filter(|dearer| dearer.connector == name);
-        LinkFacts {
-            name: name.to_owned(),
-            cost,
-            state: mode.to_string(),
-            rate: 0.0,
-            known_down: (states.iter().filter(says_down).count(), states.len()),
-            surcharge: dearer.next().map_or(0, |dearer| dearer.surcharge),
-        }
     }
 
     /// Ends all servers.

@@ -19,6 +19,8 @@ use tokio::time::{sleep, timeout};
 const READY_PATIENCE: Duration = Duration::from_secs(120);
 const STOP_PATIENCE: Duration = Duration::from_secs(30);
 const KEY_PATIENCE: Duration = Duration::from_secs(30);
+/// What a program says of its failure is shown up to here.
+const SAID_MAX: usize = 1000;
 
 /// One server.
 pub(super) struct Server {
@@ -56,20 +58,30 @@ impl Server {
         self.folder.join("data")
     }
 
-    /// Its key as a member, which is made if it has none; none if the program doesn't know such keys.
-    pub(super) async fn member_key(&self) -> Option<String> {
+    /// Its key as a member, which is made if it has none: without it other servers wouldn't talk to it.
+    pub(super) async fn member_key(&self) -> Result<String, LabError> {
+        let refused = |why: String| LabError::Key {
+            server: self.name.clone(),
+            why,
+        };
         let mut command = Command::new(&self.program);
         command
             .args(["member", "key", "--data"])
             .arg(self.data())
             .stdin(Stdio::null())
             .kill_on_drop(true);
-        let output = timeout(KEY_PATIENCE, command.output()).await.ok()?.ok()?;
-        let text = String::from_utf8(output.stdout).ok()?;
+        let output = timeout(KEY_PATIENCE, command.output()).await;
+        let output = output.map_err(|_| refused("`member key` doesn't end".to_owned()))?;
+        let output = output.map_err(|error| refused(error.to_string()))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(refused(said.trim().chars().take(SAID_MAX).collect()));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
         let mut words = text.split_whitespace();
-        words
-            .find(|word| word.starts_with("ed25519:") && word.len() < 200)
-            .map(str::to_owned)
+        let key = words.find(|word| word.starts_with("ed25519:") && word.len() < 200);
+        key.map(str::to_owned)
+            .ok_or_else(|| refused("`member key` shows none".to_owned()))
     }
 
     /// Starts the process; [`Self::ready`] waits for it.

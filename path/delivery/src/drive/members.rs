@@ -29,6 +29,9 @@ pub trait LinkWatcher: Send + Sync {
     /// A connection to `server` for mail to `hop`, which is of [`NextHop::Servers`], was tried. `worked`: the server was reached and
     /// has proved itself. If not, the line or the server is to blame for it, never a bound of this server or a server that is busy.
     fn used(&self, hop: &NextHop, server: &str, worked: bool);
+
+    /// Something that `server` should have answered long ago isn't answered yet.
+    fn doubted(&self, hop: &NextHop, server: &str);
 }
 
 /// What is needed to be a member.
@@ -58,7 +61,7 @@ impl Members {
     pub(super) fn new() -> Self {
         Self {
             hasty: Arc::new(ConnectorSettings {
-                connect_timeout: Duration::from_secs(5),
+                connect_timeout: Duration::from_secs(2),
                 command_timeout: Duration::from_secs(10),
                 dns_timeout: Duration::from_secs(5),
                 ..ConnectorSettings::default()
@@ -101,6 +104,13 @@ impl Members {
         let watcher = self.watcher.read().clone();
         if let Some(watcher) = watcher {
             watcher.used(hop, server, worked);
+        }
+    }
+
+    pub(super) fn doubted(&self, hop: &NextHop, server: &str) {
+        let watcher = self.watcher.read().clone();
+        if let Some(watcher) = watcher {
+            watcher.doubted(hop, server);
         }
     }
 

@@ -13,11 +13,13 @@ use bridgehead_mail::{Domain, Failure, RemoteReply, StatusCode};
 use bridgehead_membership::{chose_members, why};
 use bridgehead_smtp::client::Extensions;
 use bridgehead_smtp::reply::ServerReply;
+use rustix::net::sockopt;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -141,6 +143,9 @@ impl Opening<'_> {
         }
         // Whole commands are written at once; waiting for more would only cost time.
         let _ = stream.set_nodelay(true);
+        if self.member.is_some() {
+            notice_silence(&stream);
+        }
         Ok(Connection::new(
             stream,
             label.into(),
@@ -329,6 +334,17 @@ fn label(host: &Domain, address: SocketAddr) -> String {
         return format!("{literal}:{}", address.port());
     }
     format!("{host} {literal}:{}", address.port())
+}
+
+/// A line between servers of the organisation that is dead is noticed by the kernel, long before a server that is only slow would be
+/// given up (the user timeout of RFC 5482). Where that can't be had the patience of the connector is what is left.
+fn notice_silence(stream: &TcpStream) {
+    const SILENCE: Duration = Duration::from_secs(15);
+    let millis = u32::try_from(SILENCE.as_millis()).unwrap_or(u32::MAX);
+    let _ = sockopt::set_tcp_user_timeout(stream, millis);
+    let _ = sockopt::set_socket_keepalive(stream, true);
+    let _ = sockopt::set_tcp_keepidle(stream, SILENCE / 3);
+    let _ = sockopt::set_tcp_keepintvl(stream, SILENCE / 3);
 }
 
 /// A refusal of the whole connection: temporary, because it isn't about any message. Only 521 says for good that there is

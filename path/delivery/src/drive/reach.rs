@@ -17,6 +17,7 @@ use bridgehead_mail::{
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -60,12 +61,16 @@ pub(super) struct Route {
     servers: Option<NextHop>,
     /// The server of the organisation that is to blame for a failure, as long as another of its addresses may be better.
     blamed: Option<Arc<MemberTls>>,
+    /// The server to which the connection that was opened last leads.
+    present: Option<Arc<MemberTls>>,
     /// Why those before couldn't be used: the last temporary reason counts, and only without one a permanent one.
     last: Option<Failure>,
     /// What was wrong with the first of those before, for the operator.
     before: Vec<String>,
 }
 
+/// What takes a server of the organisation longer than this is a reason to look whether it is there.
+const DOUBT_AFTER: Duration = Duration::from_secs(2);
 /// Hosts that are told of one by one, and octets for each.
 const BEFORE_MAX: usize = 5;
 const BEFORE_OCTETS_MAX: usize = 300;
@@ -117,6 +122,7 @@ impl Route {
             is_mx: matches!(hop, NextHop::Mx { .. }),
             servers: matches!(hop, NextHop::Servers { .. }).then(|| hop.clone()),
             blamed: None,
+            present: None,
             last,
             before,
         })
@@ -152,7 +158,9 @@ impl Route {
                 is_mx: self.is_mx,
                 member: ranked.member.as_deref(),
             };
-            match timeout(self.share(deadline), opening.open()).await {
+            let open = timeout(self.share(deadline), opening.open());
+            let opened = self.doubting(ranked.member.as_deref(), reach.members, open);
+            match opened.await {
                 Ok(Ok(mut connection)) => {
                     self.worked(&ranked, reach);
                     if let Some(others) = self.others(None) {
@@ -192,9 +200,38 @@ impl Route {
         Err(last.into())
     }
 
+    /// Waits for what a server does; if that takes long, the link to it is in doubt.
+    async fn doubting<T>(
+        &self,
+        member: Option<&MemberTls>,
+        members: &Members,
+        waited_for: impl Future<Output = T>,
+    ) -> T {
+        let mut waited_for = pin!(waited_for);
+        let (Some(hop), Some(member)) = (&self.servers, member) else {
+            return waited_for.await;
+        };
+        if let Ok(done) = timeout(DOUBT_AFTER, &mut waited_for).await {
+            return done;
+        }
+        members.doubted(hop, &member.server);
+        waited_for.await
+    }
+
+    /// The same for what the server does to which the connection leads.
+    pub(super) async fn doubting_present<T>(
+        &self,
+        members: &Members,
+        waited_for: impl Future<Output = T>,
+    ) -> T {
+        self.doubting(self.present.as_deref(), members, waited_for)
+            .await
+    }
+
     /// A server was reached and has proved itself.
     fn worked(&mut self, ranked: &Ranked, reach: Reach<'_>) {
         self.blamed = None;
+        self.present.clone_from(&ranked.member);
         if let (Some(hop), Some(member)) = (&self.servers, &ranked.member) {
             reach.members.used(hop, &member.server, true);
         }

@@ -109,7 +109,11 @@ impl Remote {
     ) -> Vec<Outcome> {
         let used = self.connection.transactions() > 0;
         let connection = &mut self.connection;
-        let outcomes = connection.deliver(handover, addressees, deadline).await;
+        let delivering = connection.deliver(handover, addressees, deadline);
+        let route = &self.route;
+        let outcomes = route
+            .doubting_present(&self.shared.members, delivering)
+            .await;
         self.slowed = connection.take_slowed();
         let left = used && !connection.is_open() && outcomes.iter().all(is_deferred);
         match self.slowed {

@@ -102,6 +102,7 @@ struct State {
     cut: BTreeSet<(String, String)>,
     holes: BTreeSet<(String, String)>,
     probed: BTreeMap<String, usize>,
+    working: BTreeSet<String>,
     captured: Vec<(String, String, Vec<OwnedChunk>)>,
 }
 
@@ -155,9 +156,20 @@ impl Carry for Ways {
             self.pass(server).await.map(drop)
         })
     }
+
+    fn works(&self, connector: Option<&str>, server: &str) {
+        let name = connector.unwrap_or(server);
+        let said = format!("{}: {name}", self.own);
+        self.network.state.lock().unwrap().working.insert(said);
+    }
 }
 
 impl Network {
+    /// Whether a server has said that a link works again.
+    pub(crate) fn is_told(&self, what: &str) -> bool {
+        self.state.lock().unwrap().working.contains(what)
+    }
+
     /// All servers of a plan, started and heard of by each other.
     pub(crate) fn start(plan: &Plan) -> Self {
         let network = Self::default();
