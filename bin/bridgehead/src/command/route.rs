@@ -77,13 +77,14 @@ fn explanation(explained: &RouteExplanation) -> Vec<String> {
         }
         for runner_up in &route.runners_up {
             let cost = match runner_up.cost {
-                Some(cost) => format!(" (cost {cost}, over {})", over(&runner_up.path)),
+                Some(cost) => format!(" (cost {cost})"),
                 None => String::new(),
             };
-            lines.push(format!(
-                "  instead {}{cost}: {}",
-                runner_up.connector, runner_up.why
-            ));
+            let way = match runner_up.path.is_empty() {
+                true => runner_up.connector.clone(),
+                false => over(&runner_up.path),
+            };
+            lines.push(format!("  other way {way}{cost}: {}", runner_up.why));
         }
     }
     let failures = explained.failures.iter();

@@ -109,7 +109,7 @@ impl Node {
         }
     }
 
-    /// The own links that aren't as configured, as far as anybody's path may depend on it. That a link is lost stays said until it
+    /// The own links that aren't as configured, as far as anybody's way may depend on it. That a link is lost stays said until it
     /// isn't; one that is only held down because it flaps is let up when it is the only way.
     fn worth_saying(&mut self, now: Time) -> Vec<Entry> {
         let mut odd = Vec::new();
@@ -127,7 +127,9 @@ impl Node {
             };
             let was_said = |said: &&Entry| said.subject == subject && said.name == name;
             let said = self.said.iter().find(was_said);
-            let stays = is_lost && said.is_some_and(|said| said.down);
+            let was_down = said.is_some_and(|said| said.down);
+            // That it is lost for all of its bridgeheads has to be known as well, or the last one would get the mail of the others.
+            let stays = is_lost && (was_down || self.is_shared(target));
             if stays || self.matters(target) {
                 entries.push(Entry {
                     subject,
@@ -141,6 +143,15 @@ impl Node {
         }
         entries.sort_by(|one, other| (one.subject, &one.name).cmp(&(other.subject, &other.name)));
         entries
+    }
+
+    /// Whether others are source bridgeheads of the same connector.
+    fn is_shared(&self, target: Target) -> bool {
+        let Target::Connector(id) = target else {
+            return false;
+        };
+        let connector = self.topology.connector(id);
+        connector.is_some_and(|connector| connector.sources.len() > 1)
     }
 
     fn name_of_link(&self, target: Target) -> Option<(Subject, Box<str>)> {
