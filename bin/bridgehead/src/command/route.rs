@@ -166,3 +166,57 @@ pub(crate) async fn recipient(command: &Recipient) -> Result<(), AdminError> {
     );
     print(&lines.join("\n"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bridgehead_management_api::{RecipientRoute, RouteRow};
+
+    #[test]
+    fn where_mail_waits_and_who_takes_it_on_is_said() {
+        let step = |connector: &str, down, down_here| PathStep {
+            connector: connector.to_owned(),
+            from: "a".to_owned(),
+            to: "b".to_owned(),
+            cost: 10,
+            down,
+            down_here,
+        };
+        let route = RecipientRoute {
+            recipient: "x@example.test".to_owned(),
+            path: vec![step("a-b", false, true), step("b-c", true, false)],
+            ..RecipientRoute::default()
+        };
+        let explained = RouteExplanation {
+            routes: vec![route],
+            ..RouteExplanation::default()
+        };
+        let text = explanation(&explained).join("\n");
+        let lines =
+            "  path a-b from a to b, cost 10, down for this server: another bridgehead takes it
+  path b-c from a to b, cost 10, down
+  waits at b-c: it is down, and no working way leads around it";
+        assert!(text.ends_with(lines), "{text}");
+    }
+
+    #[test]
+    fn groups_are_a_table() {
+        let group = |name: &str, cost, next: &[&str], state: &str| RouteRow {
+            group: name.to_owned(),
+            cost,
+            hops: cost.map(|_| 1),
+            next: next.iter().map(|name| (*name).to_owned()).collect(),
+            state: state.to_owned(),
+        };
+        let table = RouteTable {
+            groups: vec![
+                group("b", Some(10), &["a-b", "also"], "reached"),
+                group("c", None, &[], "unreachable: no connector leads there"),
+            ],
+        };
+        let text = "GROUP  COST  HOPS  OVER         STATE
+b      10    1     a-b or also  reached
+c      -     -     -            unreachable: no connector leads there";
+        assert_eq!(groups(&table), text);
+    }
+}
