@@ -6,7 +6,7 @@
 
 use crate::Queue;
 use crate::compact::{copy_of_resolved, copy_progress};
-use crate::control::Adoption;
+use crate::control::{Adoption, Control};
 use crate::entry::{Entry, Place};
 use crate::error::{OpenError, Refused};
 use crate::folders::{Mark, finish_mark, identity, read_mark, write_mark};
@@ -207,9 +207,13 @@ impl Shared {
         self.must_fit(&found, adoption)?;
         let (mut octets, mut count) = (0, 0);
         for (id, entry) in found {
-            if self.state.lock().entries.contains_key(&id) {
-                adopted.known += u64::from(!self.is_adopting(id, adoption));
-                continue;
+            match self.copy_here(id, &entry, adoption) {
+                Copy::Other => {
+                    adopted.known += 1;
+                    continue;
+                }
+                Copy::Whole => continue,
+                Copy::None | Copy::Torn => {}
             }
             octets += entry.size;
             count += 1;
@@ -222,10 +226,21 @@ impl Shared {
         Ok(sync()?)
     }
 
-    fn is_adopting(&self, id: MessageId, adoption: &Adoption) -> bool {
+    /// What is here of a message of the other spool.
+    fn copy_here(&self, id: MessageId, there: &Entry, adoption: &Adoption) -> Copy {
         let state = self.state.lock();
-        let entry = state.entries.get(&id);
-        entry.and_then(|entry| entry.adopting()) == Some(adoption)
+        let Some(here) = state.entries.get(&id) else {
+            return Copy::None;
+        };
+        if here.adopting() != Some(adoption) {
+            return Copy::Other;
+        }
+        let same_addressees = here.resolved.is_some() == there.resolved.is_some()
+            && here.settled.as_slice() == there.settled.as_slice();
+        match same_addressees && (is_decided(here) || !is_decided(there)) {
+            true => Copy::Whole,
+            false => Copy::Torn,
+        }
     }
 
     /// There is room for all of it, and for new mail beside it.
@@ -272,7 +287,16 @@ impl Shared {
         let read = |place: &Place| read_frame(place).map(Cow::Owned);
         let resolved = copy_of_resolved(&entry, &read).map_err(&unreadable)?;
         copy_progress(id, &entry, resolved.as_ref(), &mut frames);
-        if let Some(from) = &entry.folder {
+        let here = self
+            .state
+            .lock()
+            .entries
+            .get(&id)
+            .map(|here| here.folder.clone());
+        if let Some(folder) = here {
+            // Its content is here as long as its accept record is.
+            entry.folder = folder;
+        } else if let Some(from) = &entry.folder {
             let (from, to) = (from.content(id), self.present_folder());
             let path = to.content(id);
             // What an earlier try left.
@@ -312,6 +336,29 @@ impl Shared {
         self.changed.notify_one();
         held
     }
+}
+
+/// What is here of a message of the other spool.
+enum Copy {
+    /// Nothing.
+    None,
+    /// The message was here without the adoption.
+    Other,
+    /// All that is known of it there.
+    Whole,
+    /// Its accept record, but not all that was known of it: a crash tore the batch. It must not be sent to who has had it.
+    Torn,
+}
+
+/// Whether operators, or the server, have decided anything about a message.
+fn is_decided(entry: &Entry) -> bool {
+    entry.control.as_ref().is_some_and(|control| {
+        let control = Control {
+            adopting: None,
+            ..Control::clone(control)
+        };
+        control != Control::default()
+    })
 }
 
 /// The accept record, as one of an adoption: a tear must not come between the two.

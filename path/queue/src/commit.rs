@@ -122,6 +122,10 @@ impl Shared {
                 }
                 Meaning::Adopted(mut entry) => {
                     entry.place = place;
+                    // A copy that a crash had torn.
+                    if let Some(torn) = state.remove(note.message) {
+                        state.count_out(torn.place.segment.sequence, torn.place.length);
+                    }
                     state.insert(note.message, entry);
                 }
                 Meaning::Moved => moved(&mut state, note.message, &place),
