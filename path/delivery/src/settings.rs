@@ -94,8 +94,7 @@ impl Domains {
             Self::All => Some(0),
             Self::One(one) => (one == domain).then_some(usize::MAX),
             Self::Below(parent) => {
-                let front = domain.as_str().strip_suffix(parent.as_str());
-                let below = front.is_some_and(|front| front.ends_with('.'));
+                let below = domain != parent && domain.is_within(parent);
                 below.then(|| parent.as_str().len())
             }
         }

@@ -136,10 +136,7 @@ impl Pattern {
         match self {
             Self::All => true,
             Self::Domain(one) => one == domain,
-            Self::Below(parent) => {
-                let front = domain.as_str().strip_suffix(parent.as_str());
-                front.is_some_and(|front| front.ends_with('.'))
-            }
+            Self::Below(parent) => domain != parent && domain.is_within(parent),
         }
     }
 }

@@ -62,10 +62,7 @@ fn serves(connector: &Connector, domain: &Domain) -> bool {
             Pattern::Any => false,
             Pattern::Domain(one) => one == domain,
             // RFC 1985 §5.3: who asks for a domain with `@` means those below it.
-            Pattern::Below(parent) => {
-                let front = domain.as_str().strip_suffix(parent.as_str());
-                parent == domain || front.is_some_and(|front| front.ends_with('.'))
-            }
+            Pattern::Below(parent) => domain.is_within(parent),
         })
 }
 
