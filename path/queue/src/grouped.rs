@@ -9,7 +9,7 @@ use crate::schedule::{Link, Schedule};
 use crate::tally::{Counts, Tally, Waits};
 use crate::times::Times;
 use crate::view::phase_without_parts;
-use bridgehead_mail::{Failure, Phase};
+use bridgehead_mail::{Failure, LinkName, Phase};
 use hashbrown::{Equivalent, HashMap};
 use std::sync::Arc;
 
@@ -218,6 +218,18 @@ impl Grouped {
             *place = tally;
         }
         room.extend(tallies);
+    }
+
+    /// What waits on the links for which something holds.
+    pub(crate) fn on_some(
+        &self,
+        schedule: &Schedule,
+        meant: &dyn Fn(&LinkName) -> bool,
+    ) -> Vec<Tally> {
+        let some = self.groups.iter().filter(|group| group.count() > 0);
+        let links = some.filter_map(|group| Some((group, schedule.link(group.link)?)));
+        let meant = links.filter(|(_, link)| meant(&link.name));
+        meant.map(|(group, link)| group.tally(link)).collect()
     }
 }
 

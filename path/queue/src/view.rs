@@ -143,7 +143,16 @@ impl Queue {
         }
     }
 
-    /// The same by a look at each message, which holds mail up while it lasts: what [`Self::picture`] must tell at any time, but for
+    /// What waits on the links for which something holds, grouped. For who asks often: nothing is made of the other groups.
+    #[must_use]
+    pub fn waiting_on(&self, meant: &dyn Fn(&LinkName) -> bool) -> Vec<Group> {
+        let state = self.shared.state.lock();
+        let some = state.entries.grouped.on_some(&state.schedule, meant);
+        drop(state);
+        in_order(some).collect()
+    }
+
+    /// [`Self::picture`] by a look at each message, which holds mail up while it lasts: what [`Self::picture`] must tell at any time, but for
     /// which of several failures is the last.
     #[must_use]
     pub fn picture_counted_anew(&self) -> QueuePicture {

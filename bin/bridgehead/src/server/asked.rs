@@ -32,17 +32,10 @@ impl Waiting for Asked {
         if meant.is_empty() {
             return Err(Refusal::NotToBeAsked);
         }
-        let mut waiting = 0;
-        let mut links: BTreeSet<LinkName> = BTreeSet::new();
-        for group in self.queue.picture().groups {
-            let Some(link) = group.link else {
-                continue;
-            };
-            if meant.iter().any(|connector| is_of(&link, connector)) {
-                waiting += group.count;
-                links.insert(link);
-            }
-        }
+        let is_meant = |link: &LinkName| meant.iter().any(|connector| is_of(link, connector));
+        let groups = self.queue.waiting_on(&is_meant);
+        let waiting = groups.iter().map(|group| group.count).sum();
+        let links: BTreeSet<LinkName> = groups.into_iter().filter_map(|group| group.link).collect();
         let until = now().after(WINDOW);
         for link in &links {
             self.queue.release_link(link);

@@ -223,17 +223,13 @@ impl LinkState {
         let Some(own) = topology.server_of_name(&self.server) else {
             return;
         };
-        let groups = self.queue.picture().groups;
         for connector in topology.sourced_by(own) {
             let Some(connector) = topology.connector(connector) else {
                 continue;
             };
             let link = link_of(&connector.name);
-            let on_it = groups
-                .iter()
-                .filter(|group| group.link.as_ref() == Some(&link));
             let (mut queued, mut oldest) = (0, Timestamp::NEVER);
-            for group in on_it {
+            for group in self.queue.waiting_on(&|known| *known == link) {
                 queued += usize::try_from(group.count).unwrap_or(usize::MAX);
                 oldest = oldest.min(group.oldest.unwrap_or(Timestamp::NEVER));
             }

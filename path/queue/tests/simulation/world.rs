@@ -2,7 +2,7 @@
 
 use crate::dead::Dead;
 use crate::model::{Since, Status, Told};
-use bridgehead_mail::{MessageId, Timestamp};
+use bridgehead_mail::{LinkName, MessageId, Timestamp};
 use bridgehead_queue::settings::Limits;
 use bridgehead_queue::view::{Group, QueuePicture};
 use bridgehead_queue::{Committed, Draft, Lease, PartLease, Queue, Refused, Settings};
@@ -382,6 +382,17 @@ impl World {
             return;
         };
         let (kept, counted) = (queue.picture(), queue.picture_counted_anew());
+        let is_local = |link: &LinkName| link.as_str() == "local";
+        let (local, others) = (
+            queue.waiting_on(&is_local),
+            queue.waiting_on(&|link| !is_local(link)),
+        );
+        let with_link = kept.groups.iter().filter(|group| group.link.is_some());
+        assert_eq!(local.len() + others.len(), with_link.count());
+        let in_some: u64 = local.iter().map(|group| group.count).sum();
+        let here = kept.groups.iter();
+        let here = here.filter(|group| group.link.as_ref().is_some_and(is_local));
+        assert_eq!(in_some, here.map(|group| group.count).sum::<u64>());
         assert_eq!(comparable(kept), comparable(counted));
     }
 }
