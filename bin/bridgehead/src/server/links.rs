@@ -33,16 +33,7 @@ pub(super) struct LinkState {
     gossip: watch::Sender<Option<Gossip>>,
     /// Held while another routing table is put in force, so that configuration and links don't undo each other's.
     turn: Mutex<()>,
-    shut: Mutex<Shut>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// What nothing gets through to, as the last picture said.
-#[derive(Clone, Debug, Default)]
-struct Shut {
-    /// Connectors of which this server is a source bridgehead.
-    connectors: Vec<Box<str>>,
-    servers: Vec<Box<str>>,
 }
 
 /// The rooms that it stands between.
@@ -66,7 +57,6 @@ impl LinkState {
             own_key,
             gossip: watch::Sender::new(None),
             turn: Mutex::default(),
-            shut: Mutex::default(),
             tasks: Mutex::default(),
         });
         rooms.delivery.watch_links(Arc::clone(&links) as _);
@@ -158,49 +148,7 @@ impl LinkState {
         }
         let table = Arc::new(before.with_links(Arc::clone(&picture.links)));
         self.wiring.set_routing(Arc::clone(&table));
-        self.release(picture);
         self.transport.follow_links(&table);
-    }
-
-    /// What works again is used at once. It was held back because it failed, and the wait that came of that may be much longer than
-    /// it was down, while mail isn't sent around it any more.
-    fn release(&self, picture: &LinkPicture) {
-        let (topology, links) = (&picture.topology, &picture.links);
-        let own = topology.server_of_name(&self.server);
-        let connectors = own.into_iter().flat_map(|own| topology.sourced_by(own));
-        let down = connectors.filter(|id| links.is_down(*id));
-        let down = down.filter_map(|id| topology.connector(id));
-        let out = links.out().filter_map(|id| topology.server(id));
-        let now = Shut {
-            connectors: down.map(|connector| connector.name.clone()).collect(),
-            servers: out.map(|server| server.name.clone()).collect(),
-        };
-        let before = std::mem::replace(&mut *self.shut.lock(), now.clone());
-        let back = before.connectors.iter();
-        for connector in back.filter(|name| !now.connectors.contains(name)) {
-            self.queue.release_link(&link_of(connector));
-        }
-        let back = before.servers.iter();
-        let back: Vec<_> = back.filter(|name| !now.servers.contains(name)).collect();
-        if back.is_empty() {
-            return;
-        }
-        // A hop to servers of the own group may lead to several.
-        for link in self
-            .queue
-            .picture()
-            .groups
-            .iter()
-            .filter_map(|group| group.link.as_ref())
-        {
-            let names = link.as_str().strip_prefix("server/").unwrap_or_default();
-            if names
-                .split('+')
-                .any(|name| back.iter().any(|back| ***back == *name))
-            {
-                self.queue.release_link(link);
-            }
-        }
     }
 
     async fn watch_loads(self: Arc<Self>) {
@@ -306,11 +254,16 @@ impl Carry for Carrier {
         if let Some(connector) = connector {
             return self.queue.release_link(&link_of(connector));
         }
-        let to_it = NextHop::Servers {
-            connector: None,
-            servers: [server.into()].into(),
+        // A hop to servers of the own group may lead to several.
+        let leads_to_it = |link: &LinkName| {
+            let names = link.as_str().strip_prefix("server/").unwrap_or_default();
+            names.split('+').any(|name| name == server)
         };
-        self.queue.release_link(&to_it.link());
+        for link in self.queue.waiting_on(&leads_to_it) {
+            if let Some(link) = link.link {
+                self.queue.release_link(&link);
+            }
+        }
     }
 }
 
