@@ -74,7 +74,7 @@ impl Addresses {
     /// It took a message. Returns whether somebody is called.
     pub(crate) fn worked(&mut self, address: SocketAddr, now: Moment) -> bool {
         if let Some(found) = self.known.get_mut(&address)
-            && found.window.worked(found.open, now)
+            && found.window.worked(found.open, found.open, now)
         {
             self.called.extend(found.waiting.pop_front());
         }

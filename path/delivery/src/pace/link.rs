@@ -222,7 +222,7 @@ impl Link {
     pub(crate) fn worked(&mut self, now: Moment) -> (bool, bool) {
         self.doubtful = false;
         let recovered = std::mem::take(&mut self.failures) > 0;
-        let grew = self.window.worked(self.couriers, now);
+        let grew = self.window.worked(self.couriers, self.connected, now);
         (grew || recovered, recovered)
     }
 
@@ -330,6 +330,7 @@ mod tests {
         for _ in 0..3 {
             link.worked(at(60));
             link.couriers = link.couriers_at_most(0, at(60)).unwrap();
+            link.connected = link.couriers;
         }
         assert_eq!(link.couriers, 4);
     }

@@ -52,10 +52,15 @@ impl Window {
         self.size = self.size.min(bound);
     }
 
-    /// Something arrived while so many were in use. Returns whether there is more room now.
-    pub(crate) fn worked(&mut self, in_use: usize, now: Moment) -> bool {
+    /// Something arrived while so many were in use, and so many of these taken by the other side. Returns whether there is more
+    /// room now.
+    pub(crate) fn worked(&mut self, in_use: usize, taken: usize, now: Moment) -> bool {
         // Room that nobody uses says nothing about what the other side takes.
         if in_use < self.size || self.size >= self.bound {
+            return false;
+        }
+        // Nor does, once it has said no, a connection that it hasn't answered yet.
+        if self.shrunk.is_some() && taken < self.size {
             return false;
         }
         self.successes += 1;
@@ -95,12 +100,18 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
+    /// Something arrived while all of it was in use.
+    fn worked(window: &mut Window, second: u64) -> bool {
+        let size = window.size();
+        window.worked(size, size, at(second))
+    }
+
     #[test]
     fn it_starts_small_and_grows_with_each_success_up_to_its_bound() {
         let mut window = Window::new(2, 5);
         let mut sizes = vec![window.size()];
         for _ in 0..10 {
-            window.worked(window.size(), at(0));
+            worked(&mut window, 0);
             sizes.push(window.size());
         }
         assert_eq!(sizes, [2, 3, 4, 5, 5, 5, 5, 5, 5, 5, 5]);
@@ -109,7 +120,7 @@ mod tests {
     #[test]
     fn room_that_nobody_uses_doesnt_grow() {
         let mut window = Window::new(2, 5);
-        assert!(!window.worked(1, at(0)));
+        assert!(!window.worked(1, 1, at(0)));
         assert_eq!(window.size(), 2);
     }
 
@@ -120,14 +131,27 @@ mod tests {
         assert_eq!(window.size(), 3);
         // So many successes and so much time, and one more.
         for _ in 0..100 {
-            assert!(!window.worked(3, at(114)));
+            assert!(!window.worked(3, 3, at(114)));
         }
-        assert!(window.worked(3, at(115)));
+        assert!(window.worked(3, 3, at(115)));
         assert_eq!(window.size(), 4);
-        assert!(!window.worked(4, at(129)));
+        assert!(!window.worked(4, 4, at(129)));
         for _ in 0..3 {
-            window.worked(4, at(130));
+            window.worked(4, 4, at(130));
         }
+        assert_eq!(window.size(), 5);
+    }
+
+    #[test]
+    fn after_a_failure_only_what_the_other_side_took_makes_it_grow() {
+        let mut window = Window::new(6, 6);
+        window.failed(6, false, at(0), at(1));
+        assert_eq!(window.size(), 3);
+        assert!(window.worked(3, 3, at(2)));
+        for _ in 0..10 {
+            assert!(!window.worked(4, 3, at(2)), "the fourth isn't taken yet");
+        }
+        assert!(window.worked(4, 4, at(2)));
         assert_eq!(window.size(), 5);
     }
 
@@ -152,7 +176,7 @@ mod tests {
         }
         assert_eq!(window.size(), 1);
         for _ in 0..7 {
-            assert!(window.worked(window.size(), at(10)));
+            assert!(worked(&mut window, 10));
         }
         assert_eq!(window.size(), 8);
     }
@@ -166,7 +190,7 @@ mod tests {
         assert_eq!(window.size(), 1);
         window.bind(20);
         for _ in 0..30 {
-            window.worked(window.size(), at(0));
+            worked(&mut window, 0);
         }
         assert_eq!(window.size(), 20);
     }
