@@ -4,6 +4,7 @@
 mod connection;
 mod courier;
 mod dns;
+mod doubt;
 mod local;
 mod members;
 mod opening;

@@ -3,6 +3,7 @@
 //! Guards: every write and every reply has a time limit, and so has each message; no reply is taken for the answer to
 //! anything but what was asked; after a failure in the middle of the content nothing is taken as delivered.
 
+use super::doubt::Progress;
 use super::stream::Stream;
 use crate::handover::Handover;
 use crate::pace::{Slowed, asks_to_slow_down};
@@ -32,6 +33,9 @@ pub(super) struct Connection {
     over: String,
     pub(super) offered: Extensions,
     connector: Arc<ConnectorSettings>,
+    /// For the reply to a command.
+    patience: Duration,
+    progress: Progress,
     unread: Vec<u8>,
     transactions: usize,
     reset_first: bool,
@@ -50,11 +54,12 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// A connection on which nothing was said yet. `label` is `name [address]:port`.
+    /// A connection on which nothing was said yet. `label` is `name [address]:port`; a reply to a command may take `patience`.
     pub(super) fn new(
         stream: TcpStream,
         label: Box<str>,
         connector: Arc<ConnectorSettings>,
+        (patience, progress): (Duration, Progress),
     ) -> Self {
         Self {
             stream: Some(Stream::Clear(stream)),
@@ -62,6 +67,8 @@ impl Connection {
             over: String::new(),
             offered: Extensions::default(),
             connector,
+            patience,
+            progress,
             unread: Vec::new(),
             transactions: 0,
             reset_first: false,
@@ -86,6 +93,11 @@ impl Connection {
     /// What was said in the last message that means "too much".
     pub(super) const fn take_slowed(&mut self) -> Option<Slowed> {
         self.slowed.take()
+    }
+
+    /// When something came of a step last.
+    pub(super) const fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     pub(super) const fn is_open(&self) -> bool {
@@ -274,11 +286,11 @@ impl Connection {
             self.must_be_quiet().await?;
             if std::mem::take(&mut self.reset_first) {
                 self.write(b"RSET\r\n").await?;
-                self.reply(self.connector.command_timeout).await?;
+                self.reply(self.patience).await?;
             }
         }
         loop {
-            let mut patience = self.connector.command_timeout;
+            let mut patience = self.patience;
             // What is said before content, or in the middle of it, may be a refusal of it.
             if matches!(next, Next::Send(_)) && !self.unread.is_empty() {
                 return Err(out_of_step(&self.label));
@@ -458,7 +470,10 @@ impl Connection {
             stream.flush().await
         };
         match timeout(patience, written).await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(())) => {
+                self.progress.made();
+                Ok(())
+            }
             Ok(Err(error)) => Err(lost(&error)),
             Err(_) => Err(lost(&"nothing was taken in time")),
         }
@@ -466,7 +481,7 @@ impl Connection {
 
     /// The next reply, within the time that a command may take.
     pub(super) async fn reply_in_time(&mut self) -> Result<ServerReply, Failure> {
-        self.reply(self.connector.command_timeout).await
+        self.reply(self.patience).await
     }
 
     /// The next reply, within a time for all of it.
@@ -501,7 +516,7 @@ impl Connection {
             self.unread.truncate(*read.as_ref().unwrap_or(&0));
             match read {
                 Ok(0) => return Err(lost(&self.label, &"the other side closed it")),
-                Ok(_) => {}
+                Ok(_) => self.progress.made(),
                 Err(error) => return Err(lost(&self.label, &error)),
             }
         }

@@ -4,6 +4,7 @@
 //! connection for each server at the most, which proves itself anew when its key has changed.
 
 use super::connection::Connection;
+use super::doubt::Progress;
 use super::opening::{MemberTls, NotOpened, Opening};
 use super::reach::out_of_time;
 use super::{Delivery, Shared};
@@ -21,6 +22,9 @@ use tokio::time::{Instant, sleep, timeout};
 /// For all of what is told at once, and for a probe.
 const TELL_PATIENCE: Duration = Duration::from_secs(30);
 const PROBE_PATIENCE: Duration = Duration::from_secs(10);
+/// For one step of a probe, each of which is a round trip: where a connection is taken and nothing comes of it, the line is dead
+/// behind whoever has taken it.
+const PROBE_STEP: Duration = Duration::from_secs(3);
 /// How long a connection is kept for what will be told next.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -42,6 +46,8 @@ pub(super) struct Members {
     lines: Mutex<HashMap<Box<str>, Arc<Line>>>,
     /// Short patience, for what is told again soon anyway.
     hasty: Arc<ConnectorSettings>,
+    /// The same for each step of a probe.
+    probing: Arc<ConnectorSettings>,
 }
 
 /// What is told to one server goes over this, one after the other.
@@ -59,13 +65,18 @@ struct Idle {
 
 impl Members {
     pub(super) fn new() -> Self {
+        let hasty = ConnectorSettings {
+            connect_timeout: Duration::from_secs(2),
+            command_timeout: Duration::from_secs(10),
+            dns_timeout: Duration::from_secs(5),
+            ..ConnectorSettings::default()
+        };
         Self {
-            hasty: Arc::new(ConnectorSettings {
-                connect_timeout: Duration::from_secs(2),
-                command_timeout: Duration::from_secs(10),
-                dns_timeout: Duration::from_secs(5),
-                ..ConnectorSettings::default()
+            probing: Arc::new(ConnectorSettings {
+                command_timeout: PROBE_STEP,
+                ..hasty.clone()
             }),
+            hasty: Arc::new(hasty),
             ..Self::default()
         }
     }
@@ -156,7 +167,8 @@ impl Delivery {
     /// If not, why.
     pub async fn probe_member(&self, server: &str) -> Result<(), Failure> {
         let probed = async {
-            self.shared.open(server).await?.quit().await;
+            let probing = &self.shared.members.probing;
+            self.shared.open(server, probing).await?.quit().await;
             Ok(())
         };
         let probed = timeout(PROBE_PATIENCE, probed).await;
@@ -182,7 +194,7 @@ impl Shared {
                 Err(Unsaid::Lost(_)) => {}
             }
         }
-        let mut connection = self.open(server).await?;
+        let mut connection = self.open(server, &self.members.hasty).await?;
         if !connection.offered.link_state {
             let text = format!("The server {server} takes no link state (X-LINK2STATE)");
             return Err(Failure::new(StatusCode::transient(3, 3), &text));
@@ -209,10 +221,13 @@ impl Shared {
     }
 
     /// A connection to a server that has proved itself.
-    async fn open(&self, server: &str) -> Result<Connection, Failure> {
+    async fn open(
+        &self,
+        server: &str,
+        connector: &Arc<ConnectorSettings>,
+    ) -> Result<Connection, Failure> {
         let settings = Arc::clone(&self.settings.read());
         let (member, tls) = self.members.tls(&settings, server)?;
-        let connector = &self.members.hasty;
         let mut last = None;
         for host in &member.hosts {
             let found = self.resolvers.addresses(&host.name, connector).await;
@@ -233,6 +248,7 @@ impl Shared {
                     own_addresses: &settings.own_addresses,
                     is_mx: false,
                     member: Some(&tls),
+                    progress: &Progress::begin(),
                 };
                 match opening.open().await {
                     Ok(connection) => return Ok(connection),

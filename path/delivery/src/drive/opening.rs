@@ -4,6 +4,7 @@
 //! came inside TLS. May refuse: a host that is this server, and one that can't be encrypted to as the settings want.
 
 use super::connection::Connection;
+use super::doubt::Progress;
 use super::stream::Stream;
 use super::tls::{ClientTls, facts_of_member};
 use crate::settings::{ConnectorSettings, Credentials, Tls};
@@ -36,6 +37,7 @@ pub(super) struct Opening<'a> {
     pub(super) is_mx: bool,
     /// The server of the organisation that it must prove to be.
     pub(super) member: Option<&'a MemberTls>,
+    pub(super) progress: &'a Progress,
 }
 
 /// How a server of the organisation proves itself.
@@ -146,16 +148,15 @@ impl Opening<'_> {
         if self.member.is_some() {
             notice_silence(&stream);
         }
-        Ok(Connection::new(
-            stream,
-            label.into(),
-            Arc::clone(self.connector),
-        ))
+        self.progress.made();
+        let (connector, progress) = (Arc::clone(self.connector), self.progress.clone());
+        let patience = (self.patience(), progress);
+        Ok(Connection::new(stream, label.into(), connector, patience))
     }
 
     /// From the greeting on.
     async fn prepare(&self, connection: &mut Connection, tls: Tls) -> Result<(), Refusal> {
-        let greeting = connection.reply(self.connector.command_timeout).await?;
+        let greeting = connection.reply_in_time().await?;
         if !greeting.is_success() {
             return Err(turned_away(connection, &greeting));
         }
@@ -226,8 +227,7 @@ impl Opening<'_> {
     async fn encrypt(&self, connection: &mut Connection, tls: Tls) -> Result<(), Refusal> {
         let because = |failure: Failure| Refusal::Handshake(failure.to_string());
         connection.write(b"STARTTLS\r\n").await.map_err(because)?;
-        let patience = self.connector.command_timeout;
-        let reply = connection.reply(patience).await.map_err(because)?;
+        let reply = connection.reply_in_time().await.map_err(because)?;
         if !reply.is_success() {
             return Err(Refusal::Handshake(reply.to_string()));
         }
@@ -248,7 +248,7 @@ impl Opening<'_> {
                 .map_err(|error| Refusal::Handshake(error.to_string()))?,
         };
         let handshake = TlsConnector::from(Arc::clone(config)).connect(name.clone(), stream);
-        let encrypted = timeout(patience, handshake)
+        let encrypted = timeout(self.patience(), handshake)
             .await
             .map_err(|_| refused("no answer in time"))?
             .map_err(|error| Refusal::Handshake(why(&error)))?;
@@ -260,6 +260,7 @@ impl Opening<'_> {
             Some(member) => facts_of_member(session, &member.server),
             None => self.tls.facts(session, &name),
         };
+        self.progress.made();
         tracing::debug!(host = %connection.label(), %facts, "encrypted");
         connection.secured(&facts);
         connection.set_stream(Stream::Tls(Box::new(encrypted)));
@@ -306,7 +307,18 @@ impl Opening<'_> {
 
     async fn ask(&self, connection: &mut Connection, line: &str) -> Result<ServerReply, Failure> {
         connection.write(format!("{line}\r\n").as_bytes()).await?;
-        connection.reply(self.connector.command_timeout).await
+        connection.reply_in_time().await
+    }
+
+    /// For the reply to a command. A server must have a time-out and should have it configurable (RFC 5321 §4.5.3.2); between
+    /// servers of the organisation there is another bound: what they answer to commands comes from memory, so that silence means a
+    /// line that is dead behind something that still takes octets, and the kernel can't notice that.
+    fn patience(&self) -> Duration {
+        let patience = self.connector.command_timeout;
+        match self.member {
+            Some(_) => patience.min(SILENCE),
+            None => patience,
+        }
     }
 
     /// Whether this server listens at the address.
@@ -336,10 +348,12 @@ fn label(host: &Domain, address: SocketAddr) -> String {
     format!("{host} {literal}:{}", address.port())
 }
 
+/// How long a server of the organisation may be silent when it should say something.
+const SILENCE: Duration = Duration::from_secs(15);
+
 /// A line between servers of the organisation that is dead is noticed by the kernel, long before a server that is only slow would be
 /// given up (the user timeout of RFC 5482). Where that can't be had the patience of the connector is what is left.
 fn notice_silence(stream: &TcpStream) {
-    const SILENCE: Duration = Duration::from_secs(15);
     let millis = u32::try_from(SILENCE.as_millis()).unwrap_or(u32::MAX);
     let _ = sockopt::set_tcp_user_timeout(stream, millis);
     let _ = sockopt::set_socket_keepalive(stream, true);

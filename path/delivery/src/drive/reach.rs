@@ -4,6 +4,7 @@
 //! those after it. Nothing is permanent while one host may still take the mail.
 
 use super::connection::Connection;
+use super::doubt::Progress;
 use super::dns::{Exchangers, Resolvers};
 use super::members::Members;
 use super::opening::{MemberTls, NotOpened, Opening};
@@ -17,7 +18,6 @@ use bridgehead_mail::{
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -69,8 +69,6 @@ pub(super) struct Route {
     before: Vec<String>,
 }
 
-/// What takes a server of the organisation longer than this is a reason to look whether it is there.
-const DOUBT_AFTER: Duration = Duration::from_secs(2);
 /// Hosts that are told of one by one, and octets for each.
 const BEFORE_MAX: usize = 5;
 const BEFORE_OCTETS_MAX: usize = 300;
@@ -148,6 +146,7 @@ impl Route {
                 continue;
             };
             let host = &ranked.host;
+            let progress = Progress::begin();
             let opening = Opening {
                 hostname: &reach.settings.hostname,
                 connector: reach.connector,
@@ -157,9 +156,11 @@ impl Route {
                 own_addresses: &reach.settings.own_addresses,
                 is_mx: self.is_mx,
                 member: ranked.member.as_deref(),
+                progress: &progress,
             };
             let open = timeout(self.share(deadline), opening.open());
-            let opened = self.doubting(ranked.member.as_deref(), reach.members, open);
+            let member = ranked.member.as_deref();
+            let opened = self.doubting(member, &progress, reach.members, open);
             match opened.await {
                 Ok(Ok(mut connection)) => {
                     self.worked(&ranked, reach);
@@ -200,32 +201,31 @@ impl Route {
         Err(last.into())
     }
 
-    /// Waits for what a server does; if that takes long, the link to it is in doubt.
+    /// Waits for what a server does; if it does nothing for a while, the link to it is in doubt.
     async fn doubting<T>(
         &self,
         member: Option<&MemberTls>,
+        progress: &Progress,
         members: &Members,
         waited_for: impl Future<Output = T>,
     ) -> T {
-        let mut waited_for = pin!(waited_for);
         let (Some(hop), Some(member)) = (&self.servers, member) else {
             return waited_for.await;
         };
-        if let Ok(done) = timeout(DOUBT_AFTER, &mut waited_for).await {
-            return done;
-        }
-        members.doubted(hop, &member.server);
-        waited_for.await
+        let doubted = || members.doubted(hop, &member.server);
+        progress.watch(waited_for, doubted).await
     }
 
     /// The same for what the server does to which the connection leads.
     pub(super) async fn doubting_present<T>(
         &self,
+        progress: &Progress,
         members: &Members,
         waited_for: impl Future<Output = T>,
     ) -> T {
-        self.doubting(self.present.as_deref(), members, waited_for)
-            .await
+        progress.made();
+        let member = self.present.as_deref();
+        self.doubting(member, progress, members, waited_for).await
     }
 
     /// A server was reached and has proved itself.

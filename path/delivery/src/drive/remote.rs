@@ -109,10 +109,11 @@ impl Remote {
     ) -> Vec<Outcome> {
         let used = self.connection.transactions() > 0;
         let connection = &mut self.connection;
+        let progress = connection.progress().clone();
         let delivering = connection.deliver(handover, addressees, deadline);
-        let route = &self.route;
+        let (route, members) = (&self.route, &self.shared.members);
         let outcomes = route
-            .doubting_present(&self.shared.members, delivering)
+            .doubting_present(&progress, members, delivering)
             .await;
         self.slowed = connection.take_slowed();
         let left = used && !connection.is_open() && outcomes.iter().all(is_deferred);

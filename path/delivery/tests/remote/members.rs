@@ -440,3 +440,53 @@ async fn a_probe_reaches_a_server_and_leaves() {
     assert!(probed.is_err());
     assert_eq!(pair.watched(), [""; 0], "it is no mail's doing");
 }
+
+/// Says its lines one after the other, each after a pause, then nothing more.
+fn slow(talk: &mut Talk, pause: Duration) -> std::io::Result<()> {
+    std::thread::sleep(pause);
+    talk.say("220 b1.example.test")?;
+    talk.hear()?;
+    std::thread::sleep(pause);
+    talk.say("250-b1.example.test")?;
+    std::thread::sleep(pause);
+    talk.say("250 STARTTLS")?;
+    talk.hear()?;
+    std::thread::sleep(pause);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_only_slow_is_not_in_doubt() {
+    let pair = Pair::new().await;
+    let peer = Peer::start(|talk: &mut Talk| {
+        slow(talk, Duration::from_millis(700))?;
+        talk.say("454 4.7.0 no TLS now")
+    })
+    .unwrap();
+    let key = pair.b1.key.public();
+    pair.names(&[("b1", member(&[peer.address()], &[key]))]);
+    assert!(pair.room.delivery.connect(&hop(&["b1"])).await.is_err());
+    assert_eq!(pair.watched(), ["server/b1 b1 false"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_falls_silent_is_given_up_long_before_a_stranger_would_be() {
+    let pair = Pair::new().await;
+    let peer = Peer::start(|talk: &mut Talk| {
+        slow(talk, Duration::ZERO)?;
+        talk.silence()
+    })
+    .unwrap();
+    let key = pair.b1.key.public();
+    pair.names(&[("b1", member(&[peer.address()], &[key]))]);
+    let servers = hop(&["b1"]);
+    let connecting = pair.room.delivery.connect(&servers);
+    let ended = tokio::time::timeout(Duration::from_secs(120), connecting).await;
+    assert!(ended.expect("not after five minutes only").is_err());
+    assert_eq!(
+        pair.watched(),
+        ["server/b1 b1 in doubt", "server/b1 b1 false"]
+    );
+    let probe = pair.room.delivery.probe_member("b1").await.unwrap_err();
+    assert!(probe.to_string().contains("no reply in time"), "{probe}");
+}
