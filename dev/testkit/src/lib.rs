@@ -4,5 +4,6 @@ pub mod client;
 pub mod corpus;
 pub mod disk;
 pub mod dns;
+pub mod relay;
 pub mod script;
 pub mod sink;

@@ -1,14 +1,24 @@
 //! The lines of the test kit do what they say: otherwise no test of routing over them would mean anything.
 
-use bridgehead_tests::network::{Network, State, ip, missing};
+use bridgehead_tests::network::{End, Network, State, ip, missing};
 use bridgehead_tests::skip::skip;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Whether the first host of one site can talk to the first of another.
-fn talks(network: &Network, from: usize, to: usize) -> bool {
+/// What becomes of a call from the first host of one site to the first of another.
+#[derive(Debug, PartialEq, Eq)]
+enum Call {
+    /// Both hear each other.
+    Talks,
+    /// The connection was made, and nothing was heard.
+    Silent,
+    Fails,
+}
+
+/// The caller says something and waits for an answer; with how long that took.
+fn call(network: &Network, from: usize, to: usize) -> (Call, Duration) {
     thread::scope(|scope| {
         let listening = scope.spawn(move || {
             network.enter(to, 1);
@@ -18,9 +28,14 @@ fn talks(network: &Network, from: usize, to: usize) -> bool {
         let address = listener.local_addr().unwrap();
         scope.spawn(move || {
             listener.set_nonblocking(true).unwrap();
-            for _ in 0..100 {
+            for _ in 0..150 {
                 if let Ok((mut stream, _)) = listener.accept() {
-                    let _ = stream.write_all(b"!");
+                    stream.set_nonblocking(false).unwrap();
+                    let patience = Some(Duration::from_millis(1_500));
+                    stream.set_read_timeout(patience).unwrap();
+                    if stream.read_exact(&mut [0]).is_ok() {
+                        let _ = stream.write_all(b"!");
+                    }
                     return;
                 }
                 thread::sleep(Duration::from_millis(10));
@@ -28,15 +43,33 @@ fn talks(network: &Network, from: usize, to: usize) -> bool {
         });
         let asking = scope.spawn(move || {
             network.enter(from, 1);
-            let patience = Duration::from_millis(700);
+            let patience = Duration::from_millis(1_500);
+            let begun = Instant::now();
             let Ok(mut stream) = TcpStream::connect_timeout(&address, patience) else {
-                return false;
+                return (Call::Fails, begun.elapsed());
             };
             stream.set_read_timeout(Some(patience)).unwrap();
-            stream.read_exact(&mut [0]).is_ok()
+            stream.write_all(b"?").unwrap();
+            let call = match stream.read_exact(&mut [0]) {
+                Ok(()) => Call::Talks,
+                Err(_) => Call::Silent,
+            };
+            (call, begun.elapsed())
         });
         asking.join().unwrap()
     })
+}
+
+fn talks(network: &Network, one: usize, other: usize) -> bool {
+    [(one, other), (other, one)]
+        .into_iter()
+        .all(|(from, to)| call(network, from, to).0 == Call::Talks)
+}
+
+fn fails(network: &Network, one: usize, other: usize) -> bool {
+    [(one, other), (other, one)]
+        .into_iter()
+        .all(|(from, to)| call(network, from, to).0 == Call::Fails)
 }
 
 #[test]
@@ -53,21 +86,56 @@ fn a_line_does_what_it_is_told() {
     );
     let ab = network.line(a, b);
     network.line(b, c);
-    assert!(talks(&network, a, b) && talks(&network, b, a));
-    assert!(
-        !talks(&network, a, c),
-        "b passes nothing on that isn't its own"
-    );
-    network.set(ab, State::Cut);
-    assert!(!talks(&network, a, b) && !talks(&network, b, a));
-    assert!(talks(&network, b, c));
-    network.set(ab, State::DeafOneWay);
-    assert!(
-        !talks(&network, a, b) && !talks(&network, b, a),
-        "no answer comes back"
-    );
+    assert!(talks(&network, a, b));
+    assert!(fails(&network, a, c), "b passes on what is its own only");
+    for end in [End::One, End::Other] {
+        network.set(ab, State::Cut(end));
+        assert!(fails(&network, a, b) && talks(&network, b, c));
+        network.set(ab, State::DeafTo(end));
+        assert!(fails(&network, a, b), "no answer comes back");
+        network.set(ab, State::Whole);
+        assert!(talks(&network, a, b));
+    }
     network.set(ab, State::Losing(99));
-    assert!(!talks(&network, a, b));
+    assert!(fails(&network, a, b));
     network.set(ab, State::Whole);
-    assert!(talks(&network, a, b) && talks(&network, b, a));
+    assert!(talks(&network, a, b));
+}
+
+#[test]
+fn a_slow_line_is_slow_and_a_black_hole_takes_everything() {
+    if let Some(reason) = missing() {
+        skip("sites::a_slow_line_is_slow", &reason);
+        return;
+    }
+    let delay = Duration::from_millis(150);
+    let mut network = Network::new();
+    let (a, b) = (network.site("a", 1), network.site("b", 1));
+    let line = network.slow_line(a, b, delay);
+    for (from, to) in [(a, b), (b, a)] {
+        let (what, took) = call(&network, from, to);
+        assert_eq!(what, Call::Talks);
+        assert!(took >= 2 * delay, "{took:?}");
+    }
+    network.set(line, State::BlackHole);
+    for (from, to) in [(a, b), (b, a)] {
+        assert_eq!(call(&network, from, to).0, Call::Silent);
+    }
+    for end in [End::One, End::Other] {
+        network.set(line, State::Swallowing(end));
+        for (from, to) in [(a, b), (b, a)] {
+            assert_eq!(call(&network, from, to).0, Call::Silent, "{end:?}");
+        }
+        network.set(line, State::Whole);
+        assert!(talks(&network, a, b));
+    }
+    // Where the cable is out on the other side of the relay, the connection is still taken.
+    network.set(line, State::Cut(End::Other));
+    assert_eq!(call(&network, a, b).0, Call::Silent);
+    assert_eq!(call(&network, b, a).0, Call::Fails);
+    network.set(line, State::Whole);
+    assert!(talks(&network, a, b));
+    // What isn't for the relay doesn't go around it.
+    network.set(line, State::DeafTo(End::One));
+    assert_eq!(call(&network, a, b).0, Call::Silent);
 }

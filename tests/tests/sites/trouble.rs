@@ -1,7 +1,7 @@
 //! Steady mail from all to all, while every line is cut and every server killed in turn: nothing is lost, and mail finds another way.
 
 use crate::organisation::{Host, Organisation, SITES};
-use bridgehead_tests::network::{State, missing};
+use bridgehead_tests::network::{End, State, missing};
 use bridgehead_tests::skip::skip;
 use bridgehead_tests::traffic::{Account, Ledger, Sent, now};
 use bridgehead_tests::wait;
@@ -63,9 +63,9 @@ fn nothing_is_lost_whatever_line_is_cut_and_whatever_server_killed() {
 fn cut_every_line(organisation: &Organisation, troubles: &mut Vec<Trouble>) {
     for (place, (ends, line)) in organisation.lines.iter().enumerate() {
         let [one, other] = ends.map(|site| SITES[site]);
-        let mut states = vec![(State::Cut, "cut")];
+        let mut states = vec![(State::Cut(End::One), "cut")];
         match place {
-            0 => states.push((State::DeafOneWay, "deaf in one direction")),
+            0 => states.push((State::DeafTo(End::One), "deaf in one direction")),
             1 => states.push((State::Losing(10), "losing a tenth of all packets")),
             _ => {}
         }

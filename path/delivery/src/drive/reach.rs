@@ -4,8 +4,8 @@
 //! those after it. Nothing is permanent while one host may still take the mail.
 
 use super::connection::Connection;
-use super::doubt::Progress;
 use super::dns::{Exchangers, Resolvers};
+use super::doubt::Progress;
 use super::members::Members;
 use super::opening::{MemberTls, NotOpened, Opening};
 use super::pace::{NotConnected, Pace, Place};

@@ -112,9 +112,7 @@ impl Remote {
         let progress = connection.progress().clone();
         let delivering = connection.deliver(handover, addressees, deadline);
         let (route, members) = (&self.route, &self.shared.members);
-        let outcomes = route
-            .doubting_present(&progress, members, delivering)
-            .await;
+        let outcomes = route.doubting_present(&progress, members, delivering).await;
         self.slowed = connection.take_slowed();
         let left = used && !connection.is_open() && outcomes.iter().all(is_deferred);
         match self.slowed {
