@@ -173,6 +173,19 @@ impl Slapd {
         }
     }
 
+    /// Starts it again, so that it takes no changes from now on, or takes them again.
+    pub fn set_read_only(&mut self, read_only: bool) {
+        self.stop();
+        let text = fs::read_to_string(self.path("slapd.conf")).unwrap();
+        let text = text.replace("readonly on\n", "");
+        let text = match read_only {
+            true => text.replace("dbnosync\n", "dbnosync\nreadonly on\n"),
+            false => text,
+        };
+        fs::write(self.path("slapd.conf"), text).unwrap();
+        self.run();
+    }
+
     /// `ldap://`, for clear text or StartTLS.
     pub fn url(&self) -> String {
         format!("ldap://localhost:{}", self.port)

@@ -105,6 +105,7 @@ impl Server {
             links: Arc::clone(&links),
             own_key,
             publishes_key: shares_organization(file),
+            publishing: members::Publishing::default(),
             said,
         };
         let follower = follower.start().await;

@@ -66,14 +66,23 @@ impl OwnKey {
     /// # Errors
     /// If the file can't be read or made, or holds something else.
     pub fn open(folder: &Path) -> Result<Self, KeyError> {
+        if let Some(own) = Self::find(folder)? {
+            return Ok(own);
+        }
+        let pair = KeyPair::generate_for(&PKCS_ED25519)?;
+        place(folder, &folder.join(FILE), &pair.serialize_pem())?;
+        Self::of(pair)
+    }
+
+    /// The key in `folder`, if there is one.
+    ///
+    /// # Errors
+    /// If the file can't be read, or holds something else.
+    pub fn find(folder: &Path) -> Result<Option<Self>, KeyError> {
         let path = folder.join(FILE);
         match fs::read_to_string(&path) {
-            Ok(text) => Self::read(&path, &text),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let pair = KeyPair::generate_for(&PKCS_ED25519)?;
-                place(folder, &path, &pair.serialize_pem())?;
-                Self::of(pair)
-            }
+            Ok(text) => Self::read(&path, &text).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(source) => Err(failed("read", &path)(source)),
         }
     }
@@ -169,6 +178,7 @@ mod tests {
     fn a_key_is_made_once_and_is_private() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("member");
+        assert!(OwnKey::find(&folder).unwrap().is_none() && !folder.exists());
         let made = OwnKey::open(&folder).unwrap();
         let mode = fs::metadata(folder.join(FILE)).unwrap().permissions();
         assert_eq!(mode.mode() & 0o777, 0o600);

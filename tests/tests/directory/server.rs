@@ -243,6 +243,36 @@ fn each_server_puts_its_key_into_the_directory_that_they_share() {
     }
 }
 
+/// Nobody has to change anything so that it is put there after all.
+#[test]
+fn a_key_that_cant_be_put_into_the_directory_gets_there_later() {
+    if let Err(reason) = Slapd::is_possible() {
+        return skip::skip("a_key_that_cant_be_put_into_the_directory", reason);
+    }
+    const SHARED: &str = "shared-organization = true\nconfiguration-base = \"cn=mail,ou=bridgehead,dc=lab,dc=test\"\n";
+    let mut slapd = Slapd::start(&added(&carol()));
+    let mut one = prepared_named("mail1", &slapd, SHARED);
+    let mut two = prepared_named("mail2", &slapd, SHARED);
+    one.run(&[]);
+    let other = "[[server]]\nname = \"mail2\"\nrouting-group = \"main\"\n";
+    one.apply(&Organization::new().with(other));
+    let names = |server: &Server, line: &str| {
+        let text = server.ask(&["export"])["text"].to_string();
+        text.replace("\\\"", "\"").contains(line)
+    };
+    let own = member_keys(&one);
+    wait::until("the first key", || names(&one, &own).then_some(()));
+    slapd.set_read_only(true);
+    two.run(&[]);
+    let refused = "this server's key can't be put into the directory";
+    wait::until("the refusal", || two.log().contains(refused).then_some(()));
+    slapd.set_read_only(false);
+    let its = member_keys(&two);
+    wait::until("the other key", || names(&one, &its).then_some(()));
+    let log = two.log();
+    assert_eq!(log.matches(refused).count(), 1, "{log}");
+}
+
 /// What is applied on one server is in force on another that has never seen a file.
 #[test]
 fn two_servers_share_their_organisation() {

@@ -70,6 +70,14 @@ fn a_server_is_a_member_by_its_key_alone() {
     assert!(state_of(&server, "mail1").contains("isn't in the directory"));
     assert!(state_of(&server, "mail2").starts_with("no key"));
 
+    // To look makes no key.
+    let file = server.data().join("member").join("key.pem");
+    let aside = file.with_extension("aside");
+    std::fs::rename(&file, &aside).unwrap();
+    assert!(state_of(&server, "mail1").contains("can't be read here"));
+    assert!(!file.exists());
+    std::fs::rename(&aside, &file).unwrap();
+
     let said = server.command(&["member", "key"]);
     let own = String::from_utf8(said.stdout).unwrap();
     let own = own.trim();

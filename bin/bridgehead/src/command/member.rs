@@ -70,11 +70,8 @@ async fn list(to: &Admin) -> Result<(), AdminError> {
     let written: Written =
         toml::from_str(&export.text).map_err(|error| AdminError::Answer(error.to_string()))?;
     // Read only: to make a key is the server's business.
-    let folder = member_folder(&to.data);
-    let own = folder.is_dir().then(|| OwnKey::open(&folder));
-    let own = own
-        .and_then(Result::ok)
-        .map(|own| MemberKey(own.public()).to_string());
+    let own = OwnKey::find(&member_folder(&to.data)).ok().flatten();
+    let own = own.map(|own| MemberKey(own.public()).to_string());
     let listed = written.server.into_iter().map(|one| {
         let state = if one.name.eq_ignore_ascii_case(&status.server) {
             own_state(own.as_deref(), &one.member_keys)

@@ -4,7 +4,7 @@
 
 use super::explain::Wiring;
 use super::links::LinkState;
-use super::members::{self, Standing};
+use super::members::{self, Publishing, Standing};
 use bridgehead_badmail::Badmail;
 use bridgehead_config::RoomSettings;
 use bridgehead_delivery::Delivery;
@@ -37,6 +37,7 @@ pub(super) struct Follower {
     pub(super) own_key: OwnKey,
     /// Whether the server writes its key into the directory itself.
     pub(super) publishes_key: bool,
+    pub(super) publishing: Publishing,
     pub(super) said: watch::Sender<InForce>,
 }
 
@@ -143,28 +144,18 @@ impl Follower {
 
     /// Sees to it that the other servers can know this one by its key, or says that they can't.
     fn join(&self, snapshot: &Snapshot) {
-        let (server, own) = (self.server.clone(), self.own_key.clone());
-        match members::standing(snapshot, &server, &own) {
+        let (server, own) = (&self.server, &self.own_key);
+        match members::standing(snapshot, server, own) {
             Standing::Keyless if self.publishes_key => {
-                let directory = self.directory.clone();
-                tokio::task::spawn_blocking(move || {
-                    match members::publish(&directory, &server, &own) {
-                        Ok(()) => tracing::info!("this server's key is in the directory now"),
-                        Err(why) => {
-                            tracing::warn!(
-                                why,
-                                "this server's key can't be put into the directory"
-                            );
-                            members::warn(&server, &own);
-                        }
-                    }
-                });
+                self.publishing.begin(&self.directory, server, own);
+                return;
             }
             Standing::Keyless | Standing::OtherKeys if members::has_others(snapshot) => {
-                members::warn(&server, &own);
+                members::warn(server, own);
             }
             _ => {}
         }
+        self.publishing.end();
     }
 
     /// New mail goes to this folder; returns why not, if it can't.

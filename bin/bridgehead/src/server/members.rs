@@ -4,8 +4,17 @@ use super::now;
 use bridgehead_delivery::settings::Member;
 use bridgehead_directory::{Directory, MemberKey, Server, Snapshot, Wish};
 use bridgehead_membership::{OwnKey, Roster};
+use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// When a key that couldn't be put into the directory is put there again; the wait doubles.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+const AGAIN_AFTER_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// The folder of the key in the data directory.
 pub(crate) fn folder(data: &Path) -> PathBuf {
@@ -61,8 +70,70 @@ pub(super) fn warn(server: &str, own: &OwnKey) {
     );
 }
 
+/// Sees to it that the key gets into the directory, however often that fails.
+#[derive(Default)]
+pub(super) struct Publishing {
+    task: Mutex<Option<JoinHandle<()>>>,
+    /// It was said that it fails.
+    said: Arc<AtomicBool>,
+}
+
+impl Publishing {
+    /// Puts it there now, and tries again later where that can't be. What was begun before is given up.
+    pub(super) fn begin(&self, directory: &Directory, server: &str, own: &OwnKey) {
+        let (directory, server, own) = (directory.clone(), server.to_owned(), own.clone());
+        let publishing = publish_at_last(directory, server, own, Arc::clone(&self.said));
+        self.turn_to(Some(tokio::spawn(publishing)));
+    }
+
+    /// There is nothing to put there.
+    pub(super) fn end(&self) {
+        self.turn_to(None);
+    }
+
+    fn turn_to(&self, task: Option<JoinHandle<()>>) {
+        if let Some(before) = std::mem::replace(&mut *self.task.lock(), task) {
+            before.abort();
+        }
+    }
+}
+
+impl Drop for Publishing {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+async fn publish_at_last(directory: Directory, server: String, own: OwnKey, said: Arc<AtomicBool>) {
+    let mut wait = AGAIN_AFTER;
+    loop {
+        let (to, whose, key) = (directory.clone(), server.clone(), own.clone());
+        let published = tokio::task::spawn_blocking(move || publish(&to, &whose, &key)).await;
+        let why = match published {
+            Ok(Ok(())) => {
+                tracing::info!("this server's key is in the directory now");
+                said.store(false, Ordering::Relaxed);
+                return;
+            }
+            Ok(Err(why)) => why,
+            Err(error) => error.to_string(),
+        };
+        if said.swap(true, Ordering::Relaxed) {
+            tracing::debug!(why, "this server's key can't be put into the directory");
+        } else {
+            tracing::warn!(
+                why,
+                "this server's key can't be put into the directory; it is tried again, at longer and longer intervals"
+            );
+            warn(&server, &own);
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(AGAIN_AFTER_MAX);
+    }
+}
+
 /// Writes the key into this server's own object: a change like any other. Blocks. Returns why not, if it can't.
-pub(super) fn publish(directory: &Directory, server: &str, own: &OwnKey) -> Result<(), String> {
+fn publish(directory: &Directory, server: &str, own: &OwnKey) -> Result<(), String> {
     let (version, mut organisation) = directory
         .organisation()
         .map_err(|error| crate::chain(&error))?;
