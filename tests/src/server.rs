@@ -203,7 +203,12 @@ impl Server {
     /// A command that must work, with its answer as JSON.
     pub fn ask(&self, arguments: &[&str]) -> Value {
         let arguments = [arguments, &["--json"]].concat();
-        let output = self.command(&arguments);
+        // After a start some questions have no answer until the queue is read; then it says that one is to try again.
+        let output = wait::until("a queue that is read", || {
+            let output = self.command(&arguments);
+            let said = String::from_utf8_lossy(&output.stderr);
+            (output.status.success() || !said.contains("try again in a moment")).then_some(output)
+        });
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(
             output.status.success(),

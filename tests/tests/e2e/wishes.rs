@@ -20,20 +20,22 @@ fn wish(server: SocketAddr, parameters: &str, to: &str) {
 }
 
 fn deferred(server: &Server) -> bool {
-    server.ask(&["queue", "find", "phase:deferred"])["matched"] == 1
+    let id = server.ask(&["queue", "find", "phase:deferred to:alice@example.test"]);
+    id["matched"] == 1
 }
 
 #[test]
 fn a_message_is_held_as_long_as_its_sender_wishes() {
     let organization = Organization::new().inbound("max-hold = \"1h\"");
     let mut server = Server::start(&organization);
-    wish(server.inbound(), "HOLDFOR=4", "alice@example.test");
+    wish(server.inbound(), "HOLDFOR=600", "alice@example.test");
+    wish(server.inbound(), "HOLDFOR=5", "bob@example.test");
     wait::until("it held", || deferred(&server).then_some(()));
     server.kill();
     server.run(&[]);
     wait::until("it held after the kill", || deferred(&server).then_some(()));
-    assert!(server.uids("alice").is_empty());
-    assert_eq!(server.mailbox("alice", 1).len(), 1);
+    assert_eq!(server.mailbox("bob", 1).len(), 1);
+    assert!(deferred(&server) && server.uids("alice").is_empty());
     let mut client = client(server.inbound());
     let far = client.command("MAIL FROM:<bob@example.test> HOLDUNTIL=2999-01-01T00:00:00Z");
     assert_eq!(far.unwrap().code, 501);
