@@ -172,8 +172,9 @@ impl Courier {
                 let slowed = Slowed::of_connection(failure, at);
                 handed.failure = Some(failure.clone());
                 handed.after = self.tell(|link, now| {
+                    let told = slowed.is_some();
                     link.slowed = slowed.or(link.slowed.take());
-                    Some(link.failed(false, began, now))
+                    Some(link.failed(false, told, began, now))
                 });
             }
             _ => {}
@@ -199,7 +200,7 @@ impl Courier {
             handed.failure = failure;
             handed.after = self.tell(|link, now| {
                 link.slowed = Some(slowed);
-                Some(link.failed(true, began, now))
+                Some(link.failed(true, true, began, now))
             });
             self.drop_carrier();
             return handed;

@@ -1,7 +1,8 @@
 //! The pace of each link: its window, its rates, and how often it failed in a row.
 //!
 //! Guards: a failure of the network and a "too many" of the other side count by the same rule. What fails while others are under way
-//! was one too many, and only makes the window smaller; what fails alone is the link's failure.
+//! was one too many, and only makes the window smaller; what fails alone is the link's failure. Connections that hang as well aren't
+//! under way: after a line that was dead for all of them the window grows as fast as at first.
 
 use super::bucket::Bucket;
 use super::window::Window;
@@ -15,6 +16,9 @@ use std::time::Duration;
 const REMEMBERED: Duration = Duration::from_secs(15 * 60);
 /// How often a link failed is known for longer: it may not have been tried meanwhile.
 const FAILURES_REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Others go on if something arrived in this time before a failure that nobody explains.
+const GOING_ON: Duration = Duration::from_secs(5);
 
 /// What the operator's bounds are for one link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +61,8 @@ pub(crate) struct Link {
     pub(crate) failures: u32,
     /// Some failed, and nobody has got through since: those who are under way decide.
     doubtful: bool,
+    /// When something arrived last.
+    worked_at: Option<Moment>,
     /// No other connection before this, and why.
     pub(crate) resting: Option<(Moment, Box<str>)>,
     pub(crate) slowed: Option<Slowed>,
@@ -81,6 +87,7 @@ impl Links {
             connected: 0,
             failures: 0,
             doubtful: false,
+            worked_at: None,
             resting: None,
             slowed: None,
             touched: now,
@@ -221,6 +228,7 @@ impl Link {
     /// that ends failures.
     pub(crate) fn worked(&mut self, now: Moment) -> (bool, bool) {
         self.doubtful = false;
+        self.worked_at = Some(now);
         let recovered = std::mem::take(&mut self.failures) > 0;
         let grew = self.window.worked(self.couriers, self.connected, now);
         (grew || recovered, recovered)
@@ -228,15 +236,22 @@ impl Link {
 
     /// A connection was lost in the middle: fewer at once, but no more than that follows from one message.
     pub(crate) fn lost(&mut self, began: Moment, now: Moment) {
-        let others = self.connected > 1;
+        let others = self.connected > 1 && self.goes_on(now);
         self.window.failed(self.couriers, others, began, now);
     }
 
-    /// A courier couldn't make a connection, or the other side said that it is too much; `connected` says whether that courier had
-    /// a connection, and `began` when it began.
-    pub(crate) fn failed(&mut self, connected: bool, began: Moment, now: Moment) -> After {
+    /// A courier couldn't make a connection, or the other side said that it is too much, which is `told`; `connected` says whether
+    /// that courier had a connection, and `began` when it began.
+    pub(crate) fn failed(
+        &mut self,
+        connected: bool,
+        told: bool,
+        began: Moment,
+        now: Moment,
+    ) -> After {
         let through = self.connected.saturating_sub(usize::from(connected));
-        self.window.failed(self.couriers, through > 0, began, now);
+        let too_many = through > 0 && (told || self.goes_on(now));
+        self.window.failed(self.couriers, too_many, began, now);
         if self.couriers > 1 {
             self.doubtful = through == 0;
             return After::Fewer;
@@ -246,6 +261,12 @@ impl Link {
         After::Hold {
             failures: self.failures,
         }
+    }
+
+    /// Whether something arrived a short while ago.
+    fn goes_on(&self, now: Moment) -> bool {
+        let is_recent = |at: Moment| now.saturating_sub(at) <= GOING_ON;
+        self.worked_at.is_some_and(is_recent)
     }
 }
 
@@ -286,9 +307,35 @@ mod tests {
         link.connected = 2;
         assert_eq!(link.worked(at(1)), (true, false));
         link.couriers = 3;
-        assert_eq!(link.failed(false, at(1), at(2)), After::Fewer);
+        assert_eq!(link.failed(false, false, at(1), at(2)), After::Fewer);
         assert_eq!(link.couriers_at_most(0, at(2)), Ok(1));
         assert_eq!(link.failures, 0);
+    }
+
+    /// How large the window is after five arrivals behind a failure at second 25; the last arrival before was at this second.
+    fn five_after_a_loss(last: u64) -> usize {
+        let mut links = Links::default();
+        let eight = Most {
+            first: 8,
+            connections: 8,
+            ..most()
+        };
+        let link = links.bound(&name(), eight, at(0));
+        (link.couriers, link.connected) = (8, 8);
+        link.worked(at(last));
+        link.lost(at(10), at(25));
+        for _ in 0..5 {
+            link.couriers = link.couriers_at_most(0, at(26)).unwrap();
+            link.connected = link.couriers;
+            link.worked(at(26));
+        }
+        link.window.size()
+    }
+
+    #[test]
+    fn connections_that_hang_are_no_others_that_go_on() {
+        assert_eq!(five_after_a_loss(24), 4, "one was too many");
+        assert_eq!(five_after_a_loss(10), 8, "the line was dead");
     }
 
     #[test]
@@ -298,14 +345,17 @@ mod tests {
         link.couriers = 1;
         for failures in 1..4 {
             let now = at(u64::from(failures) * 60);
-            assert_eq!(link.failed(false, now, now), After::Hold { failures });
+            assert_eq!(
+                link.failed(false, false, now, now),
+                After::Hold { failures }
+            );
         }
         assert_eq!(link.couriers_at_most(0, at(200)), Ok(1));
         link.connected = 1;
         assert_eq!(link.worked(at(200)), (true, true));
         assert_eq!(link.failures, 0);
         assert_eq!(
-            link.failed(true, at(300), at(301)),
+            link.failed(true, true, at(300), at(301)),
             After::Hold { failures: 1 }
         );
     }
@@ -317,12 +367,12 @@ mod tests {
         let link = links.bound(&name(), four, at(0));
         for couriers in [4, 3, 2] {
             link.couriers = couriers;
-            assert_eq!(link.failed(false, at(0), at(1)), After::Fewer);
+            assert_eq!(link.failed(false, false, at(0), at(1)), After::Fewer);
             link.couriers -= 1;
             assert_eq!(link.couriers_at_most(0, at(1)), Ok(link.couriers.min(2)));
         }
         assert_eq!(
-            link.failed(false, at(0), at(1)),
+            link.failed(false, false, at(0), at(1)),
             After::Hold { failures: 1 }
         );
         // Once it works, it is soon where it was.
@@ -340,7 +390,7 @@ mod tests {
         let mut links = Links::default();
         let link = links.bound(&name(), most(), at(0));
         link.couriers = 2;
-        assert_eq!(link.failed(false, at(0), at(1)), After::Fewer);
+        assert_eq!(link.failed(false, false, at(0), at(1)), After::Fewer);
         link.couriers = 1;
         link.connected = 1;
         assert_eq!(link.worked(at(2)), (true, false));
@@ -399,7 +449,7 @@ mod tests {
         links.bound(&names[0], most(), at(0));
         links
             .bound(&names[1], most(), at(0))
-            .failed(false, at(0), at(0));
+            .failed(false, false, at(0), at(0));
         let _ = links.bound(&names[2], hourly, at(0)).take_message(at(0));
         links.bound(&names[3], most(), at(0)).couriers = 1;
         links.forget_old(at(20 * 60));
