@@ -1,5 +1,6 @@
 //! Test doubles and harness: fault-injecting disk, DNS server, seeded generator
 
+pub mod authority;
 pub mod client;
 pub mod corpus;
 pub mod disk;

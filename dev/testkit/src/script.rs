@@ -259,11 +259,19 @@ impl Talk {
     /// # Errors
     /// The client is gone, or doesn't want it.
     pub fn start_tls(&mut self) -> io::Result<()> {
+        self.start_tls_as(tls_config()?)
+    }
+
+    /// The same as this server.
+    ///
+    /// # Errors
+    /// The client is gone, or doesn't want it.
+    pub fn start_tls_as(&mut self, config: Arc<ServerConfig>) -> io::Result<()> {
         self.answer("220 go")?;
         let Wire::Clear(mut stream) = std::mem::replace(&mut self.wire, Wire::Gone) else {
             return Err(io::ErrorKind::NotConnected.into());
         };
-        let mut connection = ServerConnection::new(tls_config()?).map_err(io::Error::other)?;
+        let mut connection = ServerConnection::new(config).map_err(io::Error::other)?;
         while connection.is_handshaking() {
             connection.complete_io(&mut stream)?;
         }

@@ -30,6 +30,7 @@ use std::sync::Arc;
 pub use courier::{Courier, Handed};
 pub use members::LinkWatcher;
 pub use pace::NotConnected;
+pub use tls::TrustFault;
 
 /// Opens ways to next hops. Cheap to copy.
 #[derive(Clone)]
@@ -41,7 +42,7 @@ struct Shared {
     settings: RwLock<Arc<Settings>>,
     store: Store,
     resolvers: Resolvers,
-    tls: tls::ClientTls,
+    trust: tls::Trust,
     open: Mutex<HashMap<LinkName, usize>>,
     pace: Arc<Pace>,
     members: members::Members,
@@ -53,10 +54,10 @@ impl Delivery {
     pub fn new(settings: Settings, store: Store) -> Self {
         Self {
             shared: Arc::new(Shared {
+                trust: tls::Trust::new(&settings),
                 settings: RwLock::new(Arc::new(settings)),
                 store,
                 resolvers: Resolvers::default(),
-                tls: tls::ClientTls::new(),
                 open: Mutex::default(),
                 pace: Arc::new(Pace::new()),
                 members: members::Members::new(),
@@ -64,11 +65,13 @@ impl Delivery {
         }
     }
 
-    /// New settings; they hold for the next connections.
-    pub fn apply(&self, settings: Settings) {
+    /// New settings; they hold for the next connections. Tells which files of trusted certificates can't be used. Blocks.
+    pub fn apply(&self, settings: Settings) -> Vec<TrustFault> {
+        let faults = self.shared.trust.apply(&settings);
         self.shared.members.retain(&settings);
         *self.shared.settings.write() = Arc::new(settings);
         self.shared.resolvers.forget();
+        faults
     }
 
     /// Whether a link may be served now by the hours of its connector. What waits to be asked for without any hours never opens by itself.

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,6 +130,8 @@ pub struct DomainLimit {
 pub struct ConnectorSettings {
     /// Encryption. Default: opportunistic.
     pub tls: Tls,
+    /// A file of the certificates that are trusted, and no others. Default: the web's public authorities.
+    pub trusted_certificates: Option<PathBuf>,
     /// The port of mail exchangers. Default: 25.
     pub mx_port: u16,
     /// What to authenticate with. Default: nothing.
@@ -178,6 +181,7 @@ impl Default for ConnectorSettings {
     fn default() -> Self {
         Self {
             tls: Tls::default(),
+            trusted_certificates: None,
             mx_port: 25,
             credentials: None,
             eight_bit: EightBit::default(),

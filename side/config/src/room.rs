@@ -106,7 +106,7 @@ pub fn settings(
     Ok(RoomSettings {
         delivery: delivery::Settings {
             members: members(snapshot, server),
-            ..handover(hostname, &listener, &connectors)
+            ..handover(hostname, &listener, &connectors, data)
         },
         listener,
         routing: routing_settings(snapshot, server, topology.clone()),
@@ -233,12 +233,13 @@ fn handover(
     hostname: Domain,
     listener: &listener::Settings,
     connectors: &[&Connector],
+    data: &Path,
 ) -> delivery::Settings {
     let virtual_servers = listener.virtual_servers.iter();
     let own = virtual_servers.flat_map(|server| server.listen.iter().copied());
     let each = connectors.iter().map(|connector| {
         let name = connector.name.as_str().into();
-        (name, Arc::new(connection(connector)))
+        (name, Arc::new(connection(connector, data)))
     });
     delivery::Settings {
         own_addresses: own.collect(),
@@ -247,7 +248,7 @@ fn handover(
     }
 }
 
-fn connection(written: &Connector) -> delivery::ConnectorSettings {
+fn connection(written: &Connector, data: &Path) -> delivery::ConnectorSettings {
     let base = delivery::ConnectorSettings::default();
     let credentials = written.username.as_ref().zip(written.password.as_ref());
     let tls = match written.tls {
@@ -267,6 +268,10 @@ fn connection(written: &Connector) -> delivery::ConnectorSettings {
     };
     delivery::ConnectorSettings {
         tls,
+        trusted_certificates: written
+            .trusted_certificates
+            .as_ref()
+            .map(|file| data.join(file)),
         mx_port: written.port.unwrap_or(SMTP),
         credentials: credentials.map(|(user, password)| delivery::Credentials {
             user: user.0.clone(),

@@ -286,12 +286,14 @@ fn delivery_knows_its_own_addresses_and_each_connector() {
          hosts-timeout = \"4s\"\nmessage-timeout = \"5s\"\ndns-timeout = \"6s\"\n\
          max-messages-per-connection = 5\nmax-recipients-per-transaction = 6\n\
          nameservers = [\"127.0.0.1:5353\"]\ninitial-connections = 3\n\
+         trusted-certificates = \"ca.pem\"\n\
          max-connections-per-address = 8\nmessage-rate = \"9/s\"\nconnection-rate = \"10/min\"\n\
          schedule = [\"Mon-Fri 18:00-06:00\"]\nschedule-zone = \"UTC\"\n\
          limits = [{{ domain = \"*.example.net\", max-connections = 1, message-rate = \"30/min\" }}]\n"
     ));
     let expected = ConnectorSettings {
         tls: Tls::Required,
+        trusted_certificates: Some("/data/ca.pem".into()),
         mx_port: 2500,
         credentials: Some(Credentials {
             user: "u".into(),

@@ -200,6 +200,9 @@ object! {
         target_bridgeheads: list Name = "target-bridgeheads", "all of the target group";
         /// TLS towards the next hop: off, opportunistic, required with any certificate, or verify.
         tls: optional ConnectorTls = "tls", "opportunistic; verify with username";
+        /// A PEM file with the certificates to trust at next hops, and no others. It is read when the organisation changes. Relative
+        /// paths start at the data directory.
+        trusted_certificates: optional PathBuf = "trusted-certificates", "the public certificate authorities";
         /// The port of next hops that don't name one.
         port: optional u16 = "port", "25";
         /// Authenticate at the next hop as this user.
@@ -212,7 +215,7 @@ object! {
         connect_timeout: optional Wait = "connect-timeout", "30s", 1..=600;
         /// How long to look for a host that takes mail, all hosts of a next hop together.
         hosts_timeout: optional Wait = "hosts-timeout", "15m", 1..=7200;
-        /// How long to wait for a reply (RFC 5321 §4.5.3.2).
+        /// How long to wait for a reply (RFC 5321 §4.5.3.2). Servers of the organisation have to say something within 15 seconds.
         command_timeout: optional Wait = "command-timeout", "5m", 1..=3600;
         /// How long to wait for the reply to the end of a message (RFC 5321 §4.5.3.2.6).
         data_timeout: optional Wait = "data-timeout", "10m", 1..=3600;

@@ -105,7 +105,8 @@ impl Follower {
         }
         self.queue.apply(queue);
         let others = delivery.members.clone();
-        self.delivery.apply(delivery);
+        let untrusted = self.delivery.apply(delivery);
+        faults.extend(untrusted.iter().map(ToString::to_string));
         self.badmail.apply(badmail);
         self.turn_corridor_to(snapshot, &routing, transport);
         self.links.apply(topology, &others).await;

@@ -228,6 +228,7 @@ impl Shared {
     ) -> Result<Connection, Failure> {
         let settings = Arc::clone(&self.settings.read());
         let (member, tls) = self.members.tls(&settings, server)?;
+        let own_tls = self.trust.of(connector);
         let mut last = None;
         for host in &member.hosts {
             let found = self.resolvers.addresses(&host.name, connector).await;
@@ -242,7 +243,7 @@ impl Shared {
                 let opening = Opening {
                     hostname: &settings.hostname,
                     connector,
-                    tls: &self.tls,
+                    tls: &own_tls,
                     host: &host.name,
                     address: SocketAddr::new(ip, host.port),
                     own_addresses: &settings.own_addresses,

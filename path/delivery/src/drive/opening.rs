@@ -237,11 +237,11 @@ impl Opening<'_> {
             return Err(refused("octets before the handshake"));
         };
         let config = match (self.member, tls) {
-            (Some(member), _) => Some(&member.config),
+            (Some(member), _) => Ok(&member.config),
             (None, Tls::Verify) => self.tls.verifying.as_ref(),
             (None, _) => self.tls.accepting.as_ref(),
         };
-        let config = config.ok_or_else(|| refused("no TLS here"))?;
+        let config = config.map_err(|why| refused(why))?;
         let name = match self.host.literal() {
             Some(address) => ServerName::from(address),
             None => ServerName::try_from(self.host.as_str().to_owned())

@@ -40,11 +40,12 @@ impl Remote {
         let settings = Arc::clone(&shared.settings.read());
         let connector = connector(&settings, hop);
         let link = hop.link();
+        let tls = shared.trust.of(&connector);
         let reach = Reach {
             settings: &settings,
             connector: &connector,
             resolvers: &shared.resolvers,
-            tls: &shared.tls,
+            tls: &tls,
             pace: &shared.pace,
             link: &link,
             members: &shared.members,
@@ -126,11 +127,12 @@ impl Remote {
 
     /// RFC 5321 §5.1: the next host that can be used, in place of this one. Returns whether there is one.
     async fn next_host(&mut self) -> bool {
+        let tls = self.shared.trust.of(&self.connector);
         let reach = Reach {
             settings: &self.settings,
             connector: &self.connector,
             resolvers: &self.shared.resolvers,
-            tls: &self.shared.tls,
+            tls: &tls,
             pace: &self.shared.pace,
             link: &self.link,
             members: &self.shared.members,

@@ -1,7 +1,10 @@
 //! STARTTLS: wanted, required, checked; offered and then refused or broken (RFC 3207, RFC 7435).
 
-use crate::room::{MODERN, Room, one};
+use crate::room::{MODERN, Room, one, smart};
+use bridgehead_delivery::NotConnected;
 use bridgehead_delivery::settings::Tls;
+use bridgehead_mail::Outcome;
+use bridgehead_testkit::authority::Authority;
 use bridgehead_testkit::script::{Peer, Talk};
 use std::io;
 use std::time::Duration;
@@ -143,4 +146,99 @@ async fn what_was_offered_in_the_clear_is_forgotten_inside() {
     })
     .unwrap();
     assert_eq!(room(Tls::Required).to(&peer, &one()).await, ["relayed"]);
+}
+
+/// What becomes of a message to a server for which an authority vouches under this name until this year, and what is said of the
+/// connection, where these certificates alone are trusted.
+async fn vouched(by: &Authority, host: &str, until: i32, trusted: &str, tls: Tls) -> String {
+    let config = by.vouch(host, until).unwrap();
+    let peer = Peer::start(move |talk| {
+        talk.hello(&["STARTTLS"])?;
+        talk.start_tls_as(config.clone())?;
+        talk.ehlo(MODERN)?;
+        talk.serve()
+    })
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trusted.pem");
+    std::fs::write(&file, trusted).unwrap();
+    let room = Room::with(|connector| {
+        connector.tls = tls;
+        connector.trusted_certificates = Some(file);
+    });
+    let hop = smart(&[&peer]);
+    let mut carrier = match room.delivery.connect(&hop).await {
+        Ok(carrier) => carrier,
+        Err(NotConnected::Failed(failure)) => return failure.to_string(),
+        Err(NotConnected::Paused(paused)) => panic!("{paused:?}"),
+    };
+    match carrier.deliver(&one()).await.remove(0) {
+        Outcome::Relayed { over, .. } => over.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn who_a_trusted_authority_vouches_for_is_verified_and_nobody_else() {
+    let [ours, theirs] = ["ours", "theirs"].map(|name| Authority::new(name).unwrap());
+    let pem = &*ours.pem();
+    let here = "127.0.0.1";
+    let verified = vouched(&ours, here, 2999, pem, Tls::Verify).await;
+    assert!(verified.contains(", certificate verified"), "{verified}");
+    let both = theirs.pem() + pem;
+    let verified = vouched(&ours, here, 2999, &both, Tls::Opportunistic).await;
+    assert!(verified.contains(", certificate verified"), "{verified}");
+    for (by, host, until, trusted, why) in [
+        (&ours, "127.0.0.9", 2999, pem, "not valid for name"),
+        (&ours, here, 2001, pem, "certificate expired"),
+        (&theirs, here, 2999, pem, "UnknownIssuer"),
+        (
+            &ours,
+            here,
+            2999,
+            "no certificates",
+            "there is no certificate in it",
+        ),
+    ] {
+        let refused = vouched(by, host, until, trusted, Tls::Verify).await;
+        assert!(
+            refused.starts_with("4.7.5 ") && refused.contains(why),
+            "{refused}"
+        );
+        // Where nobody insists it is said all the same.
+        let noted = vouched(by, host, until, trusted, Tls::Opportunistic).await;
+        assert!(
+            noted.contains("certificate not verified: ") && noted.contains(why),
+            "{noted}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_was_trusted_stays_where_its_file_is_spoilt() {
+    let ours = Authority::new("ours").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trusted.pem");
+    let settings = |file: &std::path::Path| {
+        let name = bridgehead_mail::Domain::parse("mail.example.test").unwrap();
+        let mut settings = bridgehead_delivery::Settings::for_host(name);
+        let connector = bridgehead_delivery::settings::ConnectorSettings {
+            trusted_certificates: Some(file.to_owned()),
+            ..Default::default()
+        };
+        settings.connectors.insert("c".into(), connector.into());
+        settings
+    };
+    let room = Room::new();
+    let said = |file: &std::path::Path| {
+        let faults = room.delivery.apply(settings(file));
+        faults.iter().map(ToString::to_string).collect::<String>()
+    };
+    assert!(said(&file).contains("nobody's certificate is trusted"));
+    std::fs::write(&file, ours.pem()).unwrap();
+    assert_eq!(said(&file), "");
+    std::fs::write(&file, "-----BEGIN CERTIFICATE-----\nhalf").unwrap();
+    assert!(said(&file).contains("what was in it before stays"));
+    std::fs::remove_file(&file).unwrap();
+    assert!(said(&file).contains("what was in it before stays"));
 }

@@ -142,6 +142,10 @@ impl<'o> Check<'o> {
             ("address-space", !connector.address_space.is_empty()),
             ("scope", connector.scope.is_some()),
             ("tls", connector.tls.is_some()),
+            (
+                "trusted-certificates",
+                connector.trusted_certificates.is_some(),
+            ),
             ("port", connector.port.is_some()),
             ("username", connector.username.is_some()),
             ("limits", !connector.limits.is_empty()),
