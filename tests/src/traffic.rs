@@ -113,6 +113,13 @@ impl Ledger {
         sent.keys().filter(|number| !there.contains(number)).count()
     }
 
+    /// Whether one of these messages is among those that arrived.
+    pub fn any_among(&self, arrived: &[Arrived], wanted: impl Fn(&Sent) -> bool) -> bool {
+        let sent = self.sent.lock();
+        let mut arrived = arrived.iter();
+        arrived.any(|one| sent.get(&one.number).is_some_and(&wanted))
+    }
+
     /// What became of what was sent.
     pub fn account(&self, arrived: &[Arrived]) -> Account {
         let sent = self.sent.lock();
@@ -172,6 +179,16 @@ pub fn arrived(server: &crate::Server, mailboxes: &[&str]) -> Vec<Arrived> {
 }
 
 impl Account {
+    /// The same of some of the messages, of which only the latencies are told.
+    pub fn only(&self, wanted: impl Fn(&Sent) -> bool) -> Self {
+        let latencies = self.latencies.iter();
+        let latencies = latencies.filter(|(_, message)| wanted(message));
+        Self {
+            latencies: latencies.cloned().collect(),
+            ..Self::default()
+        }
+    }
+
     /// The latency below which so many of a hundred are.
     pub fn percentile(&self, percent: usize) -> u64 {
         let last = self.latencies.len().saturating_sub(1);

@@ -4,20 +4,26 @@ use bridgehead_tests::network::{Network, ip};
 use bridgehead_tests::traffic::{Arrived, Ledger, arrived};
 use bridgehead_tests::{Server, binary};
 use parking_lot::Mutex;
+use serde_json::Value;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::thread::{self, ScopedJoinHandle};
+use std::time::Duration;
 
 /// The sites; a line joins each two of them.
 pub(crate) const SITES: [&str; 3] = ["a", "b", "c"];
 /// Servers of each.
 pub(crate) const EACH: u8 = 2;
+/// The lines, by the sites that they join.
+pub(crate) const LINES: [[usize; 2]; 3] = [[0, 1], [1, 2], [0, 2]];
+/// How long octets are under way on a slow line.
+const DELAY: Duration = Duration::from_millis(150);
 const PORT: u16 = 25;
 
 pub(crate) struct Organisation {
     pub(crate) network: Network,
-    /// The line between two sites, by their places.
-    pub(crate) lines: Vec<([usize; 2], usize)>,
+    /// As in [`LINES`].
+    pub(crate) lines: Vec<usize>,
     pub(crate) servers: Vec<Host>,
 }
 
@@ -40,13 +46,17 @@ impl Host {
 }
 
 impl Organisation {
-    pub(crate) fn start() -> Self {
+    /// With these of the lines slow.
+    pub(crate) fn start(slow: &[usize]) -> Self {
         let mut network = Network::new();
         let places = SITES.map(|name| network.site(name, EACH));
         let mut lines = Vec::new();
-        for (one, other) in [(0, 1), (1, 2), (0, 2)] {
-            let ends = [places[one], places[other]];
-            lines.push((ends, network.line(ends[0], ends[1])));
+        for (line, [one, other]) in LINES.into_iter().enumerate() {
+            let (one, other) = (places[one], places[other]);
+            lines.push(match slow.contains(&line) {
+                true => network.slow_line(one, other, DELAY),
+                false => network.line(one, other),
+            });
         }
         let mut servers = Vec::new();
         for (site, name) in SITES.iter().enumerate() {
@@ -105,6 +115,19 @@ impl Organisation {
         senders.collect()
     }
 
+    /// What lies in the mailboxes of a site.
+    pub(crate) fn arrived_at(&self, site: usize) -> Vec<Arrived> {
+        let its = self.servers.iter().filter(|host| host.site == site);
+        its.flat_map(|host| arrived(&host.server.lock(), &[&host.mailbox()]))
+            .collect()
+    }
+
+    /// What the first server of a site knows of links.
+    pub(crate) fn link_state(&self, site: usize) -> Value {
+        let its = self.servers.iter().find(|host| host.site == site).unwrap();
+        its.server.lock().ask(&["link", "state"])
+    }
+
     /// All that lies in the mailboxes.
     pub(crate) fn arrived(&self) -> Vec<Arrived> {
         let each = self.servers.iter();
@@ -150,7 +173,7 @@ fn text(servers: &[Host]) -> String {
             write!(
                 text,
                 "\n[[connector]]\nname = \"{from}-{to}\"\nrouting-group = \"{from}\"\ntarget-group = \"{to}\"\n\
-                 cost = 10\nconnect-timeout = \"3s\"\ncommand-timeout = \"10s\"\n"
+                 cost = 10\nconnect-timeout = \"3s\"\n"
             )
             .unwrap();
         }
