@@ -4,7 +4,7 @@ use crate::{id_in, message, send};
 use bridgehead_testkit::authority::Authority;
 use bridgehead_testkit::script::{Peer, Talk};
 use bridgehead_tests::organization::Organization;
-use bridgehead_tests::{Server, wait};
+use bridgehead_tests::{Server, binary, wait};
 use std::fs;
 use std::net::SocketAddr;
 
@@ -54,27 +54,21 @@ fn a_connector_verifies_by_the_certificates_of_its_file_alone() {
         ("public", vouched(&ours, here, 2999), "tls = \"verify\""),
         ("lax", vouched(&theirs, here, 2999), TRUSTED),
     ];
+    let absent = "tls = \"verify\"\ntrusted-certificates = \"absent.pem\"";
     let mut organization = Organization::new().server("retry-schedule = [\"1h\"]");
     for (name, peer, lines) in &cases {
         organization = organization.with(&connector(name, peer.address(), lines));
     }
-    let mut server = Server::start(&organization);
+    let organization = organization.with(&connector("absent", cases[0].1.address(), absent));
+    let mut server = Server::prepare(binary::bridgehead(), "");
+    server.run(&[]);
+    fs::write(server.data().join("trusted.pem"), ours.pem()).unwrap();
+    server.apply(&organization);
     let log = server.log();
     assert!(
-        log.contains("trusted.pem can't be used") && log.contains("nobody's certificate"),
+        log.contains("absent.pem can't be used") && log.contains("nobody's certificate"),
         "{log}"
     );
-    let unread = sent(&server, "right");
-    let why = |id: &str, what: &str| {
-        wait::until(what, || {
-            let why = server.ask(&["message", "why", id]).to_string();
-            why.contains(what).then_some(why)
-        })
-    };
-    why(&unread, "trusted.pem");
-
-    fs::write(server.data().join("trusted.pem"), ours.pem()).unwrap();
-    server.apply(&organization.server("expire-after = \"2d\""));
     let right = sent(&server, "right");
     let lax = sent(&server, "lax");
     for (id, fact) in [
@@ -91,6 +85,7 @@ fn a_connector_verifies_by_the_certificates_of_its_file_alone() {
         ("old", "certificate expired"),
         ("other", "UnknownIssuer"),
         ("public", "UnknownIssuer"),
+        ("absent", "the certificates to trust can't be read from "),
     ] {
         let id = sent(&server, name);
         let why = wait::until(reason, || {
