@@ -104,8 +104,7 @@ impl Server {
             wiring: Arc::clone(&wiring),
             links: Arc::clone(&links),
             own_key,
-            publishes_key: shares_organization(file),
-            publishing: members::Publishing::default(),
+            publishing: shares_organization(file).then(members::Publishing::default),
             said,
         };
         let follower = follower.start().await;

@@ -35,9 +35,8 @@ pub(super) struct Follower {
     pub(super) wiring: Arc<Wiring>,
     pub(super) links: Arc<LinkState>,
     pub(super) own_key: OwnKey,
-    /// Whether the server writes its key into the directory itself.
-    pub(super) publishes_key: bool,
-    pub(super) publishing: Publishing,
+    /// None: the server doesn't write its key into the directory itself.
+    pub(super) publishing: Option<Publishing>,
     pub(super) said: watch::Sender<InForce>,
 }
 
@@ -146,17 +145,18 @@ impl Follower {
     /// Sees to it that the other servers can know this one by its key, or says that they can't.
     fn join(&self, snapshot: &Snapshot) {
         let (server, own) = (&self.server, &self.own_key);
-        match members::standing(snapshot, server, own) {
-            Standing::Keyless if self.publishes_key => {
-                self.publishing.begin(&self.directory, server, own);
-                return;
+        match (members::standing(snapshot, server, own), &self.publishing) {
+            (Standing::Keyless, Some(publishing)) => {
+                return publishing.begin(&self.directory, server, own);
             }
-            Standing::Keyless | Standing::OtherKeys if members::has_others(snapshot) => {
+            (Standing::Keyless | Standing::OtherKeys, _) if members::has_others(snapshot) => {
                 members::warn(server, own);
             }
             _ => {}
         }
-        self.publishing.end();
+        if let Some(publishing) = &self.publishing {
+            publishing.end();
+        }
     }
 
     /// New mail goes to this folder; returns why not, if it can't.
