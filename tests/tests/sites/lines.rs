@@ -17,8 +17,12 @@ enum Call {
     Fails,
 }
 
-/// The caller says something and waits for an answer; with how long that took.
-fn call(network: &Network, from: usize, to: usize) -> (Call, Duration) {
+/// For what should come to pass, and for what shouldn't: each of these takes all of it.
+const LONG: Duration = Duration::from_secs(30);
+const SHORT: Duration = Duration::from_millis(1_200);
+
+/// The caller says something and waits for an answer, each step as long as `patience`; with how long that took.
+fn call(network: &Network, from: usize, to: usize, patience: Duration) -> (Call, Duration) {
     thread::scope(|scope| {
         let listening = scope.spawn(move || {
             network.enter(to, 1);
@@ -28,11 +32,11 @@ fn call(network: &Network, from: usize, to: usize) -> (Call, Duration) {
         let address = listener.local_addr().unwrap();
         scope.spawn(move || {
             listener.set_nonblocking(true).unwrap();
-            for _ in 0..150 {
+            let begun = Instant::now();
+            while begun.elapsed() < patience {
                 if let Ok((mut stream, _)) = listener.accept() {
                     stream.set_nonblocking(false).unwrap();
-                    let patience = Some(Duration::from_millis(1_500));
-                    stream.set_read_timeout(patience).unwrap();
+                    stream.set_read_timeout(Some(patience)).unwrap();
                     if stream.read_exact(&mut [0]).is_ok() {
                         let _ = stream.write_all(b"!");
                     }
@@ -43,7 +47,6 @@ fn call(network: &Network, from: usize, to: usize) -> (Call, Duration) {
         });
         let asking = scope.spawn(move || {
             network.enter(from, 1);
-            let patience = Duration::from_millis(1_500);
             let begun = Instant::now();
             let Ok(mut stream) = TcpStream::connect_timeout(&address, patience) else {
                 return (Call::Fails, begun.elapsed());
@@ -63,13 +66,13 @@ fn call(network: &Network, from: usize, to: usize) -> (Call, Duration) {
 fn talks(network: &Network, one: usize, other: usize) -> bool {
     [(one, other), (other, one)]
         .into_iter()
-        .all(|(from, to)| call(network, from, to).0 == Call::Talks)
+        .all(|(from, to)| call(network, from, to, LONG).0 == Call::Talks)
 }
 
 fn fails(network: &Network, one: usize, other: usize) -> bool {
     [(one, other), (other, one)]
         .into_iter()
-        .all(|(from, to)| call(network, from, to).0 == Call::Fails)
+        .all(|(from, to)| call(network, from, to, SHORT).0 == Call::Fails)
 }
 
 #[test]
@@ -113,29 +116,29 @@ fn a_slow_line_is_slow_and_a_black_hole_takes_everything() {
     let (a, b) = (network.site("a", 1), network.site("b", 1));
     let line = network.slow_line(a, b, delay);
     for (from, to) in [(a, b), (b, a)] {
-        let (what, took) = call(&network, from, to);
+        let (what, took) = call(&network, from, to, LONG);
         assert_eq!(what, Call::Talks);
         assert!(took >= 2 * delay, "{took:?}");
     }
     network.set(line, State::BlackHole);
     for (from, to) in [(a, b), (b, a)] {
-        assert_eq!(call(&network, from, to).0, Call::Silent);
+        assert_eq!(call(&network, from, to, SHORT).0, Call::Silent);
     }
     for end in [End::One, End::Other] {
         network.set(line, State::Swallowing(end));
         for (from, to) in [(a, b), (b, a)] {
-            assert_eq!(call(&network, from, to).0, Call::Silent, "{end:?}");
+            assert_eq!(call(&network, from, to, SHORT).0, Call::Silent, "{end:?}");
         }
         network.set(line, State::Whole);
         assert!(talks(&network, a, b));
     }
     // Where the cable is out on the other side of the relay, the connection is still taken.
     network.set(line, State::Cut(End::Other));
-    assert_eq!(call(&network, a, b).0, Call::Silent);
-    assert_eq!(call(&network, b, a).0, Call::Fails);
+    assert_eq!(call(&network, a, b, SHORT).0, Call::Silent);
+    assert_eq!(call(&network, b, a, SHORT).0, Call::Fails);
     network.set(line, State::Whole);
     assert!(talks(&network, a, b));
     // What isn't for the relay doesn't go around it.
     network.set(line, State::DeafTo(End::One));
-    assert_eq!(call(&network, a, b).0, Call::Silent);
+    assert_eq!(call(&network, a, b, SHORT).0, Call::Silent);
 }
