@@ -204,6 +204,7 @@ fn each_fault_is_told_with_line_key_and_reason() {
 fn what_can_be_lived_with_is_a_warning() {
     let more = "[[connector]]\nname = \"c\"\naddress-space = [{ pattern = \"*\", cost = 1 }]\nsmart-hosts = [\"a.test\"]\n\
                 username = \"u\"\npassword = \"p\"\ntls = \"off\"\n\
+                trusted-certificates = \"ca.pem\"\n\
                 [[virtual-server]]\nname = \"open\"\nserver = \"mail1\"\nlisten = [\"127.0.0.1:0\"]\nrelay-from = [\"0.0.0.0/0\"]\n";
     let (_, warnings) = parse_organisation(&format!("{GOOD}{more}"), "org.toml").unwrap();
     let texts: Vec<String> = warnings
@@ -215,6 +216,7 @@ fn what_can_be_lived_with_is_a_warning() {
         [
             "group nobody: members: has no members, so its mail can't be delivered",
             "connector c: tls: the password goes over the line in clear text",
+            "connector c: trusted-certificates: means nothing with tls = \"off\"",
             "virtual-server open: relay-from: the whole Internet may send to anywhere through this server",
         ]
     );
@@ -265,11 +267,12 @@ fn a_topology_that_does_not_hold_is_refused_with_line_key_and_reason() {
     let other = "isn't for connectors with target-group: the servers of the organisation reach each other by their member-address and their keys";
     assert_eq!(
         between(
-            "target-group = \"nyc\"\ntls = \"off\"\naddress-space = [{ pattern = \"*\", cost = 1 }]\n"
+            "target-group = \"nyc\"\ntls = \"required\"\naddress-space = [{ pattern = \"*\", cost = 1 }]\ntrusted-certificates = \"ca.pem\"\n"
         ),
         [
             format!("2 tls: {other}"),
-            format!("3 address-space: {other}")
+            format!("3 address-space: {other}"),
+            format!("4 trusted-certificates: {other}"),
         ]
     );
     assert_eq!(

@@ -49,7 +49,7 @@ impl<'o> Check<'o> {
                 self.report
                     .fault(place.key("username"), place.name("username"), reason);
             }
-            self.clear_password(connector, place);
+            self.in_the_clear(connector, place);
             self.limits(connector, place);
         }
     }
@@ -65,11 +65,20 @@ impl<'o> Check<'o> {
         }
     }
 
-    fn clear_password(&mut self, connector: &Connector, place: &Place) {
-        if connector.username.is_some() && connector.tls == Some(ConnectorTls::Off) {
+    /// What is lost, or means nothing, without encryption.
+    fn in_the_clear(&mut self, connector: &Connector, place: &Place) {
+        if connector.tls != Some(ConnectorTls::Off) {
+            return;
+        }
+        if connector.username.is_some() {
             let reason = "the password goes over the line in clear text";
             self.report
                 .warn(place.key("tls"), place.name("tls"), reason);
+        }
+        if connector.trusted_certificates.is_some() {
+            let key = "trusted-certificates";
+            let reason = "means nothing with tls = \"off\"";
+            self.report.warn(place.key(key), place.name(key), reason);
         }
     }
 
