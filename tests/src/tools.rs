@@ -121,7 +121,9 @@ pub fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// An address that refuses connections.
+/// An address that refuses connections until the test listens there: of loopback, but one that nobody else uses, so that no other test
+/// and no connection gets its port meanwhile.
 pub fn nobody() -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, free_port()).into()
+    let [a, b, c, _] = rand::random::<u32>().to_ne_bytes();
+    (Ipv4Addr::new(127, 64 | a >> 2, b, c | 1), free_port()).into()
 }
