@@ -145,6 +145,31 @@ const FAULTY: &[(&str, &[&str])] = &[
         &["5: connector c: limits: there are two limits for a.test"],
     ),
     (
+        "[[connector]]\nname = \"c\"\nrouting-group = \"amsterdam\"\naddress-space = [{ pattern = \"a.test\", cost = 1 }]\nwait-for-etrn = true\nasked-by = [\"ghost\", \"staff\"]\n",
+        &[
+            "5: connector c: wait-for-etrn: needs next-hop or smart-hosts: what is asked for by ETRN is sent there",
+            "6: connector c: asked-by: there is no mailbox \"ghost\"",
+            "6: connector c: asked-by: \"staff\" is no mailbox, so that nobody can ask as it",
+        ],
+    ),
+    (
+        "[[connector]]\nname = \"c\"\nrouting-group = \"amsterdam\"\nfetch = { by = \"atrn\" }\n[[connector]]\nname = \"d\"\nrouting-group = \"amsterdam\"\nfetch = { host = \"mx.test\", by = \"turn\" }\n[[connector]]\nname = \"e\"\nrouting-group = \"amsterdam\"\nfetch = { host = \"mx.test\", by = \"etrn\", domains = [\"example.test\"], every = \"30s\" }\n",
+        &[
+            "4: connector c: fetch: host is missing in it; a table `{ host = \"mx.provider.example\", by = \"atrn\", domains = [\"example.test\"], every = \"15m\", virtual-server = \"inbound\" }` is expected",
+            "8: connector d: fetch: by in it: \"turn\": \"etrn\" or \"atrn\" is expected",
+            "12: connector e: fetch: every in it: must be from 1m to 7d, not 30s",
+        ],
+    ),
+    (
+        "[[connector]]\nname = \"c\"\nrouting-group = \"amsterdam\"\nfetch = { host = \"mx.test:366\", by = \"atrn\", virtual-server = \"moon\" }\n[[connector]]\nname = \"d\"\nrouting-group = \"amsterdam\"\nfetch = { host = \"mx.test\", by = \"etrn\" }\n[[connector]]\nname = \"e\"\nrouting-group = \"amsterdam\"\nfetch = { host = \"mx.test\", by = \"etrn\", domains = [\"elsewhere.test\"] }\n",
+        &[
+            "4: connector c: fetch: asking by ATRN needs username and password",
+            "4: connector c: fetch: there is no virtual-server \"moon\"",
+            "8: connector d: fetch: asking by ETRN needs domains: it is asked for one by one",
+            "12: connector e: fetch: elsewhere.test is no accepted domain, so that its mail would be refused here",
+        ],
+    ),
+    (
         "[[server]]\nname = \"mail2\"\nretry-schedule = [\"1s\", \"1ms\"]\n[[virtual-server]]\nname = \"w\"\nserver = \"mail2\"\nlisten = [\"127.0.0.1:2525\"]\n",
         &[
             "3: server mail2: retry-schedule: \"1ms\": a duration from one second up is expected, as `90s`, `1m`, `4h` or `2d`",
