@@ -25,4 +25,4 @@ pub use error::ApplyError;
 pub use members::StateSink;
 pub use settings::{BareLineEnds, CertificateFiles, Role, Settings, TlsMode, VirtualServer};
 pub use tls::Tls;
-pub use waiting::Waiting;
+pub use waiting::{Line, Turn, Turned, Waiting};

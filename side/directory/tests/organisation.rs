@@ -69,8 +69,8 @@ const FAULTY: &[(&str, &[&str])] = &[
     (
         "[[group]]\nname = \"Alice\"\nmembers = [\"bob\"]\naddresses = [\n  \"g@example.test\",\n  \"ALICE@example.test\",\n  \"g@nowhere.test\",\n  \"x@partner.test\",\n]\n",
         &[
-            "2: group Alice: name: the name is taken by mailbox alice in line 55",
-            "6: group Alice: addresses: ALICE@example.test is taken by mailbox alice in line 56",
+            "2: group Alice: name: the name is taken by mailbox alice in line 57",
+            "6: group Alice: addresses: ALICE@example.test is taken by mailbox alice in line 58",
             "7: group Alice: addresses: g@nowhere.test: nowhere.test is no accepted domain",
             "8: group Alice: addresses: x@partner.test: partner.test is external-relay: all its mail is passed on, so nobody can have an address in it",
         ],
@@ -198,7 +198,7 @@ const FAULTY: &[(&str, &[&str])] = &[
     (
         "[[dynamic-group]]\nname = \"alice\"\naddresses = [\"sales@example.test\"]\nfilter = \"(department=Sales)\"\nreport-to = \"owner\"\nmoderators = [\"zoe\"]\naccept-from = [\"CN=Zoe,DC=lab\", \"zoe\"]\n",
         &[
-            "2: dynamic-group alice: name: the name is taken by mailbox alice in line 55",
+            "2: dynamic-group alice: name: the name is taken by mailbox alice in line 57",
             "5: dynamic-group alice: report-to: there is no owner to tell",
             "6: dynamic-group alice: moderators: there is no mailbox, group or contact \"zoe\"",
             "7: dynamic-group alice: accept-from: there is no mailbox, group or contact \"zoe\"",
@@ -393,7 +393,7 @@ fn one_bracket_where_two_are_expected_is_told() {
     let text = format!("{GOOD}\n").replace("[[contact]]", "[contact]");
     assert_eq!(
         faults(&text),
-        ["80: contact: is written as [[contact]], with two brackets"]
+        ["82: contact: is written as [[contact]], with two brackets"]
     );
 }
 

@@ -75,6 +75,8 @@ pub enum Action<'a> {
     Turn {
         /// What the client called itself, with nothing in it that could break a header field.
         hello: &'a str,
+        /// The description of TLS, if it has started.
+        tls: Option<&'a str>,
     },
     /// Close the connection; nothing more comes.
     Close,

@@ -83,7 +83,15 @@ impl ServerState {
 pub(crate) struct Seat {
     server: Arc<ServerState>,
     client: IpAddr,
-    _alive: Alive,
+    alive: Option<Alive>,
+}
+
+impl Seat {
+    /// The connection lives on, and counts; the session is over, and the listener doesn't wait for it when it ends.
+    pub(super) fn without_session(mut self) -> Self {
+        drop(self.alive.take());
+        self
+    }
 }
 
 impl Drop for Seat {
@@ -190,7 +198,7 @@ impl Door {
         let seat = Seat {
             server: Arc::clone(&self.server),
             client,
-            _alive: self.alive.clone(),
+            alive: Some(self.alive.clone()),
         };
         let id = self.world.next_session();
         let (world, server) = (Arc::clone(&self.world), Arc::clone(&self.server));

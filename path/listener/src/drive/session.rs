@@ -9,6 +9,7 @@ use super::stream::{KEPT_OCTETS, NotSecured, Stream};
 use crate::judge::{self, Asker};
 use crate::members::{Changes, Proved};
 use crate::settings::TlsMode;
+use crate::waiting::{Line, Turn, Turned};
 use bridgehead_mail::{Envelope, Event, EventKind, MessageId, Refusal, SessionId, Timestamp};
 use bridgehead_queue::{Committed, Draft, Refused};
 use bridgehead_smtp::server::{
@@ -55,12 +56,21 @@ enum Acted {
     Nothing,
     Something,
     Closed,
+    Turned(Reversed),
 }
 
 /// Who ended the session. A client that didn't may still be sending, and must be able to read why.
 enum Ended {
     ByClient,
     ByServer,
+    /// Not at all: the client is the server now.
+    Turned(Reversed),
+}
+
+/// What is known of a client that is the server now.
+struct Reversed {
+    hello: Box<str>,
+    tls: Option<Box<str>>,
 }
 
 /// What stands around the state machine.
@@ -78,6 +88,8 @@ struct Conversation {
     draft: Option<Draft>,
     /// The server of the organisation that the client has proved to be, and what may change about that.
     member: Option<(Proved, Changes)>,
+    /// What takes the connection over when it is turned round.
+    turn: Option<Box<dyn Turn>>,
     /// What all log lines of the session carry: made when there is one to write.
     span: OnceLock<Span>,
 }
@@ -90,7 +102,7 @@ pub(super) async fn converse(
     stream: TcpStream,
     address: IpAddr,
     id: SessionId,
-    _seat: Seat,
+    seat: Seat,
 ) {
     let networks = &rules.settings.relay_from;
     let client = Client {
@@ -110,6 +122,7 @@ pub(super) async fn converse(
         more: false,
         draft: None,
         member: None,
+        turn: None,
         span: OnceLock::new(),
     };
     tracing::debug!(parent: conversation.span(), "connected");
@@ -129,8 +142,11 @@ pub(super) async fn converse(
     {
         sink.ended(id);
     }
-    let linger = matches!(last_word, Ended::ByServer);
-    conversation.stream.close(linger).await;
+    match last_word {
+        Ended::Turned(reversed) => conversation.turn_round(reversed, seat),
+        Ended::ByServer => conversation.stream.close(true).await,
+        Ended::ByClient => conversation.stream.close(false).await,
+    }
 }
 
 impl Conversation {
@@ -171,6 +187,7 @@ impl Conversation {
             match self.act(&mut session, &mut now).await? {
                 Acted::Closed if session.has_quit() => return Ok(Ended::ByClient),
                 Acted::Closed => return Ok(Ended::ByServer),
+                Acted::Turned(reversed) => return Ok(Ended::Turned(reversed)),
                 Acted::Something => continue,
                 Acted::Nothing if !idle => continue,
                 Acted::Nothing => {}
@@ -208,6 +225,10 @@ impl Conversation {
             acted = Acted::Something;
             match action {
                 Action::Close => return Ok(Acted::Closed),
+                Action::Turn { hello, tls } => {
+                    let (hello, tls) = (hello.into(), tls.map(Into::into));
+                    return Ok(Acted::Turned(Reversed { hello, tls }));
+                }
                 Action::Write(octets) => {
                     let patience = self.rules.settings.write_timeout;
                     self.stream.write(octets, patience).await?;
@@ -291,6 +312,25 @@ impl Conversation {
         Ok(secured.description)
     }
 
+    /// Gives the connection to who takes it over, with its place.
+    fn turn_round(self, reversed: Reversed, seat: Seat) {
+        let line: Option<Box<dyn Line>> = match self.stream {
+            Stream::Plain(stream) => Some(Box::new(stream)),
+            Stream::Tls(stream) => Some(stream),
+            Stream::Gone => None,
+        };
+        // What the client has sent before it was told that the roles turn can't be meant for it in its new one.
+        if let (Some(line), Some(turn), true) = (line, self.turn, self.input.is_empty()) {
+            turn.take(Turned {
+                line,
+                address: self.address,
+                hello: reversed.hello,
+                tls: reversed.tls,
+                place: Box::new(seat.without_session()),
+            });
+        }
+    }
+
     /// Who wants to be taken for a member and isn't is worth a word, once.
     fn not_secured(&self, not: NotSecured) -> io::Error {
         if not.member {
@@ -352,12 +392,24 @@ impl Conversation {
             Ask::Begin { size } => self.begin(size),
             Ask::Commit(envelope) => self.commit(*envelope).await,
             Ask::LinkState(told) => return self.link_state(told),
-            Ask::Start(domain) => {
+            Ask::Start { domain, user } => {
                 let waiting = self.world.waiting.read().clone();
                 waiting
                     .ok_or(Refusal::NotToBeAsked)
-                    .and_then(|waiting| waiting.start(domain))
+                    .and_then(|waiting| waiting.start(user, domain))
                     .map(Verdict::Started)
+            }
+            Ask::Turn { user, domains } => {
+                let waiting = self.world.waiting.read().clone();
+                let turn = waiting
+                    .ok_or(Refusal::TurnRefused)
+                    .and_then(|waiting| waiting.turn(user, domains));
+                let refused = turn.as_ref().err().map(|refusal| refusal.row().text);
+                tracing::info!(parent: self.span(), user, ?domains, refused, "mail is asked for (ATRN)");
+                turn.map(|turn| {
+                    self.turn = Some(turn);
+                    Verdict::Turn
+                })
             }
             Ask::Authenticate(credentials) => {
                 let user = &credentials.user;

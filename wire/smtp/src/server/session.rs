@@ -365,7 +365,8 @@ impl<P: Proof> Session<P> {
         if matches!(self.state, State::Turn) {
             self.state = State::Closed;
             let hello = self.hello.as_ref().map_or("", |hello| &hello.name);
-            return Some(Action::Turn { hello });
+            let tls = self.tls.as_deref();
+            return Some(Action::Turn { hello, tls });
         }
         if matches!(self.state, State::Closing) {
             self.state = State::Closed;

@@ -154,7 +154,8 @@ impl Play {
                     );
                     continue;
                 }
-                Action::Turn { hello } => {
+                Action::Turn { hello, tls } => {
+                    assert_eq!(tls, Some("TLS1_3 TEST"));
                     self.turned = Some(hello.into());
                     self.closed = true;
                     assert!(self.session.poll().is_none(), "nothing more comes");
