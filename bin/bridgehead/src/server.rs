@@ -79,7 +79,7 @@ impl Server {
             track.clone(),
         );
         let reading = read_queue(unread, &queue, &tracker, &transport);
-        let listener = open_listener(data, &queue, &directory, track);
+        let listener = open_listener(data, &queue, &directory, &transport, track);
         let (said, in_force) = watch::channel(InForce::default());
         let memory = tokio::spawn(watch_memory(queue.clone()));
         let wiring = Wiring::new(file, &directory, &queue, &listener, in_force.clone());
@@ -261,6 +261,7 @@ fn open_listener(
     data: &Path,
     queue: &Queue,
     directory: &Directory,
+    transport: &Transport,
     track: Arc<dyn Track>,
 ) -> Listener {
     let tls = Tls::new(data.join("certificates"));
@@ -268,6 +269,7 @@ fn open_listener(
     listener.set_waiting(Arc::new(Asked {
         directory: directory.clone(),
         queue: queue.clone(),
+        transport: transport.clone(),
     }));
     listener
 }

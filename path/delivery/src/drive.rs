@@ -12,6 +12,7 @@ mod reach;
 mod remote;
 mod stream;
 mod tls;
+mod turned;
 
 use crate::handover::Handover;
 use crate::pace::Slowed;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 pub use courier::{Courier, Handed};
 pub use members::LinkWatcher;
 pub use pace::NotConnected;
+pub use turned::Asker;
 
 /// Opens ways to next hops. Cheap to copy.
 #[derive(Clone)]
@@ -75,10 +77,17 @@ impl Delivery {
     pub fn opening(&self, hop: &NextHop, at: Timestamp) -> Opening {
         let settings = Arc::clone(&self.shared.settings.read());
         let connector = courier::connector(&settings, hop);
-        if connector.waits_to_be_asked && connector.hours.is_empty() {
+        if connector.asked_for_by.is_some() && connector.hours.is_empty() {
             return Opening::Closed(Timestamp::NEVER);
         }
         hours_at(&connector.hours, &connector.zone, at)
+    }
+
+    /// By which commands mail for a hop is asked for, if it waits for that.
+    #[must_use]
+    pub fn asked_for_by(&self, hop: &NextHop) -> Option<&'static str> {
+        let settings = Arc::clone(&self.shared.settings.read());
+        courier::connector(&settings, hop).asked_for_by
     }
 
     /// Waits until somebody may come who waited for a remote address, or may have been called before.
@@ -131,6 +140,7 @@ pub struct Carrier(Way);
 enum Way {
     Local(Store),
     Remote(Box<Remote>),
+    Turned(Box<turned::Turned>),
 }
 
 impl Carrier {
@@ -139,6 +149,14 @@ impl Carrier {
         match &mut self.0 {
             Way::Local(store) => local::deliver(store, handover).await,
             Way::Remote(remote) => remote.deliver(handover).await,
+            Way::Turned(turned) => turned.deliver(handover).await,
+        }
+    }
+
+    /// Mail for this hop comes next, over a connection that was turned round: the settings of its connector hold.
+    pub fn serve(&mut self, hop: &NextHop) {
+        if let Way::Turned(turned) = &mut self.0 {
+            turned.serve(hop);
         }
     }
 
@@ -148,6 +166,7 @@ impl Carrier {
         match &self.0 {
             Way::Local(_) => true,
             Way::Remote(remote) => remote.is_usable(),
+            Way::Turned(turned) => turned.is_open(),
         }
     }
 
@@ -156,7 +175,7 @@ impl Carrier {
     #[must_use]
     pub const fn was_stale(&self) -> bool {
         match &self.0 {
-            Way::Local(_) => false,
+            Way::Local(_) | Way::Turned(_) => false,
             Way::Remote(remote) => remote.was_stale(),
         }
     }
@@ -165,13 +184,14 @@ impl Carrier {
         match &self.0 {
             Way::Local(_) => true,
             Way::Remote(remote) => remote.is_open(),
+            Way::Turned(turned) => turned.is_open(),
         }
     }
 
     /// What the other side said in the last message that means "too much".
     pub(crate) fn take_slowed(&mut self) -> Option<Slowed> {
         match &mut self.0 {
-            Way::Local(_) => None,
+            Way::Local(_) | Way::Turned(_) => None,
             Way::Remote(remote) => remote.take_slowed(),
         }
     }
@@ -180,7 +200,7 @@ impl Carrier {
     #[must_use]
     pub fn is_wanted_by_others(&self) -> bool {
         match &self.0 {
-            Way::Local(_) => false,
+            Way::Local(_) | Way::Turned(_) => false,
             Way::Remote(remote) => remote.is_wanted_by_others(),
         }
     }
@@ -188,15 +208,17 @@ impl Carrier {
     /// Whether others wait for its place and it had its turn.
     pub(crate) fn is_in_the_way(&self) -> bool {
         match &self.0 {
-            Way::Local(_) => false,
+            Way::Local(_) | Way::Turned(_) => false,
             Way::Remote(remote) => remote.had_its_turn() && remote.is_wanted_by_others(),
         }
     }
 
     /// Takes leave politely.
     pub async fn close(self) {
-        if let Way::Remote(remote) = self.0 {
-            remote.close().await;
+        match self.0 {
+            Way::Local(_) => {}
+            Way::Remote(remote) => remote.close().await,
+            Way::Turned(turned) => turned.close().await,
         }
     }
 }

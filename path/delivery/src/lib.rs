@@ -12,7 +12,7 @@ mod pace;
 pub mod settings;
 pub mod view;
 
-pub use drive::{Carrier, Courier, Delivery, Handed, LinkWatcher, NotConnected};
+pub use drive::{Asker, Carrier, Courier, Delivery, Handed, LinkWatcher, NotConnected};
 pub use handover::Handover;
 pub use pace::{After, Paused};
 pub use settings::Settings;

@@ -160,8 +160,8 @@ pub struct ConnectorSettings {
     pub limits: Vec<DomainLimit>,
     /// When mail is handed over. Default: always, unless it waits to be asked for.
     pub hours: Vec<Hours>,
-    /// Whether mail waits until somebody asks for it (ETRN). Default: no.
-    pub waits_to_be_asked: bool,
+    /// By which commands somebody must ask for mail before it goes, as `ETRN or ATRN`. Default: it doesn't wait to be asked for.
+    pub asked_for_by: Option<&'static str>,
     /// The time zone of these hours. Default: UTC.
     pub zone: TimeZone,
     /// Messages over one connection. Default: 100.
@@ -193,7 +193,7 @@ impl Default for ConnectorSettings {
             connection_rate: None,
             limits: Vec::new(),
             hours: Vec::new(),
-            waits_to_be_asked: false,
+            asked_for_by: None,
             zone: TimeZone::UTC,
             messages_per_connection: 100,
             recipients_per_transaction: 100,

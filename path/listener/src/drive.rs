@@ -5,6 +5,7 @@
 
 mod accept;
 mod password;
+mod reversed;
 mod session;
 mod sockets;
 mod stream;

@@ -29,9 +29,9 @@ pub trait Turn: Send {
 }
 
 /// Octets to and from a client, in clear or inside TLS.
-pub trait Line: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Line: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Line for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Line for T {}
 
 /// A connection that was turned round (RFC 2645 §5.3): nothing of the client was read that came after its last command.
 pub struct Turned {
@@ -44,5 +44,5 @@ pub struct Turned {
     /// Version and cipher, if it is inside TLS.
     pub tls: Option<Box<str>>,
     /// The session's place among those of the virtual server: kept for as long as the connection lives.
-    pub place: Box<dyn Any + Send>,
+    pub place: Box<dyn Any + Send + Sync>,
 }

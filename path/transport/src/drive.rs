@@ -6,6 +6,7 @@ mod aside;
 mod courier;
 mod following;
 mod postmaster;
+mod turned;
 
 use crate::notice::Moderation;
 use crate::plan::{Plan, Taken, plan};
@@ -25,6 +26,7 @@ use bridgehead_mail::{
 use bridgehead_queue::{Assignment, Lease, PartLease, Queue, Settlement};
 use courier::{LinkState, close_all};
 use following::Homes;
+pub use turned::Meant;
 use parking_lot::Mutex;
 use std::any::Any;
 use std::collections::HashMap;

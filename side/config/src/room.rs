@@ -97,6 +97,9 @@ pub fn settings(
         etrn: connectors
             .iter()
             .any(|connector| connector.wait_for_etrn == Some(true)),
+        atrn: connectors
+            .iter()
+            .any(|connector| !connector.asked_by.is_empty()),
         virtual_servers: ours
             .map(|ours| virtual_server(ours, server, data, binarymime))
             .collect(),
@@ -293,7 +296,12 @@ fn connection(written: &Connector) -> delivery::ConnectorSettings {
         connection_rate: written.connection_rate,
         limits: written.limits.iter().map(domain_limit).collect(),
         hours: written.schedule.clone(),
-        waits_to_be_asked: written.wait_for_etrn.unwrap_or(false),
+        asked_for_by: match (written.wait_for_etrn, written.asked_by.is_empty()) {
+            (Some(true), true) => Some("ETRN"),
+            (Some(true), false) => Some("ETRN or ATRN"),
+            (_, false) => Some("ATRN"),
+            (_, true) => None,
+        },
         zone: zone(written),
         messages_per_connection: written
             .max_messages_per_connection

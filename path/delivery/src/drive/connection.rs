@@ -52,12 +52,12 @@ pub(super) struct Connection {
 impl Connection {
     /// A connection on which nothing was said yet. `label` is `name [address]:port`.
     pub(super) fn new(
-        stream: TcpStream,
+        stream: Stream,
         label: Box<str>,
         connector: Arc<ConnectorSettings>,
     ) -> Self {
         Self {
-            stream: Some(Stream::Clear(stream)),
+            stream: Some(stream),
             label,
             over: String::new(),
             offered: Extensions::default(),
@@ -76,6 +76,16 @@ impl Connection {
 
     pub(super) fn is_usable(&self) -> bool {
         self.is_open() && self.transactions < self.connector.messages_per_connection
+    }
+
+    /// The settings of another connector hold from now on.
+    pub(super) fn serve(&mut self, connector: Arc<ConnectorSettings>) {
+        self.connector = connector;
+    }
+
+    /// How long one message may take.
+    pub(super) fn message_timeout(&self) -> Duration {
+        self.connector.message_timeout
     }
 
     /// Messages that it was used for.

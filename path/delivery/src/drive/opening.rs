@@ -147,7 +147,7 @@ impl Opening<'_> {
             notice_silence(&stream);
         }
         Ok(Connection::new(
-            stream,
+            Stream::Clear(stream),
             label.into(),
             Arc::clone(self.connector),
         ))
@@ -155,10 +155,7 @@ impl Opening<'_> {
 
     /// From the greeting on.
     async fn prepare(&self, connection: &mut Connection, tls: Tls) -> Result<(), Refusal> {
-        let greeting = connection.reply(self.connector.command_timeout).await?;
-        if !greeting.is_success() {
-            return Err(turned_away(connection, &greeting));
-        }
+        greeted(connection).await?;
         self.hello(connection).await?;
         connection.secured(match (tls, connection.offered.starttls) {
             (Tls::Never, _) => "in the clear, as its connector says",
@@ -199,21 +196,7 @@ impl Opening<'_> {
     }
 
     async fn hello(&self, connection: &mut Connection) -> Result<(), Refusal> {
-        connection.offered = Extensions::default();
-        let mut reply = self
-            .ask(connection, &format!("EHLO {}", self.hostname))
-            .await?;
-        if reply.is_success() {
-            connection.offered = Extensions::parse(&reply);
-        } else if reply.code / 100 == 5 {
-            // RFC 5321 §3.2: a server that doesn't know EHLO.
-            reply = self
-                .ask(connection, &format!("HELO {}", self.hostname))
-                .await?;
-        }
-        if !reply.is_success() {
-            return Err(turned_away(connection, &reply));
-        }
+        let reply = introduce(connection, self.hostname).await?;
         let first = reply.lines.first().map(String::as_str).unwrap_or_default();
         let name = first.split_ascii_whitespace().next().unwrap_or_default();
         if self.is_mx && name.eq_ignore_ascii_case(self.hostname.as_str()) {
@@ -292,21 +275,16 @@ impl Opening<'_> {
         };
         let last = steps.len().saturating_sub(1);
         for (number, step) in steps.iter().enumerate() {
-            let reply = self.ask(connection, step).await?;
+            let reply = ask(connection, step).await?;
             let expected = match number == last {
                 true => reply.is_success(),
                 false => reply.code == 334,
             };
             if !expected {
-                return Err(turned_away(connection, &reply));
+                return Err(turned_away(connection, &reply).into());
             }
         }
         Ok(())
-    }
-
-    async fn ask(&self, connection: &mut Connection, line: &str) -> Result<ServerReply, Failure> {
-        connection.write(format!("{line}\r\n").as_bytes()).await?;
-        connection.reply(self.connector.command_timeout).await
     }
 
     /// Whether this server listens at the address.
@@ -325,6 +303,40 @@ impl Opening<'_> {
             |own: &SocketAddr| own.ip().is_unspecified() && own.port() == self.address.port();
         here == Some(self.address.ip()) && self.own_addresses.iter().any(listens)
     }
+}
+
+/// The greeting of the other server.
+pub(super) async fn greeted(connection: &mut Connection) -> Result<(), Failure> {
+    let greeting = connection.reply_in_time().await?;
+    if !greeting.is_success() {
+        return Err(turned_away(connection, &greeting));
+    }
+    Ok(())
+}
+
+/// EHLO, and what the other server says to it.
+pub(super) async fn introduce(
+    connection: &mut Connection,
+    hostname: &Domain,
+) -> Result<ServerReply, Failure> {
+    connection.offered = Extensions::default();
+    let mut reply = ask(connection, &format!("EHLO {hostname}")).await?;
+    if reply.is_success() {
+        connection.offered = Extensions::parse(&reply);
+    } else if reply.code / 100 == 5 {
+        // RFC 5321 §3.2: a server that doesn't know EHLO.
+        reply = ask(connection, &format!("HELO {hostname}")).await?;
+    }
+    if !reply.is_success() {
+        return Err(turned_away(connection, &reply));
+    }
+    Ok(reply)
+}
+
+/// Says a line, and waits for what the other server says to it.
+pub(super) async fn ask(connection: &mut Connection, line: &str) -> Result<ServerReply, Failure> {
+    connection.write(format!("{line}\r\n").as_bytes()).await?;
+    connection.reply_in_time().await
 }
 
 /// How a next hop is named in reports: its name and address, or the address alone where that is its name.
@@ -349,7 +361,7 @@ fn notice_silence(stream: &TcpStream) {
 
 /// A refusal of the whole connection: temporary, because it isn't about any message. Only 521 says for good that there is
 /// no mail service (RFC 7504 §3).
-fn turned_away(connection: &Connection, reply: &ServerReply) -> Refusal {
+fn turned_away(connection: &Connection, reply: &ServerReply) -> Failure {
     const NO_SERVICE: u16 = 521;
     let label = connection.label();
     let said = RemoteReply {
@@ -369,5 +381,5 @@ fn turned_away(connection: &Connection, reply: &ServerReply) -> Refusal {
             });
         Failure::new(status, &text)
     };
-    Refusal::Failure(failure.said(said))
+    failure.said(said)
 }

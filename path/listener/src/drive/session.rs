@@ -22,7 +22,6 @@ use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::net::TcpStream;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep_until};
@@ -88,22 +87,32 @@ struct Conversation {
     draft: Option<Draft>,
     /// The server of the organisation that the client has proved to be, and what may change about that.
     member: Option<(Proved, Changes)>,
+    /// Messages that were taken.
+    taken: u64,
     /// What takes the connection over when it is turned round.
     turn: Option<Box<dyn Turn>>,
     /// What all log lines of the session carry: made when there is one to write.
     span: OnceLock<Span>,
 }
 
-/// Serves one client until either side has enough.
+/// A connection on which nothing was said yet.
+pub(super) struct Arrived {
+    pub(super) stream: Stream,
+    pub(super) address: IpAddr,
+    /// Version and cipher, if it is inside TLS already.
+    pub(super) tls: Option<Box<str>>,
+}
+
+/// Serves one client until either side has enough. Returns how many messages were taken.
 pub(super) async fn converse(
     world: Arc<World>,
     server: Arc<ServerState>,
     rules: Arc<Rules>,
-    stream: TcpStream,
-    address: IpAddr,
+    arrived: Arrived,
     id: SessionId,
     seat: Seat,
-) {
+) -> u64 {
+    let address = arrived.address;
     let networks = &rules.settings.relay_from;
     let client = Client {
         address: Some(address),
@@ -117,16 +126,17 @@ pub(super) async fn converse(
         id,
         client,
         address,
-        stream: Stream::Plain(stream),
+        stream: arrived.stream,
         input: BytesMut::new(),
         more: false,
         draft: None,
         member: None,
+        taken: 0,
         turn: None,
         span: OnceLock::new(),
     };
     tracing::debug!(parent: conversation.span(), "connected");
-    let last_word = match conversation.run().await {
+    let last_word = match conversation.run(arrived.tls).await {
         Ok(ended) => {
             tracing::debug!(parent: conversation.span(), "closed");
             ended
@@ -142,11 +152,13 @@ pub(super) async fn converse(
     {
         sink.ended(id);
     }
+    let taken = conversation.taken;
     match last_word {
         Ended::Turned(reversed) => conversation.turn_round(reversed, seat),
         Ended::ByServer => conversation.stream.close(true).await,
         Ended::ByClient => conversation.stream.close(false).await,
     }
+    taken
 }
 
 impl Conversation {
@@ -158,10 +170,10 @@ impl Conversation {
         })
     }
 
-    async fn run(&mut self) -> io::Result<Ended> {
+    async fn run(&mut self, begun: Option<Box<str>>) -> io::Result<Ended> {
         let tls = match self.rules.settings.tls {
             TlsMode::Implicit => Some(self.start_tls().await?),
-            _ => None,
+            _ => begun,
         };
         let mut phase = self.server.phase.subscribe();
         let mut now = Instant::now();
@@ -317,6 +329,7 @@ impl Conversation {
         let line: Option<Box<dyn Line>> = match self.stream {
             Stream::Plain(stream) => Some(Box::new(stream)),
             Stream::Tls(stream) => Some(stream),
+            Stream::Given(line) => Some(line),
             Stream::Gone => None,
         };
         // What the client has sent before it was told that the roles turn can't be meant for it in its new one.
@@ -491,7 +504,7 @@ impl Conversation {
                 let counters = &self.server.counters;
                 counters.messages.fetch_add(1, Ordering::Relaxed);
                 counters.octets.fetch_add(size, Ordering::Relaxed);
-
+                self.taken += 1;
                 self.world.track.track(event);
                 Ok(Verdict::Stored(Stored(committed)))
             }

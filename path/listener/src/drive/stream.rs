@@ -3,6 +3,7 @@
 //! Guards: a session that waits holds next to no input buffer; a client that doesn't take our octets is left after a time.
 
 use crate::members::Known;
+use crate::waiting::Line;
 use bridgehead_membership::{ALPN, peer_key};
 use bytes::BytesMut;
 use rustls::ServerConfig;
@@ -34,6 +35,8 @@ pub(super) enum Stream {
     Plain(TcpStream),
     /// Inside TLS.
     Tls(Box<TlsStream<TcpStream>>),
+    /// As it was given: this server made the connection, and the other side has become the client.
+    Given(Box<dyn Line>),
     /// The handshake failed.
     Gone,
 }
@@ -68,6 +71,7 @@ impl Stream {
             let polled = match self {
                 Self::Plain(stream) => pin!(stream.read_buf(input)).poll(context),
                 Self::Tls(stream) => pin!(stream.read_buf(input)).poll(context),
+                Self::Given(line) => pin!(line.read_buf(input)).poll(context),
                 Self::Gone => Poll::Ready(Ok(0)),
             };
             if polled.is_pending() && input.is_empty() && input.capacity() > KEPT_OCTETS {
@@ -82,7 +86,7 @@ impl Stream {
     pub(super) async fn write(&mut self, octets: &[u8], patience: Duration) -> io::Result<()> {
         let now = match self {
             Self::Plain(stream) => send_now(stream, octets)?,
-            Self::Tls(_) | Self::Gone => 0,
+            Self::Tls(_) | Self::Given(_) | Self::Gone => 0,
         };
         let rest = octets.get(now..).unwrap_or_default();
         if rest.is_empty() {
@@ -94,6 +98,10 @@ impl Stream {
                 Self::Tls(stream) => {
                     stream.write_all(rest).await?;
                     stream.flush().await
+                }
+                Self::Given(line) => {
+                    line.write_all(rest).await?;
+                    line.flush().await
                 }
                 Self::Gone => Err(io::ErrorKind::NotConnected.into()),
             }
@@ -157,6 +165,7 @@ impl Stream {
             match &mut self {
                 Self::Plain(stream) => stream.shutdown().await?,
                 Self::Tls(stream) => stream.shutdown().await?,
+                Self::Given(line) => line.shutdown().await?,
                 Self::Gone => {}
             }
             let mut seen = if linger { 0 } else { LINGER_OCTETS_MAX };

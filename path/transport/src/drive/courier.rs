@@ -65,9 +65,11 @@ impl Shared {
                 Opening::Closed(until) => {
                     let closed = Closed {
                         until,
-                        why: match until == Timestamp::NEVER {
-                            true => "it waits until it is asked for (ETRN)".into(),
-                            false => "it is outside its schedule".into(),
+                        why: match self.delivery.asked_for_by(&ready.hop) {
+                            Some(by) if until == Timestamp::NEVER => {
+                                format!("it waits until it is asked for ({by})").into()
+                            }
+                            _ => "it is outside its schedule".into(),
                         },
                         by_schedule: true,
                     };
