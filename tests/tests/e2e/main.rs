@@ -33,6 +33,7 @@ mod reports;
 mod restrictions;
 mod spools;
 mod submission;
+mod turned;
 mod wishes;
 mod with_postfix;
 
