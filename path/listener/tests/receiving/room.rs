@@ -104,7 +104,7 @@ impl Room {
             hostname: Domain::parse("mail.example.test").unwrap(),
             postmaster_domain: None,
             etrn: false,
-            atrn: false,
+            atrn: true,
             virtual_servers,
         };
         self.runtime.block_on(self.listener.apply(settings))
