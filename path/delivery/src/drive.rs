@@ -4,6 +4,7 @@
 mod connection;
 mod courier;
 mod dns;
+mod fetching;
 mod local;
 mod members;
 mod opening;
@@ -28,8 +29,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use courier::{Courier, Handed};
+pub use fetching::{NotAsked, Receive, Receiving};
 pub use members::LinkWatcher;
 pub use pace::NotConnected;
+pub use stream::Line;
 pub use turned::Asker;
 
 /// Opens ways to next hops. Cheap to copy.
@@ -46,6 +49,7 @@ struct Shared {
     open: Mutex<HashMap<LinkName, usize>>,
     pace: Arc<Pace>,
     members: members::Members,
+    fetching: fetching::Fetching,
 }
 
 impl Delivery {
@@ -61,6 +65,7 @@ impl Delivery {
                 open: Mutex::default(),
                 pace: Arc::new(Pace::new()),
                 members: members::Members::new(),
+                fetching: fetching::Fetching::default(),
             }),
         }
     }
@@ -68,8 +73,10 @@ impl Delivery {
     /// New settings; they hold for the next connections.
     pub fn apply(&self, settings: Settings) {
         self.shared.members.retain(&settings);
-        *self.shared.settings.write() = Arc::new(settings);
+        let settings = Arc::new(settings);
+        *self.shared.settings.write() = Arc::clone(&settings);
         self.shared.resolvers.forget();
+        self.fetch_from_now_on(&settings);
     }
 
     /// Whether a link may be served now by the hours of its connector. What waits to be asked for without any hours never opens by itself.

@@ -7,12 +7,17 @@
 
 mod drive;
 mod exchangers;
+mod fetching;
 mod handover;
 mod pace;
 pub mod settings;
 pub mod view;
 
-pub use drive::{Asker, Carrier, Courier, Delivery, Handed, LinkWatcher, NotConnected};
+pub use drive::{
+    Asker, Carrier, Courier, Delivery, Handed, Line, LinkWatcher, NotAsked, NotConnected, Receive,
+    Receiving,
+};
+pub use fetching::{FetchPicture, Fetched, Said};
 pub use handover::Handover;
 pub use pace::{After, Paused};
 pub use settings::Settings;

@@ -3,7 +3,8 @@
 //! Guards: every write and every reply has a time limit, and so has each message; no reply is taken for the answer to
 //! anything but what was asked; after a failure in the middle of the content nothing is taken as delivered.
 
-use super::stream::Stream;
+use super::stream::{Line, Stream};
+use super::tls::traced;
 use crate::handover::Handover;
 use crate::pace::{Slowed, asks_to_slow_down};
 use crate::settings::ConnectorSettings;
@@ -133,6 +134,20 @@ impl Connection {
     pub(super) fn peer_key(&self) -> Option<[u8; 32]> {
         match &self.stream {
             Some(Stream::Tls(stream)) => peer_key(stream.get_ref().1),
+            _ => None,
+        }
+    }
+
+    /// Takes the connection, for a session in which the other side is the client; none if octets of it stand before that.
+    pub(super) fn turn_round(mut self) -> Option<Box<dyn Line>> {
+        let stream = self.stream.take().filter(|_| self.unread.is_empty())?;
+        Some(Box::new(stream))
+    }
+
+    /// Version and cipher of TLS, for a trace field.
+    pub(super) fn tls(&self) -> Option<Box<str>> {
+        match &self.stream {
+            Some(Stream::Tls(stream)) => Some(traced(stream.get_ref().1).into()),
             _ => None,
         }
     }

@@ -16,7 +16,7 @@ pub(super) enum Stream {
 }
 
 /// Octets to and from another server.
-pub(super) trait Line: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+pub trait Line: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Line for T {}
 
