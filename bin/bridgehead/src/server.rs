@@ -8,7 +8,7 @@ pub(crate) mod logging;
 mod members;
 pub(crate) mod stop;
 
-use asked::Asked;
+use asked::{Asked, Taken};
 use bridgehead_badmail::Badmail;
 use bridgehead_config::{LdapFile, ServerFile};
 use bridgehead_delivery::Delivery;
@@ -80,6 +80,7 @@ impl Server {
         );
         let reading = read_queue(unread, &queue, &tracker, &transport);
         let listener = open_listener(data, &queue, &directory, &transport, track);
+        delivery.set_receiver(Arc::new(Taken(listener.clone())));
         let (said, in_force) = watch::channel(InForce::default());
         let memory = tokio::spawn(watch_memory(queue.clone()));
         let wiring = Wiring::new(file, &directory, &queue, &listener, in_force.clone());
@@ -168,6 +169,7 @@ impl Server {
             keeper.abort();
         }
         self.links.stop().await;
+        self.rooms.delivery.stop_fetching();
         self.listener.shutdown(GRACE).await;
         if !self.transport.stop(GRACE).await {
             tracing::warn!(

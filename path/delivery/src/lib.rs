@@ -17,7 +17,6 @@ pub use drive::{
     Asker, Carrier, Courier, Delivery, Handed, Line, LinkWatcher, NotAsked, NotConnected, Receive,
     Receiving,
 };
-pub use fetching::{FetchPicture, Fetched, Said};
 pub use handover::Handover;
 pub use pace::{After, Paused};
 pub use settings::Settings;

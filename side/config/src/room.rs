@@ -3,6 +3,7 @@
 //! Guards: what isn't written gets the default of its room, or the one that the reference names. Faults found here
 //! are those no single object shows.
 
+use crate::fetches::fetches;
 use crate::members::{members, own_group};
 use crate::report_texts::read_report_texts;
 use crate::topology::{routing_settings, topology, zone};
@@ -109,6 +110,7 @@ pub fn settings(
     Ok(RoomSettings {
         delivery: delivery::Settings {
             members: members(snapshot, server),
+            fetches: fetches(server, &connectors, &listener.virtual_servers),
             ..handover(hostname, &listener, &connectors)
         },
         listener,

@@ -17,6 +17,7 @@ mod controls;
 mod corpus;
 mod durability;
 mod exchangers;
+mod fetching;
 mod harness;
 mod history;
 mod killed;

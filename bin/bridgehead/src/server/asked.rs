@@ -1,13 +1,14 @@
-//! What waits until somebody asks for it: ETRN lets it go, ATRN hands it over to who asks.
+//! What waits until somebody asks for it: ETRN lets it go, ATRN hands it over to who asks. And what comes of asking others.
 
 use super::now;
-use bridgehead_delivery::Asker;
+use bridgehead_delivery::{Asker, Line, Receive, Receiving};
 use bridgehead_directory::{Connector, Directory, Pattern};
-use bridgehead_listener::{Turn, Turned, Waiting};
+use bridgehead_listener::{Listener, Turn, Turned, Waiting};
 use bridgehead_mail::{Domain, LinkName, Refusal};
 use bridgehead_queue::Queue;
 use bridgehead_transport::{Meant, Transport};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,6 +99,28 @@ impl Turn for Reversal {
         } = turned;
         let asker = Asker::new(line, &hello, address, tls.as_deref(), place);
         self.transport.hand_over_to(asker, self.meant);
+    }
+}
+
+/// Takes what this server has asked for.
+pub(super) struct Taken(pub(super) Listener);
+
+impl Receive for Taken {
+    fn receive(
+        &self,
+        virtual_server: &str,
+        line: Box<dyn Line>,
+        address: IpAddr,
+        tls: Option<Box<str>>,
+    ) -> Receiving {
+        let (listener, name) = (self.0.clone(), virtual_server.to_owned());
+        Box::pin(async move {
+            let received = listener.receive(&name, Box::new(line), address, tls).await;
+            received.map_err(|refusal| {
+                let why = refusal.row().text;
+                format!("the virtual server {name} takes no session now: {why}")
+            })
+        })
     }
 }
 
