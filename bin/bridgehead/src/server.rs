@@ -79,8 +79,7 @@ impl Server {
             track.clone(),
         );
         let reading = read_queue(unread, &queue, &tracker, &transport);
-        let listener = open_listener(data, &queue, &directory, &transport, track);
-        delivery.set_receiver(Arc::new(Taken(listener.clone())));
+        let listener = open_listener(data, &queue, &directory, (&delivery, &transport), track);
         let (said, in_force) = watch::channel(InForce::default());
         let memory = tokio::spawn(watch_memory(queue.clone()));
         let wiring = Wiring::new(file, &directory, &queue, &listener, in_force.clone());
@@ -263,7 +262,7 @@ fn open_listener(
     data: &Path,
     queue: &Queue,
     directory: &Directory,
-    transport: &Transport,
+    (delivery, transport): (&Delivery, &Transport),
     track: Arc<dyn Track>,
 ) -> Listener {
     let tls = Tls::new(data.join("certificates"));
@@ -273,6 +272,7 @@ fn open_listener(
         queue: queue.clone(),
         transport: transport.clone(),
     }));
+    delivery.set_receiver(Arc::new(Taken(listener.clone())));
     listener
 }
 

@@ -90,7 +90,9 @@ mod tests {
     #[test]
     fn a_glitch_is_tried_again_soon_and_trouble_that_stays_is_not() {
         let every = Duration::from_secs(900);
-        let waits: Vec<u64> = (0..5).map(|count| wait_after(every, count).as_secs()).collect();
+        let waits: Vec<u64> = (0..5)
+            .map(|count| wait_after(every, count).as_secs())
+            .collect();
         assert_eq!(waits, [900, 60, 60, 900, 900]);
         let often = Duration::from_secs(60);
         assert_eq!(wait_after(often, 1), often);

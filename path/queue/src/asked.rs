@@ -17,7 +17,12 @@ impl Queue {
         let groups = self.waiting_on(meant).into_iter();
         let free = groups.filter(|group| group.frozen.is_none());
         free.map(|group| {
-            let kept = [Phase::Frozen, Phase::Poison, Phase::Deleted, Phase::Unreachable];
+            let kept = [
+                Phase::Frozen,
+                Phase::Poison,
+                Phase::Deleted,
+                Phase::Unreachable,
+            ];
             let kept = kept.iter().filter_map(|phase| group.phases.get(phase));
             group.count.saturating_sub(kept.sum::<u64>())
         })

@@ -261,10 +261,7 @@ impl State {
 }
 
 /// What the parts of a message have behind them, as one.
-fn carried<'p>(
-    parts: impl Iterator<Item = &'p Part>,
-    now: bool,
-) -> Option<Box<Carried>> {
+fn carried<'p>(parts: impl Iterator<Item = &'p Part>, now: bool) -> Option<Box<Carried>> {
     let most = parts
         .map(|part| &part.carried)
         .max_by_key(|carried| carried.attempts)?;

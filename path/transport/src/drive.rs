@@ -26,7 +26,6 @@ use bridgehead_mail::{
 use bridgehead_queue::{Assignment, Lease, PartLease, Queue, Settlement};
 use courier::{LinkState, close_all};
 use following::Homes;
-pub use turned::Meant;
 use parking_lot::Mutex;
 use std::any::Any;
 use std::collections::HashMap;
@@ -36,6 +35,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 use tokio::time::sleep;
+pub use turned::Meant;
 
 /// Messages categorized before links are looked at again.
 const TAKEN_AT_ONCE: usize = 64;

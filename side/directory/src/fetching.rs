@@ -36,7 +36,8 @@ const EVERY_MIN: u64 = 60;
 const EVERY_MAX: u64 = 7 * 86_400;
 const DOMAINS_MAX: usize = 100;
 
-impl Value for Fetch {
+/// In a box: few connectors have one.
+impl Value for Box<Fetch> {
     const SHAPE: &'static str = "a table `{ host = \"mx.provider.example\", by = \"atrn\", domains = [\"example.test\"], every = \"15m\", virtual-server = \"inbound\" }`";
 
     fn read(value: &DeValue<'_>, about: &Key) -> Result<Self, String> {
@@ -59,13 +60,13 @@ impl Value for Fetch {
             }
         }
         let missing = |key: &str| format!("{key} is missing in it; {}", expected());
-        Ok(Self {
+        Ok(Self::new(Fetch {
             host: host.ok_or_else(|| missing("host"))?,
             by: by.ok_or_else(|| missing("by"))?,
             domains,
             every,
             virtual_server,
-        })
+        }))
     }
 
     fn write(&self, out: &mut String) {
@@ -100,7 +101,10 @@ fn interval(value: &DeValue<'_>, about: &Key) -> Result<Wait, String> {
 
 fn list(value: &DeValue<'_>, about: &Key) -> Result<Vec<Domain>, String> {
     let Some(array) = value.as_array() else {
-        return Err(format!("an array of domains is expected, not {}", kind(value)));
+        return Err(format!(
+            "an array of domains is expected, not {}",
+            kind(value)
+        ));
     };
     if array.len() > DOMAINS_MAX {
         return Err(format!("more than {DOMAINS_MAX} domains"));

@@ -6,8 +6,8 @@
 use crate::object;
 use crate::{
     AddressSpace, AddressTemplate, BareLineEnds, ConnectorTls, DomainKind, DomainLimit, EightBit,
-    Fetch, Filter, Hours, Language, Member, MemberKey, Name, NameServer, NextHopKind, Password, Rate,
-    ReportTo, Role, Scope, Secret, Size, SmartHost, Urgency, Wait, Words, Zone,
+    Fetch, Filter, Hours, Language, Member, MemberKey, Name, NameServer, NextHopKind, Password,
+    Rate, ReportTo, Role, Scope, Secret, Size, SmartHost, Urgency, Wait, Words, Zone,
 };
 use bridgehead_mail::{Address, Domain, IpNetwork};
 use std::net::SocketAddr;
@@ -243,7 +243,7 @@ object! {
         /// Ask another server for mail that waits there for this organisation, with username, password and tls of this connector: by
         /// `etrn` (it sends it) or `atrn` (it comes over the same connection, as to a client of the virtual server; the first one with role
         /// `mx` if none is named).
-        fetch: optional Fetch = "fetch", "don't ask; every 15m if not said";
+        fetch: optional Box<Fetch> = "fetch", "don't ask; every 15m if not said";
         /// The time zone of the schedule.
         schedule_zone: optional Zone = "schedule-zone", "that of the machine";
         /// Messages over one connection before it is closed.

@@ -145,11 +145,12 @@ const FAULTY: &[(&str, &[&str])] = &[
         &["5: connector c: limits: there are two limits for a.test"],
     ),
     (
-        "[[connector]]\nname = \"c\"\nrouting-group = \"amsterdam\"\naddress-space = [{ pattern = \"a.test\", cost = 1 }]\nwait-for-etrn = true\nasked-by = [\"ghost\", \"staff\"]\n",
+        "[[connector]]\nname = \"c\"\nrouting-group = \"amsterdam\"\naddress-space = [{ pattern = \"a.test\", cost = 1 }]\nwait-for-etrn = true\nasked-by = [\"ghost\", \"staff\"]\nschedule = [\"Mon-Fri 18:00-06:00\"]\n",
         &[
             "5: connector c: wait-for-etrn: needs next-hop or smart-hosts: what is asked for by ETRN is sent there",
             "6: connector c: asked-by: there is no mailbox \"ghost\"",
             "6: connector c: asked-by: \"staff\" is no mailbox, so that nobody can ask as it",
+            "7: connector c: schedule: means nothing without next-hop or smart-hosts: nobody is connected to",
         ],
     ),
     (

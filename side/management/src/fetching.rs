@@ -12,7 +12,10 @@ pub(crate) async fn fetch(
     Json(request): Json<FetchRequest>,
 ) -> Result<Json<Fetched>, No> {
     let name = &*request.connector;
-    tracing::info!(connector = name, "an operator has another server asked for mail");
+    tracing::info!(
+        connector = name,
+        "an operator has another server asked for mail"
+    );
     match rooms.delivery.fetch_now(name).await {
         Ok(fetched) => Ok(Json(came(fetched))),
         Err(not) => Err(No::not_found(&format!("{name}: {not}"))),

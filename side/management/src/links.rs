@@ -17,8 +17,8 @@ pub(crate) async fn list(State(rooms): State<Rooms>) -> Result<Json<LinkList>, N
         fetches: rooms.delivery.fetches().into_iter().map(fetch).collect(),
         ..picture(rooms.queue.picture().groups, rooms.delivery.links())
     })
-        .await
-        .map(Json)
+    .await
+    .map(Json)
 }
 
 fn picture(groups: Vec<Group>, paces: Vec<LinkPace>) -> LinkList {

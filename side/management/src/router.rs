@@ -2,8 +2,8 @@
 
 use crate::drive::{READ_PATIENCE, await_read};
 use crate::{
-    From, Rooms, adopting, badmail, carrying, changes, controls, directory, fetching, link_state, links,
-    mailboxes, messages, queue,
+    From, Rooms, adopting, badmail, carrying, changes, controls, directory, fetching, link_state,
+    links, mailboxes, messages, queue,
 };
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;

@@ -63,14 +63,25 @@ fn one_server_fetches_its_mail_from_the_other_by_atrn() {
     leave(&provider, "the first");
     leave(&provider, "the second");
     let came = branch.ask(&["link", "fetch", "provider"]);
-    assert_eq!((&came["messages"], &came["worked"]), (&2.into(), &true.into()), "{came}");
+    assert_eq!(
+        (&came["messages"], &came["worked"]),
+        (&2.into(), &true.into()),
+        "{came}"
+    );
     let mail = branch.mailbox("carol", 2);
     let text = String::from_utf8(mail[0].clone()).unwrap();
-    assert!(text.contains("with ESMTPS") && text.contains("Subject: the first"), "{text}");
+    assert!(
+        text.contains("with ESMTPS") && text.contains("Subject: the first"),
+        "{text}"
+    );
     provider.await_empty_queue();
     let list = branch.ask(&["link", "list"]);
     let state = &list["fetches"][0];
-    assert_eq!((&state["by"], &state["failures"]), (&"ATRN".into(), &0.into()), "{list}");
+    assert_eq!(
+        (&state["by"], &state["failures"]),
+        (&"ATRN".into(), &0.into()),
+        "{list}"
+    );
     assert_eq!(state["last"]["messages"], 2);
     // With the wrong password nothing comes, and nothing is lost.
     leave(&provider, "the third");
@@ -86,7 +97,10 @@ fn one_server_fetches_its_mail_from_the_other_by_atrn() {
     provider.await_empty_queue();
     let output = branch.command(&["link", "fetch", "nobody"]);
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("no mail is asked for with a connector of that name"), "{said}");
+    assert!(
+        said.contains("no mail is asked for with a connector of that name"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -100,13 +114,19 @@ fn what_the_own_rules_refuse_goes_back_to_its_sender() {
     assert_eq!(came["messages"], 1, "{came}");
     provider.await_empty_queue();
     let report = String::from_utf8(provider.mailbox("alice", 1).remove(0)).unwrap();
-    assert!(report.contains("550 5.1.1 No such mailbox here"), "{report}");
+    assert!(
+        report.contains("550 5.1.1 No such mailbox here"),
+        "{report}"
+    );
 }
 
 #[test]
 fn one_server_has_its_mail_sent_by_the_other_by_etrn() {
     let mut branch = Server::start(&Organization::new());
-    let lines = format!("smart-hosts = [\"{}\"]\nwait-for-etrn = true", branch.inbound());
+    let lines = format!(
+        "smart-hosts = [\"{}\"]\nwait-for-etrn = true",
+        branch.inbound()
+    );
     let provider = Server::start(&provider(&lines));
     leave(&provider, "sent");
     let asking = |domains: &str| {
@@ -124,13 +144,19 @@ fn one_server_has_its_mail_sent_by_the_other_by_etrn() {
         let said = list["fetches"][0]["last"]["said"][0]["reply"].as_str();
         said.map(str::to_owned)
     });
-    assert!(said.starts_with("253 ") && said.contains("1 pending"), "{said}");
+    assert!(
+        said.starts_with("253 ") && said.contains("1 pending"),
+        "{said}"
+    );
     let again = branch.ask(&["link", "fetch", "provider"]);
     let said = again["said"][0]["reply"].as_str().unwrap();
     assert!(said.starts_with("251 "), "{again}");
     branch.apply(&asking("\"branch.test\", \"example.test\""));
     let said = refused(&branch);
-    assert!(said.contains("ETRN branch.test: 25") && said.contains("ETRN example.test: 459"), "{said}");
+    assert!(
+        said.contains("ETRN branch.test: 25") && said.contains("ETRN example.test: 459"),
+        "{said}"
+    );
     branch.apply(&Organization::new());
     assert!(branch.ask(&["link", "list"])["fetches"].is_null());
 }

@@ -175,7 +175,10 @@ fn leave(server: &Server, subject: &str) -> String {
 fn mail_comes_over_the_connection_of_who_asks_and_may_have_it() {
     let server = Server::start(&keeping(""));
     let explained = server.ask(&["route", "explain", "a@branch.example"]);
-    assert!(explained.to_string().contains("asks for it (ATRN)"), "{explained}");
+    assert!(
+        explained.to_string().contains("asks for it (ATRN)"),
+        "{explained}"
+    );
     // Where nobody can authenticate it isn't offered.
     let (mut stranger, offers) = Customer::connect(&server, server.inbound());
     assert!(!offers.contains("ATRN"), "{offers}");
@@ -303,13 +306,19 @@ fn a_refusal_for_good_is_reported_and_the_rest_goes_on() {
     assert!(taken[0].contains("Subject: taken"), "{taken:?}");
     server.await_empty_queue();
     let report = String::from_utf8(server.mailbox("alice", 1).remove(0)).unwrap();
-    assert!(report.contains("not that one") && report.contains("branch.example"), "{report}");
+    assert!(
+        report.contains("not that one") && report.contains("branch.example"),
+        "{report}"
+    );
 }
 
 #[test]
 fn who_asks_by_atrn_has_no_connection_made_and_who_asks_by_etrn_must_be_known() {
     let sink = Sink::start().unwrap();
-    let lines = format!("smart-hosts = [\"{}\"]\nwait-for-etrn = true", sink.address());
+    let lines = format!(
+        "smart-hosts = [\"{}\"]\nwait-for-etrn = true",
+        sink.address()
+    );
     let server = Server::start(&keeping(&lines));
     let id = {
         let said = send(

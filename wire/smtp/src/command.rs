@@ -185,7 +185,9 @@ fn atrn<'a>(rest: &str) -> Result<Command<'a>, Refusal> {
         return Ok(Command::Atrn(Vec::new()));
     }
     let domains: Result<Vec<Domain>, _> = rest.split(',').map(Domain::parse).collect();
-    domains.map(Command::Atrn).map_err(|_| Refusal::BadArguments)
+    domains
+        .map(Command::Atrn)
+        .map_err(|_| Refusal::BadArguments)
 }
 
 /// `BDAT SP chunk-size [ SP "LAST" ]` (RFC 3030 §2).

@@ -98,6 +98,9 @@ mod tests {
             ..LinkList::default()
         };
         let text = fetches(&list);
-        assert!(text.contains("15m") && text.ends_with("2 messages came"), "{text}");
+        assert!(
+            text.contains("15m") && text.ends_with("2 messages came"),
+            "{text}"
+        );
     }
 }

@@ -127,7 +127,10 @@ impl Receive for Taken {
 /// Whether this mailbox may have the mail of a connector.
 fn may_ask(user: &str, connector: &Connector) -> bool {
     let user = user.to_lowercase();
-    connector.asked_by.iter().any(|name| *name.folded() == *user)
+    connector
+        .asked_by
+        .iter()
+        .any(|name| *name.folded() == *user)
 }
 
 /// Whether the domain was named when the connector was configured. For `*` anybody could ask for everything.

@@ -52,11 +52,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// A connection on which nothing was said yet. `label` is `name [address]:port`.
-    pub(super) fn new(
-        stream: Stream,
-        label: Box<str>,
-        connector: Arc<ConnectorSettings>,
-    ) -> Self {
+    pub(super) fn new(stream: Stream, label: Box<str>, connector: Arc<ConnectorSettings>) -> Self {
         Self {
             stream: Some(stream),
             label,

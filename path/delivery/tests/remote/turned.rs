@@ -64,7 +64,11 @@ async fn what_was_asked_for_goes_over_the_connection_that_is_there_and_over_no_o
     assert_eq!((peer.taken().len(), peer.connections()), (3, 1));
     // RFC 2645 §5.3: who they are, both know already.
     let heard = peer.heard();
-    assert!(heard.iter().all(|line| !line.starts_with("AUTH") && !line.starts_with("STARTTLS")));
+    assert!(
+        heard
+            .iter()
+            .all(|line| !line.starts_with("AUTH") && !line.starts_with("STARTTLS"))
+    );
     assert_eq!(heard.first().unwrap(), "EHLO mail.example.test");
     assert_eq!(heard.last().unwrap(), "QUIT");
 }
@@ -76,7 +80,10 @@ async fn what_is_no_server_gets_nothing() {
     let (carrier, free) = turn(&room, &silent).await;
     assert_eq!(carrier.err().unwrap().status.to_string(), "4.4.2");
     assert!(free.load(Ordering::SeqCst));
-    assert!(silent.heard().is_empty(), "something was said before the greeting");
+    assert!(
+        silent.heard().is_empty(),
+        "something was said before the greeting"
+    );
     let odd = Peer::start(|talk| {
         talk.say("EHLO branch.example")?;
         talk.silence()

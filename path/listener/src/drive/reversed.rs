@@ -4,9 +4,9 @@
 //! turn the connection once more.
 
 use super::accept::{Phase, Rules, ServerState};
-use super::{Alive, Listener};
 use super::session::{Arrived, converse};
 use super::stream::Stream;
+use super::{Alive, Listener};
 use crate::settings::{TlsMode, VirtualServer};
 use crate::waiting::Line;
 use bridgehead_mail::Refusal;

@@ -104,7 +104,9 @@ fn a_place_is_free_when_a_turned_connection_is_gone() {
     let sessions = || room.listener.view()[0].sessions;
     assert_eq!(sessions(), 1);
     drop(turned);
-    until("the place is taken still", || (sessions() == 0).then_some(()));
+    until("the place is taken still", || {
+        (sessions() == 0).then_some(())
+    });
 }
 
 #[test]
@@ -155,7 +157,10 @@ fn who_was_asked_is_a_client_like_any_other() {
     room.runtime.block_on(async {
         let greeting = heard(&mut theirs, "\r\n").await;
         assert!(greeting.starts_with("220 "), "{greeting}");
-        theirs.write_all(b"EHLO provider.example\r\n").await.unwrap();
+        theirs
+            .write_all(b"EHLO provider.example\r\n")
+            .await
+            .unwrap();
         let offers = heard(&mut theirs, "250 HELP\r\n").await;
         for never in ["STARTTLS", "AUTH", "ATRN", "ETRN"] {
             assert!(!offers.contains(never), "{offers}");

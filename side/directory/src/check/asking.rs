@@ -7,6 +7,9 @@ use crate::recipients::Key;
 use crate::{Connector, Fetch, FetchBy, Mailbox, Name, Place, Role, Schema, VirtualServer};
 use std::collections::HashSet;
 
+/// Octets of domains in `ATRN` with a separator each.
+const COMMAND_OCTETS_MAX: usize = 512 - "ATRN\r\n".len();
+
 impl Check<'_> {
     /// Who may ask for the mail of a connector.
     pub(super) fn askers(&mut self, connector: &Connector, place: &Place) {
@@ -17,12 +20,15 @@ impl Check<'_> {
             return;
         }
         let leads_on = connector.next_hop.is_some() || !connector.smart_hosts.is_empty();
-        if connector.wait_for_etrn == Some(true) && !leads_on {
-            let reason =
-                "needs next-hop or smart-hosts: what is asked for by ETRN is sent there";
-            let line = place.key("wait-for-etrn");
+        if !connector.schedule.is_empty() && !leads_on {
+            let reason = "means nothing without next-hop or smart-hosts: nobody is connected to";
             self.report
-                .fault(line, place.name("wait-for-etrn"), reason);
+                .fault(place.key("schedule"), place.name("schedule"), reason);
+        }
+        if connector.wait_for_etrn == Some(true) && !leads_on {
+            let reason = "needs next-hop or smart-hosts: what is asked for by ETRN is sent there";
+            let line = place.key("wait-for-etrn");
+            self.report.fault(line, place.name("wait-for-etrn"), reason);
         }
     }
 
@@ -33,11 +39,14 @@ impl Check<'_> {
         let mailbox = mailboxes.iter().find(|known| known.name.folded() == folded);
         match mailbox {
             Some(mailbox) if mailbox.password.is_none() && mailbox.app_passwords.is_empty() => {
-                let reason = format!("the mailbox \"{name}\" has no password, so that it can't ask");
+                let reason =
+                    format!("the mailbox \"{name}\" has no password, so that it can't ask");
                 self.report.warn(line, place.name("asked-by"), reason);
             }
             Some(_) => {}
-            None if self.names.recipients.contains(&*folded) && !self.is_broken_mailbox(&folded) => {
+            None if self.names.recipients.contains(&*folded)
+                && !self.is_broken_mailbox(&folded) =>
+            {
                 let reason = format!("\"{name}\" is no mailbox, so that nobody can ask as it");
                 self.report.fault(line, place.name("asked-by"), reason);
             }
@@ -74,6 +83,13 @@ impl Check<'_> {
         if fetch.by == FetchBy::Etrn && fetch.virtual_server.is_some() {
             fault("virtual-server means nothing with ETRN: what is asked for comes by connections of its own".to_owned());
         }
+        // RFC 5321 §4.5.3.1.4, with the command and its line end.
+        let octets: usize = fetch.domains.iter().map(|one| one.as_str().len() + 1).sum();
+        if fetch.by == FetchBy::Atrn && octets > COMMAND_OCTETS_MAX {
+            fault(format!(
+                "its domains have {octets} octets, of which {COMMAND_OCTETS_MAX} fit into a command; without domains all mail is asked for"
+            ));
+        }
         self.fetched_domains(fetch, place);
         self.receiving(fetch, place);
     }
@@ -82,10 +98,12 @@ impl Check<'_> {
     fn fetched_domains(&mut self, fetch: &Fetch, place: &Place) {
         let mut seen = HashSet::new();
         for domain in &fetch.domains {
-            let accepted = self.table.domain_kind(domain).is_some()
-                || self.is_broken_domain(domain.as_str());
+            let accepted =
+                self.table.domain_kind(domain).is_some() || self.is_broken_domain(domain.as_str());
             let reason = match (accepted, seen.insert(domain)) {
-                (false, _) => format!("{domain} is no accepted domain, so that its mail would be refused here"),
+                (false, _) => format!(
+                    "{domain} is no accepted domain, so that its mail would be refused here"
+                ),
                 (true, false) => format!("{domain} is there twice"),
                 (true, true) => continue,
             };

@@ -81,7 +81,8 @@ impl<'o> Check<'o> {
             + usize::from(connector.target_group.is_some());
         // Who asks for its mail by ATRN gets it wherever it is, and need not be reached.
         let only_asked = ways == 0 && !connector.asked_by.is_empty();
-        let only_asks = ways == 0 && connector.fetch.is_some() && connector.address_space.is_empty();
+        let only_asks =
+            ways == 0 && connector.fetch.is_some() && connector.address_space.is_empty();
         if only_asks {
             return;
         }

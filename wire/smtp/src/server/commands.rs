@@ -1,9 +1,9 @@
 //! What each command does in each state. Commands that are legal everywhere come first, in one place.
 
+use super::Proof;
 use super::policy::Policy;
 use super::session::{Hello, Session};
 use super::state::{Addressing, Chunk, Opened, Question, State, Way};
-use super::Proof;
 use crate::command::{Command, ForwardPath, Mail, Rcpt};
 use bridgehead_mail::{Address, Assent, BodyKind, Hold, LocalPart, Recipient, Refusal};
 use std::io::Write;
