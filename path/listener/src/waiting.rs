@@ -1,10 +1,10 @@
 //! Mail that waits until its next hop asks for it: by ETRN (RFC 1985) it is sent, by ATRN (RFC 2645) it goes over the connection on which
 //! it was asked for.
 
+use crate::drive::Line;
 use bridgehead_mail::{Domain, Refusal};
 use std::any::Any;
 use std::net::IpAddr;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Who has mail that waits to be asked for. Called from sessions.
 pub trait Waiting: Send + Sync {
@@ -27,11 +27,6 @@ pub trait Turn: Send {
     /// Takes it. Must not block.
     fn take(self: Box<Self>, turned: Turned);
 }
-
-/// Octets to and from a client, in clear or inside TLS.
-pub trait Line: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Line for T {}
 
 /// A connection that was turned round (RFC 2645 §5.3): nothing of the client was read that came after its last command.
 pub struct Turned {

@@ -5,10 +5,9 @@
 
 use super::accept::{Phase, Rules, ServerState};
 use super::session::{Arrived, converse};
-use super::stream::Stream;
+use super::stream::{Line, Stream};
 use super::{Alive, Listener};
 use crate::settings::{TlsMode, VirtualServer};
-use crate::waiting::Line;
 use bridgehead_mail::Refusal;
 use bridgehead_smtp::server::Policy;
 use std::net::IpAddr;

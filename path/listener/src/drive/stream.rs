@@ -3,7 +3,6 @@
 //! Guards: a session that waits holds next to no input buffer; a client that doesn't take our octets is left after a time.
 
 use crate::members::Known;
-use crate::waiting::Line;
 use bridgehead_membership::{ALPN, peer_key};
 use bytes::BytesMut;
 use rustls::ServerConfig;
@@ -15,7 +14,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
@@ -28,6 +27,11 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// An input buffer of this size is kept while a session waits: to make one for each command costs more than it saves.
 pub(super) const KEPT_OCTETS: usize = 2 * 1024;
+
+/// Octets to and from a client, in clear or inside TLS.
+pub trait Line: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Line for T {}
 
 /// A connection.
 pub(super) enum Stream {
