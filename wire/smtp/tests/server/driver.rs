@@ -230,17 +230,7 @@ fn verdict(
                 Ok(Verdict::Reject(why.into()))
             }
         },
-        Ask::Turn {
-            user: "alice",
-            domains,
-        } => match domains.iter().map(Domain::as_str).collect::<Vec<_>>()[..] {
-            [] | ["kept.example.test"] => Ok(Verdict::Turn),
-            ["kept.example.test", "empty.example.test"] => Ok(Verdict::Turn),
-            ["empty.example.test"] => Err(Refusal::NoMail),
-            ["broken.example.test"] => Err(Refusal::CannotTurn),
-            _ => Err(Refusal::TurnRefused),
-        },
-        Ask::Turn { .. } => panic!("nobody else can have authenticated"),
+        Ask::Turn { user, domains } => turn(user, domains),
         Ask::Start { domain, .. } => match domain.as_str() {
             "kept.example.test" => Ok(Verdict::Started(3)),
             "empty.example.test" => Ok(Verdict::Started(0)),
@@ -253,4 +243,18 @@ fn verdict(
         },
     };
     judged.unwrap_or_else(Verdict::Refuse)
+}
+
+/// What waits for alice.
+fn turn(user: &str, domains: &[Domain]) -> Result<Verdict<Kept>, Refusal> {
+    assert_eq!(user, "alice", "nobody else can have authenticated");
+    let domains: Vec<&str> = domains.iter().map(Domain::as_str).collect();
+    match domains[..] {
+        [] | ["kept.example.test"] | ["kept.example.test", "empty.example.test"] => {
+            Ok(Verdict::Turn)
+        }
+        ["empty.example.test"] => Err(Refusal::NoMail),
+        ["broken.example.test"] => Err(Refusal::CannotTurn),
+        _ => Err(Refusal::TurnRefused),
+    }
 }
