@@ -5,7 +5,7 @@
 use super::{Shared, Transport, now};
 use crate::hand_over::handover;
 use bridgehead_delivery::{Asker, Carrier};
-use bridgehead_mail::{LinkName, MessageId, NextHop};
+use bridgehead_mail::{LinkName, MessageId, NextHop, Outcome};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -53,8 +53,9 @@ impl Errand {
                 return;
             }
         };
-        let handed_over = self.go(&mut carrier).await;
-        tracing::info!(messages = handed_over, "what was asked for is handed over");
+        let (tried, taken) = self.go(&mut carrier).await;
+        let broke = !carrier.is_usable();
+        tracing::info!(tried, taken, broke, "what was asked for is handed over");
         carrier.close().await;
     }
 
@@ -69,12 +70,12 @@ impl Errand {
         looked.await.unwrap_or_default()
     }
 
-    /// Hands over until nothing waits, or nothing more is taken. Returns how many parts were handed over.
-    async fn go(&mut self, carrier: &mut Carrier) -> u64 {
+    /// Hands over until nothing waits, or nothing more is taken. Returns how many parts were tried, and how many were taken.
+    async fn go(&mut self, carrier: &mut Carrier) -> (u64, u64) {
         let until = now().after(ASKING_MAX);
-        let mut count = 0;
+        let (mut tried, mut taken) = (0, 0);
         loop {
-            let before = count;
+            let before = tried;
             for link in self.shared.queue.asked_links(&*self.meant, now()) {
                 carrier.serve(&link.hop);
                 while carrier.is_usable() && now() < until && !self.is_stopping() {
@@ -85,13 +86,14 @@ impl Errand {
                     self.carries = Some(lease.id());
                     let handover = handover(&lease, &self.shared.world.load().settings, now());
                     let outcomes = carrier.deliver(&handover).instrument(span).await;
+                    tried += 1;
+                    taken += u64::from(outcomes.iter().any(is_relayed));
                     self.shared.settle(lease, outcomes);
                     self.carries = None;
-                    count += 1;
                 }
             }
-            if count == before {
-                return count;
+            if tried == before {
+                return (tried, taken);
             }
         }
     }
@@ -99,6 +101,10 @@ impl Errand {
     fn is_stopping(&self) -> bool {
         self.shared.stopping.load(Ordering::Acquire)
     }
+}
+
+const fn is_relayed(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Relayed { .. })
 }
 
 impl Drop for Errand {
