@@ -9,6 +9,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -310,6 +311,39 @@ fn a_refusal_for_good_is_reported_and_the_rest_goes_on() {
         report.contains("not that one") && report.contains("branch.example"),
         "{report}"
     );
+}
+
+#[test]
+fn a_stop_in_the_middle_loses_nothing_and_repeats_nothing() {
+    let mut server = Server::start(&keeping(""));
+    leave(&server, "the first");
+    leave(&server, "the second");
+    let mut bob = Customer::login(&server, "bob");
+    bob.ask("ATRN");
+    let (process, told) = (server.process_id().to_string(), std::cell::Cell::new(false));
+    let mut taken = bob.serve(|line| {
+        if line == "CONTENT" && !told.replace(true) {
+            let killed = Command::new("kill").args(["-TERM", &process]).status();
+            assert!(killed.unwrap().success());
+            wait::until("it is stopping", || {
+                server.log().contains("stopping").then_some(())
+            });
+        }
+        None
+    });
+    assert!(server.stop().success());
+    assert!(taken[0].contains("Subject: the first"), "{taken:?}");
+    server.run(&[]);
+    server.learn_addresses();
+    assert_eq!(server.queued(), 2 - taken.len() as u64);
+    let mut bob = Customer::login(&server, "bob");
+    if taken.len() == 1 {
+        bob.ask("ATRN");
+        taken.extend(bob.serve(|_| None));
+    }
+    assert_eq!(taken.len(), 2);
+    assert!(taken[1].contains("Subject: the second"), "{taken:?}");
+    server.await_empty_queue();
 }
 
 #[test]
