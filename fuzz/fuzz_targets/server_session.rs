@@ -30,6 +30,8 @@ struct Driver {
     member: Option<Box<str>>,
     /// Whether it has.
     proved: bool,
+    /// Whose password was said last.
+    authenticated: Option<Box<str>>,
     /// Whether a message was begun and neither committed nor thrown away.
     begun: bool,
     closed: bool,
@@ -57,6 +59,7 @@ fuzz_target!(|input: &[u8]| {
         now,
         choices: head.to_vec(),
         choice: 0,
+        authenticated: None,
         begun: false,
         closed: false,
         actions: 0,
@@ -74,6 +77,8 @@ fn policy(head: &[u8]) -> Policy {
     policy.binarymime = head[2] & 16 != 0;
     policy.normalise_line_ends = head[2] & 32 != 0;
     policy.refuse_early_talk = head[2] & 64 != 0;
+    policy.atrn = head[3] & 1 != 0;
+    policy.etrn = head[3] & 2 != 0;
     if head[2] & 128 != 0 {
         policy.max_message_size = 200;
         policy.max_header_size = 100;
@@ -140,9 +145,16 @@ impl Driver {
                 }
                 Action::StartTls => {
                     self.proved = self.member.is_some();
+                    self.authenticated = None;
                     self.session
                         .tls_started(self.now, "TLSv1.3".into(), self.member.clone());
                     continue;
+                }
+                Action::Turn { .. } => {
+                    self.closed = true;
+                    assert!(!self.begun, "turned round in the middle of a message");
+                    assert!(self.session.poll().is_none());
+                    return;
                 }
                 Action::Close => {
                     self.closed = true;
@@ -163,11 +175,11 @@ impl Driver {
                     assert!(!self.begun, "two messages at once");
                     (Verdict::Admit, true, false)
                 }
-                Action::Ask(Ask::Authenticate(credentials)) => (
-                    Verdict::Authenticated(credentials.user.clone()),
-                    false,
-                    false,
-                ),
+                Action::Ask(Ask::Authenticate(credentials)) => {
+                    let user = credentials.user.clone();
+                    self.authenticated = Some(user.clone());
+                    (Verdict::Authenticated(user), false, false)
+                }
                 Action::Ask(Ask::LinkState(told)) => {
                     assert!(self.proved, "private verbs without a proof");
                     assert!((1..=16_384).contains(&told.octets.len()));
@@ -178,7 +190,11 @@ impl Driver {
                     };
                     (verdict, false, false)
                 }
-                Action::Ask(Ask::Start(_)) => (Verdict::Started(1), false, false),
+                Action::Ask(Ask::Start { .. }) => (Verdict::Started(1), false, false),
+                Action::Ask(Ask::Turn { user, .. }) => {
+                    assert_eq!(self.authenticated.as_deref(), Some(user), "a turn without AUTH");
+                    (Verdict::Turn, false, false)
+                }
                 Action::Ask(Ask::Sender(_) | Ask::Recipient(_)) => (Verdict::Admit, false, false),
             };
             let refuse = self.choose() & 7 == 0;

@@ -4,6 +4,7 @@
 mod badmail;
 mod bench;
 mod directory;
+mod fetch;
 mod lab;
 mod link;
 mod link_state;

@@ -8,7 +8,7 @@ pub(crate) mod logging;
 mod members;
 pub(crate) mod stop;
 
-use asked::Asked;
+use asked::{Asked, Taken};
 use bridgehead_badmail::Badmail;
 use bridgehead_config::{LdapFile, ServerFile};
 use bridgehead_delivery::Delivery;
@@ -79,7 +79,7 @@ impl Server {
             track.clone(),
         );
         let reading = read_queue(unread, &queue, &tracker, &transport);
-        let listener = open_listener(data, &queue, &directory, track);
+        let listener = open_listener(data, &queue, &directory, (&delivery, &transport), track);
         let (said, in_force) = watch::channel(InForce::default());
         let memory = tokio::spawn(watch_memory(queue.clone()));
         let wiring = Wiring::new(file, &directory, &queue, &listener, in_force.clone());
@@ -168,6 +168,7 @@ impl Server {
             keeper.abort();
         }
         self.links.stop().await;
+        self.rooms.delivery.stop_fetching();
         self.listener.shutdown(GRACE).await;
         if !self.transport.stop(GRACE).await {
             tracing::warn!(
@@ -261,6 +262,7 @@ fn open_listener(
     data: &Path,
     queue: &Queue,
     directory: &Directory,
+    (delivery, transport): (&Delivery, &Transport),
     track: Arc<dyn Track>,
 ) -> Listener {
     let tls = Tls::new(data.join("certificates"));
@@ -268,7 +270,9 @@ fn open_listener(
     listener.set_waiting(Arc::new(Asked {
         directory: directory.clone(),
         queue: queue.clone(),
+        transport: transport.clone(),
     }));
+    delivery.set_receiver(Arc::new(Taken(listener.clone())));
     listener
 }
 

@@ -5,6 +5,7 @@ mod connection;
 mod courier;
 mod dns;
 mod doubt;
+mod fetching;
 mod local;
 mod members;
 mod opening;
@@ -13,6 +14,7 @@ mod reach;
 mod remote;
 mod stream;
 mod tls;
+mod turned;
 
 use crate::handover::Handover;
 use crate::pace::Slowed;
@@ -28,9 +30,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use courier::{Courier, Handed};
+pub use fetching::{NotAsked, Receive, Receiving};
 pub use members::LinkWatcher;
 pub use pace::NotConnected;
+pub use stream::Line;
 pub use tls::TrustFault;
+pub use turned::Asker;
 
 /// Opens ways to next hops. Cheap to copy.
 #[derive(Clone)]
@@ -46,6 +51,7 @@ struct Shared {
     open: Mutex<HashMap<LinkName, usize>>,
     pace: Arc<Pace>,
     members: members::Members,
+    fetching: fetching::Fetching,
 }
 
 impl Delivery {
@@ -61,6 +67,7 @@ impl Delivery {
                 open: Mutex::default(),
                 pace: Arc::new(Pace::new()),
                 members: members::Members::new(),
+                fetching: fetching::Fetching::default(),
             }),
         }
     }
@@ -69,8 +76,10 @@ impl Delivery {
     pub fn apply(&self, settings: Settings) -> Vec<TrustFault> {
         let faults = self.shared.trust.apply(&settings);
         self.shared.members.retain(&settings);
-        *self.shared.settings.write() = Arc::new(settings);
+        let settings = Arc::new(settings);
+        *self.shared.settings.write() = Arc::clone(&settings);
         self.shared.resolvers.forget();
+        self.fetch_from_now_on(&settings);
         faults
     }
 
@@ -79,10 +88,17 @@ impl Delivery {
     pub fn opening(&self, hop: &NextHop, at: Timestamp) -> Opening {
         let settings = Arc::clone(&self.shared.settings.read());
         let connector = courier::connector(&settings, hop);
-        if connector.waits_to_be_asked && connector.hours.is_empty() {
+        if connector.asked_for_by.is_some() && connector.hours.is_empty() {
             return Opening::Closed(Timestamp::NEVER);
         }
         hours_at(&connector.hours, &connector.zone, at)
+    }
+
+    /// By which commands mail for a hop is asked for, if it waits for that.
+    #[must_use]
+    pub fn asked_for_by(&self, hop: &NextHop) -> Option<&'static str> {
+        let settings = Arc::clone(&self.shared.settings.read());
+        courier::connector(&settings, hop).asked_for_by
     }
 
     /// Waits until somebody may come who waited for a remote address, or may have been called before.
@@ -135,6 +151,7 @@ pub struct Carrier(Way);
 enum Way {
     Local(Store),
     Remote(Box<Remote>),
+    Turned(Box<turned::Turned>),
 }
 
 impl Carrier {
@@ -143,6 +160,14 @@ impl Carrier {
         match &mut self.0 {
             Way::Local(store) => local::deliver(store, handover).await,
             Way::Remote(remote) => remote.deliver(handover).await,
+            Way::Turned(turned) => turned.deliver(handover).await,
+        }
+    }
+
+    /// Mail for this hop comes next, over a connection that was turned round: the settings of its connector hold.
+    pub fn serve(&mut self, hop: &NextHop) {
+        if let Way::Turned(turned) = &mut self.0 {
+            turned.serve(hop);
         }
     }
 
@@ -152,6 +177,7 @@ impl Carrier {
         match &self.0 {
             Way::Local(_) => true,
             Way::Remote(remote) => remote.is_usable(),
+            Way::Turned(turned) => turned.is_open(),
         }
     }
 
@@ -160,7 +186,7 @@ impl Carrier {
     #[must_use]
     pub const fn was_stale(&self) -> bool {
         match &self.0 {
-            Way::Local(_) => false,
+            Way::Local(_) | Way::Turned(_) => false,
             Way::Remote(remote) => remote.was_stale(),
         }
     }
@@ -169,13 +195,14 @@ impl Carrier {
         match &self.0 {
             Way::Local(_) => true,
             Way::Remote(remote) => remote.is_open(),
+            Way::Turned(turned) => turned.is_open(),
         }
     }
 
     /// What the other side said in the last message that means "too much".
     pub(crate) fn take_slowed(&mut self) -> Option<Slowed> {
         match &mut self.0 {
-            Way::Local(_) => None,
+            Way::Local(_) | Way::Turned(_) => None,
             Way::Remote(remote) => remote.take_slowed(),
         }
     }
@@ -184,7 +211,7 @@ impl Carrier {
     #[must_use]
     pub fn is_wanted_by_others(&self) -> bool {
         match &self.0 {
-            Way::Local(_) => false,
+            Way::Local(_) | Way::Turned(_) => false,
             Way::Remote(remote) => remote.is_wanted_by_others(),
         }
     }
@@ -192,15 +219,17 @@ impl Carrier {
     /// Whether others wait for its place and it had its turn.
     pub(crate) fn is_in_the_way(&self) -> bool {
         match &self.0 {
-            Way::Local(_) => false,
+            Way::Local(_) | Way::Turned(_) => false,
             Way::Remote(remote) => remote.had_its_turn() && remote.is_wanted_by_others(),
         }
     }
 
     /// Takes leave politely.
     pub async fn close(self) {
-        if let Way::Remote(remote) = self.0 {
-            remote.close().await;
+        match self.0 {
+            Way::Local(_) => {}
+            Way::Remote(remote) => remote.close().await,
+            Way::Turned(turned) => turned.close().await,
         }
     }
 }

@@ -7,12 +7,16 @@
 
 mod drive;
 mod exchangers;
+mod fetching;
 mod handover;
 mod pace;
 pub mod settings;
 pub mod view;
 
-pub use drive::{Carrier, Courier, Delivery, Handed, LinkWatcher, NotConnected, TrustFault};
+pub use drive::{
+    Asker, Carrier, Courier, Delivery, Handed, Line, LinkWatcher, NotAsked, NotConnected, Receive,
+    Receiving, TrustFault,
+};
 pub use handover::Handover;
 pub use pace::{After, Paused};
 pub use settings::Settings;

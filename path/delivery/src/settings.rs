@@ -23,6 +23,32 @@ pub struct Settings {
     pub connectors: HashMap<Box<str>, Arc<ConnectorSettings>>,
     /// The other servers of the organisation by name.
     pub members: HashMap<Box<str>, Member>,
+    /// Where mail waits for this server and is asked for, by the connector whose settings hold for that.
+    pub fetches: HashMap<Box<str>, Arc<FetchSettings>>,
+}
+
+/// By which command mail is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchBy {
+    /// ETRN (RFC 1985): it comes by connections of its own.
+    Etrn,
+    /// ATRN (RFC 2645): it comes over the connection on which it is asked for.
+    Atrn,
+}
+
+/// Mail that waits at another server, and how it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchSettings {
+    /// The server to ask.
+    pub host: Host,
+    /// By which command.
+    pub by: FetchBy,
+    /// For which domains; without any all that may be had, by ATRN.
+    pub domains: Vec<Domain>,
+    /// How often. Default: 15 minutes.
+    pub every: Duration,
+    /// The virtual server whose rules hold for what comes by ATRN.
+    pub virtual_server: Box<str>,
 }
 
 /// Another server of the organisation.
@@ -43,6 +69,7 @@ impl Settings {
             own_addresses: Vec::new(),
             connectors: HashMap::new(),
             members: HashMap::new(),
+            fetches: HashMap::new(),
         }
     }
 }
@@ -163,8 +190,8 @@ pub struct ConnectorSettings {
     pub limits: Vec<DomainLimit>,
     /// When mail is handed over. Default: always, unless it waits to be asked for.
     pub hours: Vec<Hours>,
-    /// Whether mail waits until somebody asks for it (ETRN). Default: no.
-    pub waits_to_be_asked: bool,
+    /// By which commands somebody must ask for mail before it goes, as `ETRN or ATRN`. Default: it doesn't wait to be asked for.
+    pub asked_for_by: Option<&'static str>,
     /// The time zone of these hours. Default: UTC.
     pub zone: TimeZone,
     /// Messages over one connection. Default: 100.
@@ -197,7 +224,7 @@ impl Default for ConnectorSettings {
             connection_rate: None,
             limits: Vec::new(),
             hours: Vec::new(),
-            waits_to_be_asked: false,
+            asked_for_by: None,
             zone: TimeZone::UTC,
             messages_per_connection: 100,
             recipients_per_transaction: 100,

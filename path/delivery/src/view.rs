@@ -1,5 +1,6 @@
 //! The read-only picture of delivery for management.
 
+pub use crate::fetching::{FetchPicture, Fetched, Said};
 pub use crate::pace::Slowed;
 
 use bridgehead_mail::LinkName;

@@ -5,6 +5,7 @@
 
 mod accept;
 mod password;
+mod reversed;
 mod session;
 mod sockets;
 mod stream;
@@ -28,6 +29,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+pub use stream::Line;
 use tokio::sync::mpsc;
 
 /// How long sessions have to say goodbye when the time for their transactions is over.

@@ -20,9 +20,9 @@ mod verified;
 pub mod view;
 mod waiting;
 
-pub use drive::Listener;
+pub use drive::{Line, Listener};
 pub use error::ApplyError;
 pub use members::StateSink;
 pub use settings::{BareLineEnds, CertificateFiles, Role, Settings, TlsMode, VirtualServer};
 pub use tls::Tls;
-pub use waiting::Waiting;
+pub use waiting::{Turn, Turned, Waiting};

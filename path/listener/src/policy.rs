@@ -20,6 +20,8 @@ pub(crate) fn policy(
         starttls: server.tls == TlsMode::StartTls,
         auth: server.auth,
         etrn: settings.etrn,
+        // Who can't authenticate can't have the connection turned round.
+        atrn: settings.atrn && server.auth && server.tls != TlsMode::Off,
         require_tls: server.require_tls,
         require_auth: server.require_auth,
         binarymime: server.binarymime,

@@ -18,6 +18,8 @@ pub struct Settings {
     pub postmaster_domain: Option<Domain>,
     /// Whether mail waits to be asked for by ETRN (RFC 1985). Default: no.
     pub etrn: bool,
+    /// Whether mail waits to be asked for by ATRN (RFC 2645). Offered by virtual servers that offer AUTH. Default: no.
+    pub atrn: bool,
     /// The virtual servers; names are unique.
     pub virtual_servers: Vec<VirtualServer>,
 }

@@ -1,7 +1,7 @@
 //! How orders of operators change the state. No disk, no clock, no thread; who calls writes down what was changed.
 
 use crate::control::{Control, Decision, Deletion, Effect, Order};
-use crate::entry::{Carried, Entry, PartState, Stage};
+use crate::entry::{Carried, Entry, Part, PartState, Stage};
 use crate::schedule::{Held, Link};
 use crate::state::State;
 use bridgehead_mail::{Failure, LinkName, MessageId, NextHop, Timestamp};
@@ -151,7 +151,7 @@ impl State {
             entry.reroute = Some(now || entry.reroute == Some(true));
             drop(entry);
             if now {
-                self.end_waits(message);
+                self.end_waits(message, |_| true);
             }
             return;
         }
@@ -160,7 +160,7 @@ impl State {
             entry.reroute = Some(now || entry.reroute == Some(true));
             drop(entry);
             if now {
-                self.end_waits(message);
+                self.end_waits(message, |_| true);
             }
             for number in self.ready_parts(message) {
                 self.queue_up(message, number);
@@ -178,8 +178,8 @@ impl State {
         self.submit(message);
     }
 
-    /// Makes ready what waits for its next try.
-    fn end_waits(&mut self, message: MessageId) {
+    /// Makes ready the parts of a message that wait for their next try, if they are meant.
+    pub(crate) fn end_waits(&mut self, message: MessageId, meant: impl Fn(&Part) -> bool) {
         let Some(mut entry) = self.entries.get_mut(&message) else {
             return;
         };
@@ -188,7 +188,7 @@ impl State {
         };
         let mut ended = Vec::new();
         for (number, part) in (0u32..).zip(parts) {
-            if let PartState::Retry(_) = part.state {
+            if matches!(part.state, PartState::Retry(_)) && meant(part) {
                 part.state = PartState::Ready;
                 part.carried.until = Timestamp::EPOCH;
                 ended.push(number);
@@ -261,10 +261,7 @@ impl State {
 }
 
 /// What the parts of a message have behind them, as one.
-fn carried<'p>(
-    parts: impl Iterator<Item = &'p crate::entry::Part>,
-    now: bool,
-) -> Option<Box<Carried>> {
+fn carried<'p>(parts: impl Iterator<Item = &'p Part>, now: bool) -> Option<Box<Carried>> {
     let most = parts
         .map(|part| &part.carried)
         .max_by_key(|carried| carried.attempts)?;

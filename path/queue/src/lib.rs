@@ -9,6 +9,7 @@
 //! `drive.rs` is free of threads and clocks, so that a simulation can drive it step by step.
 
 mod adopt;
+mod asked;
 mod check;
 mod clock;
 mod codec;

@@ -204,7 +204,7 @@ impl Queue {
     }
 
     /// Reads what a part lease holds; a part that can't be read waits an hour and says why.
-    fn lend(&self, taken: &TakenPart, now: Timestamp) -> Option<PartLease> {
+    pub(crate) fn lend(&self, taken: &TakenPart, now: Timestamp) -> Option<PartLease> {
         let id = taken.message;
         let (snapshot, mut lease) = {
             let state = self.shared.state.lock();

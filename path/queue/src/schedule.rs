@@ -114,15 +114,30 @@ impl Schedule {
 
     /// The ready part of a link whose turn it is, unless the link is held.
     pub(crate) fn pop_ready(&mut self, link: u32, now: Timestamp) -> Option<Waiter> {
+        let is_open = self.link(link)?.is_open(now);
+        is_open.then(|| self.pop(link))?
+    }
+
+    /// The same for who has asked for what waits there: neither its hours nor a failure of another way keep it back.
+    pub(crate) fn pop_asked(&mut self, link: u32) -> Option<Waiter> {
+        let may_be_had = self.link(link)?.may_be_asked_for();
+        may_be_had.then(|| self.pop(link))?
+    }
+
+    fn pop(&mut self, link: u32) -> Option<Waiter> {
         let found = self.link_mut(link)?;
-        if !found.is_open(now) {
-            return None;
-        }
         let popped = found.ready.pop();
         if found.ready.is_empty() {
             self.with_ready.remove(&link);
         }
         popped
+    }
+
+    /// Links for whose name something holds, and that may be asked for.
+    pub(crate) fn asked(&self, meant: &dyn Fn(&LinkName) -> bool) -> Vec<u32> {
+        let numbered = (0u32..).zip(&self.links);
+        let asked = numbered.filter(|(_, link)| link.may_be_asked_for() && meant(&link.name));
+        asked.map(|(number, _)| number).collect()
     }
 
     /// Links that are called so; more than one if the settings of a connector were changed.
@@ -300,7 +315,12 @@ impl Schedule {
 impl Link {
     /// Whether something may be handed over.
     pub(crate) fn is_open(&self, now: Timestamp) -> bool {
-        self.frozen.is_none() && !self.is_lost() && self.shut_until(now).is_none()
+        self.may_be_asked_for() && self.shut_until(now).is_none()
+    }
+
+    /// Whether its mail may go to who asks for it, whatever its hours are.
+    pub(crate) const fn may_be_asked_for(&self) -> bool {
+        self.frozen.is_none() && !self.is_lost()
     }
 
     /// Whether it leads nowhere: its mail waits for another way.
@@ -311,6 +331,11 @@ impl Link {
     /// Who holds it, if an operator does.
     pub(crate) const fn frozen(&self) -> Option<&Decision> {
         self.frozen.as_ref()
+    }
+
+    /// How many parts wait for their turn.
+    pub(crate) fn ready(&self) -> usize {
+        self.ready.len()
     }
 
     /// When its hold and its closing are both over, if they aren't.

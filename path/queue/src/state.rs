@@ -13,6 +13,7 @@ use crate::record::Record;
 use crate::schedule::Schedule;
 use crate::segment::Segment;
 use crate::suspects::SuspectRow;
+use crate::turns::Waiter;
 use bridgehead_mail::{MessageId, NextHop, Timestamp};
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -340,7 +341,16 @@ impl State {
 
     /// The oldest ready part of a link.
     pub(crate) fn next(&mut self, link: u32, now: Timestamp) -> Option<TakenPart> {
-        while let Some((message, number)) = self.schedule.pop_ready(link, now) {
+        self.first(link, |schedule| schedule.pop_ready(link, now))
+    }
+
+    /// The first part of a link that is still to be had of those that come out of its row.
+    pub(crate) fn first(
+        &mut self,
+        link: u32,
+        pop: impl Fn(&mut Schedule) -> Option<Waiter>,
+    ) -> Option<TakenPart> {
+        while let Some((message, number)) = pop(&mut self.schedule) {
             // Thawed or restored, it stands in the row again.
             let entry = self.entries.get(&message);
             let Some(part) = entry

@@ -146,7 +146,7 @@ impl Pattern {
 pub enum ConnectorHop {
     /// To the mail exchangers that DNS names.
     Mx,
-    /// To these hosts, in this order; at least one.
+    /// To these hosts, in this order; none where mail waits until its receiver asks for it.
     SmartHosts(Box<[Host]>),
     /// To another routing group: the topology says which.
     Group,

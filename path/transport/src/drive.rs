@@ -6,6 +6,7 @@ mod aside;
 mod courier;
 mod following;
 mod postmaster;
+mod turned;
 
 use crate::notice::Moderation;
 use crate::plan::{Plan, Taken, plan};
@@ -34,6 +35,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 use tokio::time::sleep;
+pub use turned::Meant;
 
 /// Messages categorized before links are looked at again.
 const TAKEN_AT_ONCE: usize = 64;

@@ -18,7 +18,7 @@ mod settle;
 #[cfg(test)]
 mod virtual_clock;
 
-pub use drive::Transport;
+pub use drive::{Meant, Transport};
 pub use settings::Settings;
 
 use bridgehead_categorizer::Snapshot;

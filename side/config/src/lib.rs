@@ -6,6 +6,7 @@
 //! all told at once. No sockets, no clock.
 
 mod check;
+mod fetches;
 mod init;
 mod ldap;
 mod members;

@@ -3,6 +3,7 @@
 //! Guards: what isn't written gets the default of its room, or the one that the reference names. Faults found here
 //! are those no single object shows.
 
+use crate::fetches::fetches;
 use crate::members::{members, own_group};
 use crate::report_texts::read_report_texts;
 use crate::topology::{routing_settings, topology, zone};
@@ -97,6 +98,9 @@ pub fn settings(
         etrn: connectors
             .iter()
             .any(|connector| connector.wait_for_etrn == Some(true)),
+        atrn: connectors
+            .iter()
+            .any(|connector| !connector.asked_by.is_empty()),
         virtual_servers: ours
             .map(|ours| virtual_server(ours, server, data, binarymime))
             .collect(),
@@ -106,6 +110,7 @@ pub fn settings(
     Ok(RoomSettings {
         delivery: delivery::Settings {
             members: members(snapshot, server),
+            fetches: fetches(server, &connectors, &listener.virtual_servers),
             ..handover(hostname, &listener, &connectors, data)
         },
         listener,
@@ -298,7 +303,12 @@ fn connection(written: &Connector, data: &Path) -> delivery::ConnectorSettings {
         connection_rate: written.connection_rate,
         limits: written.limits.iter().map(domain_limit).collect(),
         hours: written.schedule.clone(),
-        waits_to_be_asked: written.wait_for_etrn.unwrap_or(false),
+        asked_for_by: match (written.wait_for_etrn, written.asked_by.is_empty()) {
+            (Some(true), true) => Some("ETRN"),
+            (Some(true), false) => Some("ETRN or ATRN"),
+            (_, false) => Some("ATRN"),
+            (_, true) => None,
+        },
         zone: zone(written),
         messages_per_connection: written
             .max_messages_per_connection

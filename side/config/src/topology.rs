@@ -125,7 +125,10 @@ pub(crate) fn routing_settings(
 fn route(connector: &Connector, names: &Names<'_>) -> Option<routing::Connector> {
     let next_hop = match connector.smart_hosts.as_slice() {
         _ if connector.target_group.is_some() => routing::ConnectorHop::Group,
-        [] => connector.next_hop.map(|_| routing::ConnectorHop::Mx)?,
+        [] if connector.next_hop.is_some() => routing::ConnectorHop::Mx,
+        // Nobody to connect to: its mail waits until it is fetched.
+        [] if !connector.asked_by.is_empty() => routing::ConnectorHop::SmartHosts(Box::default()),
+        [] => return None,
         hosts => {
             let hosts = hosts.iter().map(|host| Host {
                 name: host.name.clone(),

@@ -316,7 +316,7 @@ fn delivery_knows_its_own_addresses_and_each_connector() {
             message_rate: Rate::parse("30/min"),
             connection_rate: None,
         }],
-        waits_to_be_asked: false,
+        asked_for_by: None,
         hours: vec![Hours::parse("Mon-Fri 18:00-06:00").unwrap()],
         zone: jiff::tz::TimeZone::UTC,
         messages_per_connection: 5,

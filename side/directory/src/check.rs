@@ -3,6 +3,7 @@
 //! Guards: what passes here can be put in force. Objects that couldn't be read count as known, so that one fault
 //! isn't told twice.
 
+mod asking;
 mod connectors;
 mod recipients;
 

@@ -6,8 +6,8 @@
 use crate::object;
 use crate::{
     AddressSpace, AddressTemplate, BareLineEnds, ConnectorTls, DomainKind, DomainLimit, EightBit,
-    Filter, Hours, Language, Member, MemberKey, Name, NameServer, NextHopKind, Password, Rate,
-    ReportTo, Role, Scope, Secret, Size, SmartHost, Urgency, Wait, Words, Zone,
+    Fetch, Filter, Hours, Language, Member, MemberKey, Name, NameServer, NextHopKind, Password,
+    Rate, ReportTo, Role, Scope, Secret, Size, SmartHost, Urgency, Wait, Words, Zone,
 };
 use bridgehead_mail::{Address, Domain, IpNetwork};
 use std::net::SocketAddr;
@@ -240,6 +240,13 @@ object! {
         /// Mail waits until a client asks for it by ETRN (RFC 1985), naming a domain of the address space; then what waits goes to the next
         /// hop. With a schedule it also goes in those hours.
         wait_for_etrn: optional bool = "wait-for-etrn", "false";
+        /// Mail waits until one of these mailboxes, authenticated, asks for it by ATRN (RFC 2645); then it goes over the connection of
+        /// who asks, and next-hop and smart-hosts may be missing. ETRN is then answered to them only.
+        asked_by: list Name = "asked-by", "nobody by ATRN, and anybody by ETRN";
+        /// Ask another server for mail that waits there for this organisation, with username, password and tls of this connector: by
+        /// `etrn` (it sends it) or `atrn` (it comes over the same connection, as to a client of the virtual server; the first one with role
+        /// `mx` if none is named).
+        fetch: optional Box<Fetch> = "fetch", "don't ask; every 15m if not said";
         /// The time zone of the schedule.
         schedule_zone: optional Zone = "schedule-zone", "that of the machine";
         /// Messages over one connection before it is closed.

@@ -69,8 +69,8 @@ const FAULTY: &[(&str, &[&str])] = &[
     (
         "[[group]]\nname = \"Alice\"\nmembers = [\"bob\"]\naddresses = [\n  \"g@example.test\",\n  \"ALICE@example.test\",\n  \"g@nowhere.test\",\n  \"x@partner.test\",\n]\n",
         &[
-            "2: group Alice: name: the name is taken by mailbox alice in line 55",
-            "6: group Alice: addresses: ALICE@example.test is taken by mailbox alice in line 56",
+            "2: group Alice: name: the name is taken by mailbox alice in line 57",
+            "6: group Alice: addresses: ALICE@example.test is taken by mailbox alice in line 58",
             "7: group Alice: addresses: g@nowhere.test: nowhere.test is no accepted domain",
             "8: group Alice: addresses: x@partner.test: partner.test is external-relay: all its mail is passed on, so nobody can have an address in it",
         ],
@@ -145,6 +145,32 @@ const FAULTY: &[(&str, &[&str])] = &[
         &["5: connector c: limits: there are two limits for a.test"],
     ),
     (
+        "[[connector]]\nname = \"c\"\nrouting-group = \"amsterdam\"\naddress-space = [{ pattern = \"a.test\", cost = 1 }]\nwait-for-etrn = true\nasked-by = [\"ghost\", \"staff\"]\nschedule = [\"Mon-Fri 18:00-06:00\"]\n",
+        &[
+            "5: connector c: wait-for-etrn: needs next-hop or smart-hosts: what is asked for by ETRN is sent there",
+            "6: connector c: asked-by: there is no mailbox \"ghost\"",
+            "6: connector c: asked-by: \"staff\" is no mailbox, so that nobody can ask as it",
+            "7: connector c: schedule: means nothing without next-hop or smart-hosts: nobody is connected to",
+        ],
+    ),
+    (
+        "[[connector]]\nname = \"c\"\nrouting-group = \"amsterdam\"\nfetch = { by = \"atrn\" }\n[[connector]]\nname = \"d\"\nrouting-group = \"amsterdam\"\nfetch = { host = \"mx.test\", by = \"turn\" }\n[[connector]]\nname = \"e\"\nrouting-group = \"amsterdam\"\nfetch = { host = \"mx.test\", by = \"etrn\", domains = [\"example.test\"], every = \"30s\" }\n",
+        &[
+            "4: connector c: fetch: host is missing in it; a table `{ host = \"mx.provider.example\", by = \"atrn\", domains = [\"example.test\"], every = \"15m\", virtual-server = \"inbound\" }` is expected",
+            "8: connector d: fetch: by in it: \"turn\": \"etrn\" or \"atrn\" is expected",
+            "12: connector e: fetch: every in it: must be from 1m to 7d, not 30s",
+        ],
+    ),
+    (
+        "[[connector]]\nname = \"c\"\nrouting-group = \"amsterdam\"\nfetch = { host = \"mx.test:366\", by = \"atrn\", virtual-server = \"moon\" }\n[[connector]]\nname = \"d\"\nrouting-group = \"amsterdam\"\nfetch = { host = \"mx.test\", by = \"etrn\" }\n[[connector]]\nname = \"e\"\nrouting-group = \"amsterdam\"\nfetch = { host = \"mx.test\", by = \"etrn\", domains = [\"elsewhere.test\"] }\n",
+        &[
+            "4: connector c: fetch: asking by ATRN needs username and password",
+            "4: connector c: fetch: there is no virtual-server \"moon\"",
+            "8: connector d: fetch: asking by ETRN needs domains: it is asked for one by one",
+            "12: connector e: fetch: elsewhere.test is no accepted domain, so that its mail would be refused here",
+        ],
+    ),
+    (
         "[[server]]\nname = \"mail2\"\nretry-schedule = [\"1s\", \"1ms\"]\n[[virtual-server]]\nname = \"w\"\nserver = \"mail2\"\nlisten = [\"127.0.0.1:2525\"]\n",
         &[
             "3: server mail2: retry-schedule: \"1ms\": a duration from one second up is expected, as `90s`, `1m`, `4h` or `2d`",
@@ -173,7 +199,7 @@ const FAULTY: &[(&str, &[&str])] = &[
     (
         "[[dynamic-group]]\nname = \"alice\"\naddresses = [\"sales@example.test\"]\nfilter = \"(department=Sales)\"\nreport-to = \"owner\"\nmoderators = [\"zoe\"]\naccept-from = [\"CN=Zoe,DC=lab\", \"zoe\"]\n",
         &[
-            "2: dynamic-group alice: name: the name is taken by mailbox alice in line 55",
+            "2: dynamic-group alice: name: the name is taken by mailbox alice in line 57",
             "5: dynamic-group alice: report-to: there is no owner to tell",
             "6: dynamic-group alice: moderators: there is no mailbox, group or contact \"zoe\"",
             "7: dynamic-group alice: accept-from: there is no mailbox, group or contact \"zoe\"",
@@ -371,7 +397,7 @@ fn one_bracket_where_two_are_expected_is_told() {
     let text = format!("{GOOD}\n").replace("[[contact]]", "[contact]");
     assert_eq!(
         faults(&text),
-        ["80: contact: is written as [[contact]], with two brackets"]
+        ["82: contact: is written as [[contact]], with two brackets"]
     );
 }
 

@@ -6,6 +6,7 @@
 
 mod badmail;
 mod directory;
+mod fetch;
 mod link;
 mod link_state;
 mod message;
@@ -19,6 +20,7 @@ pub use directory::{
     ChangeDetail, Difference, DirectoryStatus, FollowedDirectory, History, HistoryItem,
     RejectedObject, RollbackRequest, SharedOrganization,
 };
+pub use fetch::{Fetch, FetchRequest, FetchSaid, Fetched};
 pub use link::{Link, LinkList, Pace, Slowed};
 pub use link_state::{LinkSaid, LinkState, LinkWatched, Neighbour, PartlyDown, Surcharge, Word};
 pub use message::{MessageDetail, MessageEnvelope, PartDetail, Trace, TraceStep, Why};

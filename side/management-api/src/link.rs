@@ -1,6 +1,6 @@
 //! Links: what waits on them, and at what pace it goes.
 
-use crate::Held;
+use crate::{Fetch, Held};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 pub struct LinkList {
     /// The links, by name.
     pub links: Vec<Link>,
+    /// Mail that is asked for at other servers, by connector.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fetches: Vec<Fetch>,
 }
 
 /// A link.

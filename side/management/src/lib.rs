@@ -12,6 +12,7 @@ mod controls;
 mod directory;
 mod drive;
 mod error;
+mod fetching;
 mod link_state;
 mod links;
 mod mailboxes;

@@ -2,6 +2,7 @@
 
 use crate::Rooms;
 use crate::drive::blocking;
+use crate::fetching::shown as fetch;
 use crate::queue::{closed as in_words, held};
 use crate::router::No;
 use axum::Json;
@@ -12,9 +13,12 @@ use bridgehead_queue::view::Group;
 use std::collections::BTreeMap;
 
 pub(crate) async fn list(State(rooms): State<Rooms>) -> Result<Json<LinkList>, No> {
-    blocking(move || picture(rooms.queue.picture().groups, rooms.delivery.links()))
-        .await
-        .map(Json)
+    blocking(move || LinkList {
+        fetches: rooms.delivery.fetches().into_iter().map(fetch).collect(),
+        ..picture(rooms.queue.picture().groups, rooms.delivery.links())
+    })
+    .await
+    .map(Json)
 }
 
 fn picture(groups: Vec<Group>, paces: Vec<LinkPace>) -> LinkList {
@@ -42,6 +46,7 @@ fn picture(groups: Vec<Group>, paces: Vec<LinkPace>) -> LinkList {
     }
     LinkList {
         links: links.into_values().collect(),
+        fetches: Vec::new(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::drive::{READ_PATIENCE, await_read};
 use crate::{
-    From, Rooms, adopting, badmail, carrying, changes, controls, directory, link_state, links,
-    mailboxes, messages, queue,
+    From, Rooms, adopting, badmail, carrying, changes, controls, directory, fetching, link_state,
+    links, mailboxes, messages, queue,
 };
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
@@ -26,6 +26,7 @@ pub(crate) fn router(rooms: Rooms) -> Router {
         .route("/status", get(status))
         .route("/links", get(links::list))
         .route("/links/state", get(link_state::show))
+        .route("/links/fetch", post(fetching::fetch))
         .route("/queue", get(queue::list))
         .route("/queue/find", post(controls::find))
         .route("/queue/control", post(controls::control))

@@ -17,6 +17,7 @@ mod controls;
 mod corpus;
 mod durability;
 mod exchangers;
+mod fetching;
 mod harness;
 mod history;
 mod killed;
@@ -34,6 +35,7 @@ mod restrictions;
 mod spools;
 mod submission;
 mod trust;
+mod turned;
 mod wishes;
 mod with_postfix;
 

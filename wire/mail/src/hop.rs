@@ -28,7 +28,7 @@ pub enum NextHop {
     SmartHosts {
         /// The connector's name; its settings hold for the connection.
         connector: Box<str>,
-        /// At least one.
+        /// None where nobody is connected to: mail waits until its receiver asks for it.
         hosts: Box<[Host]>,
         /// The final domain, where it has limits of its own: its mail then waits apart from the rest.
         apart: Option<Domain>,
@@ -90,8 +90,9 @@ impl NextHop {
                 apart,
             } => {
                 let mut name = format!("{connector}/");
-                if let Some(first) = hosts.first() {
-                    name.push_str(&first.to_string());
+                match hosts.first() {
+                    Some(first) => name.push_str(&first.to_string()),
+                    None => name.push_str("asked"),
                 }
                 if let Some(domain) = apart {
                     name.push('/');
@@ -173,6 +174,12 @@ mod tests {
         };
         let domain = Domain::parse("example.org").unwrap();
         assert_eq!(hop(None).link().as_str(), "out/relay.example.net:25");
+        let asked = NextHop::SmartHosts {
+            connector: "out".into(),
+            hosts: Box::default(),
+            apart: None,
+        };
+        assert_eq!(asked.link().as_str(), "out/asked");
         assert_eq!(
             hop(Some(domain)).link().as_str(),
             "out/relay.example.net:25/example.org"

@@ -163,6 +163,8 @@ replies! {
         NothingWaits = 251 [2, 0, 0] "OK, no messages waiting";
         /// ETRN; the value is how many messages wait (RFC 1985 §5.2).
         PendingStarted = 253 [2, 0, 0] "OK, {} pending messages started";
+        /// ATRN; the client is the server now (RFC 2645 §5.2).
+        Turned = 250 [2, 0, 0] "OK, now reversing the connection";
         /// VRFY and EXPN: nothing is told about who exists (RFC 5321 §7.3).
         CannotVerify = 252 [2, 1, 5] "Cannot verify; send mail and see";
         /// DATA: the message may come.
@@ -193,10 +195,14 @@ replies! {
         TooManyCommands = 421 [4, 7, 0] "Too many commands without mail, closing";
         /// Too many wrong passwords.
         TooManyAuthFailures = 421 [4, 7, 0] "Too many failed authentications, closing";
+        /// ATRN for mail that the account may not fetch (RFC 2645 §5.2).
+        TurnRefused = 450 [4, 7, 1] "ATRN request refused: not mail that you may fetch";
         /// Something inside failed without a better name.
         Internal = 451 [4, 3, 0] "Internal trouble, try later";
         /// The directory can't be asked.
         DirectoryUnavailable = 451 [4, 4, 3] "Directory unavailable";
+        /// ATRN while it isn't known what waits (RFC 2645 §5.2).
+        CannotTurn = 451 [4, 3, 0] "Unable to process the ATRN request now, try later";
         /// Less space than the floor on the queue's disk.
         DiskFull = 452 [4, 3, 1] "Not enough disk space";
         /// An operator empties the server: mail goes to another one.
@@ -207,6 +213,8 @@ replies! {
         StorageFailed = 452 [4, 3, 0] "Cannot store mail now";
         /// More recipients than the virtual server takes in one transaction.
         TooManyRecipients = 452 [4, 5, 3] "Too many recipients";
+        /// ATRN for which nothing waits (RFC 2645 §5.2).
+        NoMail = 453 [4, 0, 0] "You have no mail";
         /// Too many wrong passwords from the client's network.
         TooManyGuesses = 454 [4, 7, 0] "Too many wrong passwords from your network, try later";
         /// The password could not be checked now.

@@ -4,10 +4,12 @@
 //! ([`Encoder`]). What it guards: every recipient of a transaction ends with an outcome; no bare CR or LF is
 //! ever sent outside BDAT. What it may refuse: messages that the server can't carry.
 
+mod asking;
 mod encoder;
 mod extensions;
 mod transaction;
 
+pub use asking::{Answer, Asking};
 pub use encoder::Encoder;
 pub use extensions::Extensions;
 pub use transaction::{Answering, EightBit, Next, Order, Transaction};

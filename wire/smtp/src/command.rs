@@ -47,6 +47,8 @@ pub enum Command<'a> {
     Quit,
     /// `ETRN` (RFC 1985 §5): send what waits for a domain.
     Etrn(Domain),
+    /// `ATRN` (RFC 2645 §5.2): turn the connection round, for what waits for these domains; without any, for all that waits.
+    Atrn(Vec<Domain>),
     /// `STARTTLS` (RFC 3207).
     StartTls,
     /// `AUTH` (RFC 4954 §4).
@@ -137,6 +139,7 @@ impl<'a> Command<'a> {
             b"RSET" => alone(rest, Self::Rset),
             b"QUIT" => alone(rest, Self::Quit),
             b"ETRN" => etrn(rest),
+            b"ATRN" => atrn(rest),
             b"STARTTLS" => alone(rest, Self::StartTls),
             // RFC 5321 §4.1.1.9: the argument of NOOP is ignored.
             b"NOOP" => Ok(Self::Noop),
@@ -174,6 +177,17 @@ fn hello(rest: &str) -> Result<&str, Refusal> {
 fn etrn<'a>(rest: &str) -> Result<Command<'a>, Refusal> {
     let domain = Domain::parse(rest.strip_prefix('@').unwrap_or(rest));
     domain.map(Command::Etrn).map_err(|_| Refusal::BadArguments)
+}
+
+/// `ATRN [ SP domain *( "," domain ) ]` (RFC 2645 §5.2).
+fn atrn<'a>(rest: &str) -> Result<Command<'a>, Refusal> {
+    if rest.is_empty() {
+        return Ok(Command::Atrn(Vec::new()));
+    }
+    let domains: Result<Vec<Domain>, _> = rest.split(',').map(Domain::parse).collect();
+    domains
+        .map(Command::Atrn)
+        .map_err(|_| Refusal::BadArguments)
 }
 
 /// `BDAT SP chunk-size [ SP "LAST" ]` (RFC 3030 §2).
@@ -286,6 +300,24 @@ mod tests {
             "BDAT 1 LAST x",
         ] {
             assert_eq!(parse(line), Err(Refusal::BadChunk), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn atrn_takes_domains_or_none() {
+        let domain = |text| Domain::parse(text).unwrap();
+        assert_eq!(parse("atrn"), Ok(Command::Atrn(Vec::new())));
+        let two = vec![domain("a.example"), domain("b.example")];
+        assert_eq!(parse("ATRN a.example,B.example "), Ok(Command::Atrn(two)));
+        for line in [
+            "ATRN ,",
+            "ATRN a.example,",
+            "ATRN a.example, b.example",
+            "ATRN a.example b.example",
+            "ATRN @a.example",
+            "ATRN *",
+        ] {
+            assert_eq!(parse(line), Err(Refusal::BadArguments), "{line:?}");
         }
     }
 

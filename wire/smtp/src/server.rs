@@ -8,6 +8,7 @@
 //! Guards: the `250` after a message can be made only from a [`Proof`] that it is stored; a transaction is one
 //! value that is dropped as a whole; plaintext never crosses into TLS. May refuse, always by a row of the table.
 
+mod asked;
 mod auth;
 mod commands;
 mod content;
@@ -69,6 +70,14 @@ pub enum Action<'a> {
     Discard,
     /// Do the TLS handshake, then call [`Session::tls_started`].
     StartTls,
+    /// The connection is turned round (RFC 2645 §5.3): from now on the client is the server. Nothing more comes. If input is left,
+    /// the connection is to be closed.
+    Turn {
+        /// What the client called itself, with nothing in it that could break a header field.
+        hello: &'a str,
+        /// The description of TLS, if it has started.
+        tls: Option<&'a str>,
+    },
     /// Close the connection; nothing more comes.
     Close,
 }
@@ -91,7 +100,19 @@ pub enum Ask<'a> {
     /// A member tells something about links. Answer: admit or reject.
     LinkState(LinkStateQuestion<'a>),
     /// Send what waits for this domain (RFC 1985). Answer: started or refuse.
-    Start(&'a Domain),
+    Start {
+        /// The domain.
+        domain: &'a Domain,
+        /// The authenticated user.
+        user: Option<&'a str>,
+    },
+    /// Hand over what waits for these domains on this connection, or all that waits for the user (RFC 2645). Answer: turn or refuse.
+    Turn {
+        /// The authenticated user.
+        user: &'a str,
+        /// The domains; without any, all that the user may fetch.
+        domains: &'a [Domain],
+    },
     /// Check a password. Answer: authenticated or refuse.
     Authenticate(&'a Credentials),
 }
@@ -166,6 +187,8 @@ pub enum Verdict<P> {
     Authenticated(Box<str>),
     /// So many messages wait, and are sent now.
     Started(u64),
+    /// Mail waits, and goes over this connection.
+    Turn,
     /// The message is on stable storage.
     Stored(P),
     /// No to what a member says of links, with the reason.

@@ -179,6 +179,13 @@ pub(crate) enum Link {
         #[command(flatten)]
         to: Admin,
     },
+    /// Ask another server now for the mail that waits there for this one, as the connector's `fetch` says
+    Fetch {
+        /// The connector
+        connector: String,
+        #[command(flatten)]
+        to: Admin,
+    },
     /// Hold a link: nothing is handed over on it, new mail waits there too
     Freeze {
         /// Its name, as `queue list` has it

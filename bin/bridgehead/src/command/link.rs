@@ -1,5 +1,6 @@
 //! `bridgehead link`: the links, their pace, and holding them.
 
+use super::fetch::{fetch, fetches};
 use super::link_state::link_state;
 use super::queue::hold_link;
 use super::{print, print_json, row, table, time};
@@ -13,6 +14,7 @@ pub(crate) async fn link(command: &Command) -> Result<(), AdminError> {
         Command::List { to } => list(to).await,
         Command::State { to } => link_state(to).await,
         Command::Show { name, to } => show(name, to).await,
+        Command::Fetch { connector, to } => fetch(connector, to).await,
         Command::Freeze { name, to } => hold_link(name, true, to).await,
         Command::Thaw { name, to } => hold_link(name, false, to).await,
     }
@@ -27,6 +29,10 @@ async fn list(to: &Admin) -> Result<(), AdminError> {
     let list = links(to).await?;
     if to.json {
         return print_json(&list);
+    }
+    if !list.fetches.is_empty() {
+        print(&fetches(&list))?;
+        print("")?;
     }
     if list.links.is_empty() {
         return print("no mail waits on a link, and none was used lately");

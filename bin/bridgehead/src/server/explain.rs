@@ -268,6 +268,9 @@ fn in_words(hop: &NextHop) -> String {
     match hop {
         NextHop::Local => "the store of this server".to_owned(),
         NextHop::Mx { domain, .. } => format!("the mail exchangers of {domain}, as DNS names them"),
+        NextHop::SmartHosts { hosts, .. } if hosts.is_empty() => {
+            "nowhere by itself: it waits until its receiver asks for it (ATRN)".to_owned()
+        }
         NextHop::SmartHosts { hosts, .. } => {
             let names: Vec<String> = hosts.iter().map(ToString::to_string).collect();
             format!("smart host {}", names.join(", then "))

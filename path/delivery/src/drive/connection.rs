@@ -4,7 +4,8 @@
 //! anything but what was asked; after a failure in the middle of the content nothing is taken as delivered.
 
 use super::doubt::Progress;
-use super::stream::Stream;
+use super::stream::{Line, Stream};
+use super::tls::traced;
 use crate::handover::Handover;
 use crate::pace::{Slowed, asks_to_slow_down};
 use crate::settings::ConnectorSettings;
@@ -56,13 +57,13 @@ pub(super) struct Connection {
 impl Connection {
     /// A connection on which nothing was said yet. `label` is `name [address]:port`; a reply to a command may take `patience`.
     pub(super) fn new(
-        stream: TcpStream,
+        stream: Stream,
         label: Box<str>,
         connector: Arc<ConnectorSettings>,
         (patience, progress): (Duration, Progress),
     ) -> Self {
         Self {
-            stream: Some(Stream::Clear(stream)),
+            stream: Some(stream),
             label,
             over: String::new(),
             offered: Extensions::default(),
@@ -83,6 +84,17 @@ impl Connection {
 
     pub(super) fn is_usable(&self) -> bool {
         self.is_open() && self.transactions < self.connector.messages_per_connection
+    }
+
+    /// The settings of another connector hold from now on.
+    pub(super) fn serve(&mut self, connector: Arc<ConnectorSettings>) {
+        self.patience = connector.command_timeout;
+        self.connector = connector;
+    }
+
+    /// How long one message may take.
+    pub(super) fn message_timeout(&self) -> Duration {
+        self.connector.message_timeout
     }
 
     /// Messages that it was used for.
@@ -135,6 +147,20 @@ impl Connection {
     pub(super) fn peer_key(&self) -> Option<[u8; 32]> {
         match &self.stream {
             Some(Stream::Tls(stream)) => peer_key(stream.get_ref().1),
+            _ => None,
+        }
+    }
+
+    /// Takes the connection, for a session in which the other side is the client; none if octets of it stand before that.
+    pub(super) fn turn_round(mut self) -> Option<Box<dyn Line>> {
+        let stream = self.stream.take().filter(|_| self.unread.is_empty())?;
+        Some(Box::new(stream))
+    }
+
+    /// Version and cipher of TLS, for a trace field.
+    pub(super) fn tls(&self) -> Option<Box<str>> {
+        match &self.stream {
+            Some(Stream::Tls(stream)) => Some(traced(stream.get_ref().1).into()),
             _ => None,
         }
     }

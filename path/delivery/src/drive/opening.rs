@@ -151,15 +151,13 @@ impl Opening<'_> {
         self.progress.made();
         let (connector, progress) = (Arc::clone(self.connector), self.progress.clone());
         let patience = (self.patience(), progress);
+        let stream = Stream::Clear(stream);
         Ok(Connection::new(stream, label.into(), connector, patience))
     }
 
     /// From the greeting on.
     async fn prepare(&self, connection: &mut Connection, tls: Tls) -> Result<(), Refusal> {
-        let greeting = connection.reply_in_time().await?;
-        if !greeting.is_success() {
-            return Err(turned_away(connection, &greeting));
-        }
+        greeted(connection).await?;
         self.hello(connection).await?;
         connection.secured(match (tls, connection.offered.starttls) {
             (Tls::Never, _) => "in the clear, as its connector says",
@@ -200,21 +198,7 @@ impl Opening<'_> {
     }
 
     async fn hello(&self, connection: &mut Connection) -> Result<(), Refusal> {
-        connection.offered = Extensions::default();
-        let mut reply = self
-            .ask(connection, &format!("EHLO {}", self.hostname))
-            .await?;
-        if reply.is_success() {
-            connection.offered = Extensions::parse(&reply);
-        } else if reply.code / 100 == 5 {
-            // RFC 5321 §3.2: a server that doesn't know EHLO.
-            reply = self
-                .ask(connection, &format!("HELO {}", self.hostname))
-                .await?;
-        }
-        if !reply.is_success() {
-            return Err(turned_away(connection, &reply));
-        }
+        let reply = introduce(connection, self.hostname).await?;
         let first = reply.lines.first().map(String::as_str).unwrap_or_default();
         let name = first.split_ascii_whitespace().next().unwrap_or_default();
         if self.is_mx && name.eq_ignore_ascii_case(self.hostname.as_str()) {
@@ -293,21 +277,16 @@ impl Opening<'_> {
         };
         let last = steps.len().saturating_sub(1);
         for (number, step) in steps.iter().enumerate() {
-            let reply = self.ask(connection, step).await?;
+            let reply = ask(connection, step).await?;
             let expected = match number == last {
                 true => reply.is_success(),
                 false => reply.code == 334,
             };
             if !expected {
-                return Err(turned_away(connection, &reply));
+                return Err(turned_away(connection, &reply).into());
             }
         }
         Ok(())
-    }
-
-    async fn ask(&self, connection: &mut Connection, line: &str) -> Result<ServerReply, Failure> {
-        connection.write(format!("{line}\r\n").as_bytes()).await?;
-        connection.reply_in_time().await
     }
 
     /// For the reply to a command. A server must have a time-out and should have it configurable (RFC 5321 §4.5.3.2); between
@@ -339,6 +318,40 @@ impl Opening<'_> {
     }
 }
 
+/// The greeting of the other server.
+pub(super) async fn greeted(connection: &mut Connection) -> Result<(), Failure> {
+    let greeting = connection.reply_in_time().await?;
+    if !greeting.is_success() {
+        return Err(turned_away(connection, &greeting));
+    }
+    Ok(())
+}
+
+/// EHLO, and what the other server says to it.
+pub(super) async fn introduce(
+    connection: &mut Connection,
+    hostname: &Domain,
+) -> Result<ServerReply, Failure> {
+    connection.offered = Extensions::default();
+    let mut reply = ask(connection, &format!("EHLO {hostname}")).await?;
+    if reply.is_success() {
+        connection.offered = Extensions::parse(&reply);
+    } else if reply.code / 100 == 5 {
+        // RFC 5321 §3.2: a server that doesn't know EHLO.
+        reply = ask(connection, &format!("HELO {hostname}")).await?;
+    }
+    if !reply.is_success() {
+        return Err(turned_away(connection, &reply));
+    }
+    Ok(reply)
+}
+
+/// Says a line, and waits for what the other server says to it.
+pub(super) async fn ask(connection: &mut Connection, line: &str) -> Result<ServerReply, Failure> {
+    connection.write(format!("{line}\r\n").as_bytes()).await?;
+    connection.reply_in_time().await
+}
+
 /// How a next hop is named in reports: its name and address, or the address alone where that is its name.
 fn label(host: &Domain, address: SocketAddr) -> String {
     let literal = format!("[{}]", address.ip());
@@ -363,7 +376,7 @@ fn notice_silence(stream: &TcpStream) {
 
 /// A refusal of the whole connection: temporary, because it isn't about any message. Only 521 says for good that there is
 /// no mail service (RFC 7504 §3).
-fn turned_away(connection: &Connection, reply: &ServerReply) -> Refusal {
+fn turned_away(connection: &Connection, reply: &ServerReply) -> Failure {
     const NO_SERVICE: u16 = 521;
     let label = connection.label();
     let said = RemoteReply {
@@ -383,5 +396,5 @@ fn turned_away(connection: &Connection, reply: &ServerReply) -> Refusal {
             });
         Failure::new(status, &text)
     };
-    Refusal::Failure(failure.said(said))
+    failure.said(said)
 }

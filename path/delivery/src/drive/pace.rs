@@ -86,6 +86,11 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// The address.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Whether others wait for a place there.
     pub(super) fn is_wanted(&self) -> bool {
         self.pace.addresses.lock().is_wanted(self.address)

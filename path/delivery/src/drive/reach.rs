@@ -81,6 +81,11 @@ impl Route {
         let hosts = match hop {
             // What is unreachable waits in the queue, and no courier is sent to it.
             NextHop::Local | NextHop::Unreachable { .. } => Vec::new(),
+            NextHop::SmartHosts { hosts, .. } if hosts.is_empty() => {
+                let text =
+                    "Nobody is connected to here: the mail waits until its receiver asks for it";
+                return Err(Failure::new(StatusCode::transient(4, 4), text));
+            }
             NextHop::SmartHosts { hosts, .. } => {
                 let ranked = (0u16..).zip(hosts.iter().cloned());
                 ranked.map(|(rank, host)| Ranked::new(rank, host)).collect()

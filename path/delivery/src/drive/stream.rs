@@ -1,4 +1,4 @@
-//! A connection in the clear or inside TLS.
+//! A connection in the clear or inside TLS, or one that its other side has made.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,14 @@ use tokio_rustls::client::TlsStream;
 pub(super) enum Stream {
     Clear(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    /// Made by the other side, which has become the server.
+    Given(Box<dyn Line>),
 }
+
+/// Octets to and from another server.
+pub trait Line: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Line for T {}
 
 impl AsyncRead for Stream {
     fn poll_read(
@@ -22,6 +29,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_read(context, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::Given(line) => Pin::new(line).poll_read(context, buffer),
         }
     }
 }
@@ -35,6 +43,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_write(context, octets),
             Self::Tls(stream) => Pin::new(stream).poll_write(context, octets),
+            Self::Given(line) => Pin::new(line).poll_write(context, octets),
         }
     }
 
@@ -42,6 +51,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_flush(context),
             Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+            Self::Given(line) => Pin::new(line).poll_flush(context),
         }
     }
 
@@ -49,6 +59,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Clear(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::Given(line) => Pin::new(line).poll_shutdown(context),
         }
     }
 }

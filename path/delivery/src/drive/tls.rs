@@ -184,6 +184,18 @@ pub(super) fn facts_of_member(session: &ClientConnection, server: &str) -> Strin
     format!("{}, member {server} proved by its key", spoken(session))
 }
 
+/// Version and cipher as a trace field names them.
+pub(super) fn traced(session: &ClientConnection) -> String {
+    let version = match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => "TLS1_3",
+        _ => "TLS1_2",
+    };
+    match session.negotiated_cipher_suite() {
+        Some(suite) => format!("{version} {:?}", suite.suite()),
+        None => version.to_owned(),
+    }
+}
+
 /// Version and cipher.
 fn spoken(session: &ClientConnection) -> String {
     let version = match session.protocol_version() {

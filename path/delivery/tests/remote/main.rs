@@ -16,3 +16,4 @@ mod reuse;
 mod room;
 mod time;
 mod tls;
+mod turned;

@@ -137,6 +137,7 @@ impl Other {
             hostname: Domain::parse("b1.example.test").unwrap(),
             postmaster_domain: None,
             etrn: false,
+            atrn: false,
             virtual_servers: vec![server],
         };
         self.listener.apply(settings).await.unwrap();

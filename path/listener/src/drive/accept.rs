@@ -2,9 +2,9 @@
 //!
 //! Guards: an error of accept never spins (it waits, longer each time); a session beyond a limit gets its `421`.
 
-use super::session::converse;
+use super::session::{Arrived, converse};
 use super::sockets::Bound;
-use super::stream::send_now;
+use super::stream::{Stream, send_now};
 use super::{Alive, World};
 use crate::admission::Admission;
 use crate::settings::{TlsMode, VirtualServer};
@@ -77,13 +77,42 @@ impl ServerState {
             door: Mutex::default(),
         }
     }
+
+    /// A place for a session, if there is one.
+    pub(super) fn seat(
+        self: &Arc<Self>,
+        client: IpAddr,
+        rules: &Rules,
+        alive: &Alive,
+    ) -> Result<Seat, Refusal> {
+        let counters = &self.counters;
+        let entered = self.door.lock().enter(client, &rules.settings);
+        if let Err(refusal) = entered {
+            counters.turned_away.fetch_add(1, Ordering::Relaxed);
+            return Err(refusal);
+        }
+        counters.sessions.fetch_add(1, Ordering::Relaxed);
+        Ok(Seat {
+            server: Arc::clone(self),
+            client,
+            alive: Some(alive.clone()),
+        })
+    }
 }
 
 /// A session's place; given back when it is dropped.
 pub(crate) struct Seat {
     server: Arc<ServerState>,
     client: IpAddr,
-    _alive: Alive,
+    alive: Option<Alive>,
+}
+
+impl Seat {
+    /// The connection lives on, and counts; the session is over, and the listener doesn't wait for it when it ends.
+    pub(super) fn without_session(mut self) -> Self {
+        drop(self.alive.take());
+        self
+    }
 }
 
 impl Drop for Seat {
@@ -180,21 +209,18 @@ impl Door {
 
     fn admit(&self, stream: TcpStream, client: IpAddr) {
         let rules = self.server.rules.load_full();
-        let counters = &self.server.counters;
-        let entered = self.server.door.lock().enter(client, &rules.settings);
-        if let Err(refusal) = entered {
-            counters.turned_away.fetch_add(1, Ordering::Relaxed);
-            return turn_away(&stream, refusal, &rules);
-        }
-        counters.sessions.fetch_add(1, Ordering::Relaxed);
-        let seat = Seat {
-            server: Arc::clone(&self.server),
-            client,
-            _alive: self.alive.clone(),
+        let seat = match self.server.seat(client, &rules, &self.alive) {
+            Ok(seat) => seat,
+            Err(refusal) => return turn_away(&stream, refusal, &rules),
+        };
+        let arrived = Arrived {
+            stream: Stream::Plain(stream),
+            address: client,
+            tls: None,
         };
         let id = self.world.next_session();
         let (world, server) = (Arc::clone(&self.world), Arc::clone(&self.server));
-        let session = converse(world, server, rules, stream, client, id, seat);
+        let session = converse(world, server, rules, arrived, id, seat);
         tokio::spawn(session);
     }
 }

@@ -3,29 +3,27 @@
 //! Guards: the reply to a message is made from the queue's proof. Gathers: one read may hold many commands, and their
 //! replies go out in one write.
 
+mod answers;
+
 use super::World;
 use super::accept::{Phase, Rules, Seat, ServerState};
-use super::stream::{KEPT_OCTETS, NotSecured, Stream};
-use crate::judge::{self, Asker};
+use super::stream::{KEPT_OCTETS, Line, NotSecured, Stream};
 use crate::members::{Changes, Proved};
 use crate::settings::TlsMode;
-use bridgehead_mail::{Envelope, Event, EventKind, MessageId, Refusal, SessionId, Timestamp};
+use crate::waiting::{Turn, Turned};
+use bridgehead_mail::{MessageId, Refusal, SessionId, Timestamp};
 use bridgehead_queue::{Committed, Draft, Refused};
-use bridgehead_smtp::server::{
-    Action, Ask, Client, LinkStateQuestion, Proof, Session, Taken, Verdict,
-};
+use bridgehead_smtp::server::{Action, Client, Proof, Session, Taken, Verdict};
 use bytes::{Buf, BytesMut};
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::net::TcpStream;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 use tokio::time::{Sleep, sleep_until};
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 /// Room for one read: commands and small messages, more than that, the content of a large message.
 const READ_OCTETS: usize = KEPT_OCTETS;
@@ -55,12 +53,21 @@ enum Acted {
     Nothing,
     Something,
     Closed,
+    Turned(Reversed),
 }
 
 /// Who ended the session. A client that didn't may still be sending, and must be able to read why.
 enum Ended {
     ByClient,
     ByServer,
+    /// Not at all: the client is the server now.
+    Turned(Reversed),
+}
+
+/// What is known of a client that is the server now.
+struct Reversed {
+    hello: Box<str>,
+    tls: Option<Box<str>>,
 }
 
 /// What stands around the state machine.
@@ -78,20 +85,32 @@ struct Conversation {
     draft: Option<Draft>,
     /// The server of the organisation that the client has proved to be, and what may change about that.
     member: Option<(Proved, Changes)>,
+    /// Messages that were taken.
+    taken: u64,
+    /// What takes the connection over when it is turned round.
+    turn: Option<Box<dyn Turn>>,
     /// What all log lines of the session carry: made when there is one to write.
     span: OnceLock<Span>,
 }
 
-/// Serves one client until either side has enough.
+/// A connection on which nothing was said yet.
+pub(super) struct Arrived {
+    pub(super) stream: Stream,
+    pub(super) address: IpAddr,
+    /// Version and cipher, if it is inside TLS already.
+    pub(super) tls: Option<Box<str>>,
+}
+
+/// Serves one client until either side has enough. Returns how many messages were taken.
 pub(super) async fn converse(
     world: Arc<World>,
     server: Arc<ServerState>,
     rules: Arc<Rules>,
-    stream: TcpStream,
-    address: IpAddr,
+    arrived: Arrived,
     id: SessionId,
-    _seat: Seat,
-) {
+    seat: Seat,
+) -> u64 {
+    let address = arrived.address;
     let networks = &rules.settings.relay_from;
     let client = Client {
         address: Some(address),
@@ -105,15 +124,17 @@ pub(super) async fn converse(
         id,
         client,
         address,
-        stream: Stream::Plain(stream),
+        stream: arrived.stream,
         input: BytesMut::new(),
         more: false,
         draft: None,
         member: None,
+        taken: 0,
+        turn: None,
         span: OnceLock::new(),
     };
     tracing::debug!(parent: conversation.span(), "connected");
-    let last_word = match conversation.run().await {
+    let last_word = match conversation.run(arrived.tls).await {
         Ok(ended) => {
             tracing::debug!(parent: conversation.span(), "closed");
             ended
@@ -129,8 +150,13 @@ pub(super) async fn converse(
     {
         sink.ended(id);
     }
-    let linger = matches!(last_word, Ended::ByServer);
-    conversation.stream.close(linger).await;
+    let taken = conversation.taken;
+    match last_word {
+        Ended::Turned(reversed) => conversation.turn_round(reversed, seat),
+        Ended::ByServer => conversation.stream.close(true).await,
+        Ended::ByClient => conversation.stream.close(false).await,
+    }
+    taken
 }
 
 impl Conversation {
@@ -142,10 +168,10 @@ impl Conversation {
         })
     }
 
-    async fn run(&mut self) -> io::Result<Ended> {
+    async fn run(&mut self, begun: Option<Box<str>>) -> io::Result<Ended> {
         let tls = match self.rules.settings.tls {
             TlsMode::Implicit => Some(self.start_tls().await?),
-            _ => None,
+            _ => begun,
         };
         let mut phase = self.server.phase.subscribe();
         let mut now = Instant::now();
@@ -171,6 +197,7 @@ impl Conversation {
             match self.act(&mut session, &mut now).await? {
                 Acted::Closed if session.has_quit() => return Ok(Ended::ByClient),
                 Acted::Closed => return Ok(Ended::ByServer),
+                Acted::Turned(reversed) => return Ok(Ended::Turned(reversed)),
                 Acted::Something => continue,
                 Acted::Nothing if !idle => continue,
                 Acted::Nothing => {}
@@ -208,6 +235,10 @@ impl Conversation {
             acted = Acted::Something;
             match action {
                 Action::Close => return Ok(Acted::Closed),
+                Action::Turn { hello, tls } => {
+                    let (hello, tls) = (hello.into(), tls.map(Into::into));
+                    return Ok(Acted::Turned(Reversed { hello, tls }));
+                }
                 Action::Write(octets) => {
                     let patience = self.rules.settings.write_timeout;
                     self.stream.write(octets, patience).await?;
@@ -291,6 +322,26 @@ impl Conversation {
         Ok(secured.description)
     }
 
+    /// Gives the connection to who takes it over, with its place.
+    fn turn_round(self, reversed: Reversed, seat: Seat) {
+        let line: Option<Box<dyn Line>> = match self.stream {
+            Stream::Plain(stream) => Some(Box::new(stream)),
+            Stream::Tls(stream) => Some(stream),
+            Stream::Given(line) => Some(line),
+            Stream::Gone => None,
+        };
+        // What the client has sent before it was told that the roles turn can't be meant for it in its new one.
+        if let (Some(line), Some(turn), true) = (line, self.turn, self.input.is_empty()) {
+            turn.take(Turned {
+                line,
+                address: self.address,
+                hello: reversed.hello,
+                tls: reversed.tls,
+                place: Box::new(seat.without_session()),
+            });
+        }
+    }
+
     /// Who wants to be taken for a member and isn't is worth a word, once.
     fn not_secured(&self, not: NotSecured) -> io::Error {
         if not.member {
@@ -314,162 +365,6 @@ impl Conversation {
         };
         let known = changes.borrow_and_update();
         known.as_ref().is_some_and(|known| known.confirms(proved))
-    }
-
-    async fn answer(&mut self, ask: Ask<'_>) -> Verdict<Stored> {
-        let answer = match ask {
-            Ask::Sender(asked) => {
-                let own_only = self.rules.settings.own_addresses_only;
-                let snapshot = self.world.directory.snapshot();
-                let asker = self.asker(asked.user, asked.resolved);
-                let (from, size) = (asked.reverse_path, asked.size);
-                let judged = judge::sender(&snapshot, asker, own_only, from, size);
-                let most = self.rules.settings.max_hold;
-                let judged = judged.and_then(|()| judge::hold(asked.handling, most, wall_clock()));
-                let judged = judged.and_then(|()| self.room(asked.size));
-                // Back pressure: who is slow to be answered is slow to send more.
-                if let Ok(delay) = judged
-                    && !delay.is_zero()
-                {
-                    tokio::time::sleep(delay).await;
-                }
-                judged.map(|_| Verdict::Admit)
-            }
-            Ask::Recipient(asked) => {
-                let snapshot = self.world.directory.snapshot();
-                let asker = self.asker(asked.user, asked.resolved);
-                let from = asked.reverse_path.address();
-                let judged =
-                    judge::recipient(&snapshot, asker, from, asked.address, asked.size, || {
-                        self.span()
-                    });
-                if let Err(refusal) = judged {
-                    let (recipient, why) = (asked.address, refusal.row().text);
-                    tracing::info!(parent: self.span(), %recipient, why, "recipient refused");
-                }
-                judged.map(|()| Verdict::Admit)
-            }
-            Ask::Begin { size } => self.begin(size),
-            Ask::Commit(envelope) => self.commit(*envelope).await,
-            Ask::LinkState(told) => return self.link_state(told),
-            Ask::Start(domain) => {
-                let waiting = self.world.waiting.read().clone();
-                waiting
-                    .ok_or(Refusal::NotToBeAsked)
-                    .and_then(|waiting| waiting.start(domain))
-                    .map(Verdict::Started)
-            }
-            Ask::Authenticate(credentials) => {
-                let user = &credentials.user;
-                let (passwords, directory) = (&self.world.passwords, &self.world.directory);
-                let checked = passwords
-                    .check(directory, self.address, credentials.clone())
-                    .instrument(self.span().clone())
-                    .await;
-                tracing::info!(parent: self.span(), ?user, right = checked.is_ok(), "authentication");
-                checked.map(Verdict::Authenticated)
-            }
-        };
-        answer.unwrap_or_else(|refusal| {
-            self.server.counters.refused.fetch_add(1, Ordering::Relaxed);
-            Verdict::Refuse(refusal)
-        })
-    }
-
-    const fn asker<'a>(&self, user: Option<&'a str>, resolved: bool) -> Asker<'a> {
-        Asker {
-            user,
-            trusted: self.client.trusted || self.member.is_some(),
-            resolved,
-        }
-    }
-
-    fn link_state(&self, told: LinkStateQuestion<'_>) -> Verdict<Stored> {
-        let Some(sink) = self.world.members.sink() else {
-            return Verdict::Reject("link state isn't kept here".into());
-        };
-        let LinkStateQuestion {
-            member,
-            place,
-            number,
-            octets,
-        } = told;
-        match sink.chunk(member, self.id, place, number, octets) {
-            Ok(()) => Verdict::Admit,
-            Err(why) => {
-                tracing::debug!(parent: self.span(), server = member, why, "link state refused");
-                Verdict::Reject(why.into())
-            }
-        }
-    }
-
-    /// How long the reply to a message is delayed, if there is room for it: asked at MAIL, so that nobody sends content in vain
-    /// (RFC 1870).
-    fn room(&self, size: Option<u64>) -> Result<Duration, Refusal> {
-        let room = self.world.queue.check(wall_clock(), size.unwrap_or(0));
-        room.map_err(|refused| {
-            tracing::warn!(parent: self.span(), %refused, "can't take mail");
-            refused.refusal()
-        })
-    }
-
-    fn begin(&mut self, size: Option<u64>) -> Result<Verdict<Stored>, Refusal> {
-        // An older draft must be gone before a new one takes space.
-        self.draft = None;
-        match self.world.queue.begin(wall_clock(), size) {
-            Ok(draft) => {
-                self.draft = Some(draft);
-                Ok(Verdict::Admit)
-            }
-            Err(refused) => {
-                tracing::warn!(parent: self.span(), %refused, "can't take mail");
-                Err(refused.refusal())
-            }
-        }
-    }
-
-    async fn commit(&mut self, mut envelope: Envelope) -> Result<Verdict<Stored>, Refusal> {
-        let draft = self.draft.take().ok_or(Refusal::Internal)?;
-        let (message, size) = (draft.id(), draft.size());
-        envelope.accepted = wall_clock();
-        envelope.origin.virtual_server = self.server.name.clone();
-        let event = self.accepted(&envelope, message, size);
-        match draft.commit(envelope).await {
-            Ok(committed) => {
-                let counters = &self.server.counters;
-                counters.messages.fetch_add(1, Ordering::Relaxed);
-                counters.octets.fetch_add(size, Ordering::Relaxed);
-
-                self.world.track.track(event);
-                Ok(Verdict::Stored(Stored(committed)))
-            }
-            Err(refused) => {
-                tracing::error!(parent: self.span(), id = %message, %refused, "can't store a message");
-                Err(refused.refusal())
-            }
-        }
-    }
-
-    fn accepted(&self, envelope: &Envelope, message: MessageId, size: u64) -> Event {
-        let recipients = envelope.recipients.iter();
-        let client = self.client.address.map(|address| {
-            let helo = &envelope.origin.helo;
-            format!("{helo} [{address}]").into_boxed_str()
-        });
-        Event {
-            at: envelope.accepted,
-            message,
-            session: Some(self.id),
-            kind: EventKind::Accepted {
-                from: envelope.reverse_path.clone(),
-                recipients: recipients
-                    .map(|recipient| recipient.address.clone())
-                    .collect(),
-                size,
-                virtual_server: self.server.name.clone(),
-                client,
-            },
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::LazyConfigAcceptor;
@@ -28,12 +28,19 @@ const LINGER: Duration = Duration::from_secs(1);
 /// An input buffer of this size is kept while a session waits: to make one for each command costs more than it saves.
 pub(super) const KEPT_OCTETS: usize = 2 * 1024;
 
+/// Octets to and from a client, in clear or inside TLS.
+pub trait Line: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Line for T {}
+
 /// A connection.
 pub(super) enum Stream {
     /// In clear.
     Plain(TcpStream),
     /// Inside TLS.
     Tls(Box<TlsStream<TcpStream>>),
+    /// As it was given: this server made the connection, and the other side has become the client.
+    Given(Box<dyn Line>),
     /// The handshake failed.
     Gone,
 }
@@ -68,6 +75,7 @@ impl Stream {
             let polled = match self {
                 Self::Plain(stream) => pin!(stream.read_buf(input)).poll(context),
                 Self::Tls(stream) => pin!(stream.read_buf(input)).poll(context),
+                Self::Given(line) => pin!(line.read_buf(input)).poll(context),
                 Self::Gone => Poll::Ready(Ok(0)),
             };
             if polled.is_pending() && input.is_empty() && input.capacity() > KEPT_OCTETS {
@@ -82,7 +90,7 @@ impl Stream {
     pub(super) async fn write(&mut self, octets: &[u8], patience: Duration) -> io::Result<()> {
         let now = match self {
             Self::Plain(stream) => send_now(stream, octets)?,
-            Self::Tls(_) | Self::Gone => 0,
+            Self::Tls(_) | Self::Given(_) | Self::Gone => 0,
         };
         let rest = octets.get(now..).unwrap_or_default();
         if rest.is_empty() {
@@ -94,6 +102,10 @@ impl Stream {
                 Self::Tls(stream) => {
                     stream.write_all(rest).await?;
                     stream.flush().await
+                }
+                Self::Given(line) => {
+                    line.write_all(rest).await?;
+                    line.flush().await
                 }
                 Self::Gone => Err(io::ErrorKind::NotConnected.into()),
             }
@@ -157,6 +169,7 @@ impl Stream {
             match &mut self {
                 Self::Plain(stream) => stream.shutdown().await?,
                 Self::Tls(stream) => stream.shutdown().await?,
+                Self::Given(line) => line.shutdown().await?,
                 Self::Gone => {}
             }
             let mut seen = if linger { 0 } else { LINGER_OCTETS_MAX };

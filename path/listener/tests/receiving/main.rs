@@ -12,3 +12,5 @@ mod submission;
 mod tls;
 #[cfg(test)]
 mod traffic;
+#[cfg(test)]
+mod turned;

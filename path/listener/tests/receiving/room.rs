@@ -104,6 +104,7 @@ impl Room {
             hostname: Domain::parse("mail.example.test").unwrap(),
             postmaster_domain: None,
             etrn: false,
+            atrn: true,
             virtual_servers,
         };
         self.runtime.block_on(self.listener.apply(settings))

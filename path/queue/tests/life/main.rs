@@ -534,6 +534,65 @@ fn a_closed_link_opens_by_itself_and_only_an_operator_passes_over_its_schedule()
 }
 
 #[test]
+fn who_asks_gets_what_neither_hours_nor_failures_let_go_but_nothing_that_an_operator_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let queue = open(dir.path());
+    let link = mx("example.net").link();
+    let meant = |name: &bridgehead_mail::LinkName| *name == link;
+    for content in [b"x", b"y"] {
+        accept(&queue, content, &["bob@example.net"]).unwrap();
+        assign(&queue, vec![part("example.net", &["bob@example.net"])]);
+    }
+    accept(&queue, b"z", &["carol@example.org"]).unwrap();
+    assign(&queue, vec![part("example.org", &["carol@example.org"])]);
+    let asked = |now| queue.asked_links(&meant, at(now));
+    let number = asked(2)[0].number;
+    assert_eq!((asked(2).len(), asked(2)[0].waiting), (1, 2));
+    let later = Settlement::Deferred {
+        until: at(900),
+        failure: busy(),
+    };
+    // One was tried in vain, and the link is held and closed.
+    let lease = queue.next_asked(number, at(2)).unwrap();
+    let tried = lease.id();
+    queue.settle(lease, vec![later], Vec::new(), false).unwrap();
+    queue.hold_link(&link, at(800), &busy());
+    assert!(queue.close_link(number, closed(700, true), at(3)));
+    assert!(queue.next(number, at(4)).is_none());
+    assert_eq!(queue.can_be_asked_for(&meant), 2);
+    let other = queue.next_asked(number, at(4)).unwrap();
+    assert_ne!(other.id(), tried);
+    // What was not taken comes back; what waits for its next try comes only when it is asked for anew.
+    drop(other);
+    let other = queue.next_asked(number, at(5)).unwrap();
+    assert!(queue.next_asked(number, at(5)).is_none());
+    queue.end_waits_on(&meant);
+    let lease = queue.next_asked(number, at(5)).unwrap();
+    assert_eq!((lease.id(), lease.attempts), (tried, 1));
+    queue
+        .settle(lease, vec![Settlement::Done], Vec::new(), false)
+        .unwrap();
+    drop(other);
+    let decision = Decision {
+        by: "somebody".into(),
+        at: at(6),
+    };
+    assert!(queue.freeze_link(&link, Some(decision.clone())).unwrap());
+    assert_eq!((queue.can_be_asked_for(&meant), asked(6).len()), (0, 0));
+    assert!(queue.next_asked(number, at(6)).is_none());
+    assert!(queue.freeze_link(&link, None).unwrap());
+    let left = asked(7)[0].number;
+    let lease = queue.next_asked(left, at(7)).unwrap();
+    let id = lease.id();
+    drop(lease);
+    queue.control(&[id], &Order::Freeze, &decision);
+    assert_eq!(queue.can_be_asked_for(&meant), 0);
+    assert!(queue.next_asked(left, at(8)).is_none());
+    // Nobody has asked for the rest.
+    assert!(next(&queue, at(9)).is_some());
+}
+
+#[test]
 fn a_clock_that_is_set_back_makes_no_wait_longer() {
     const HOUR: u64 = 3600;
     let dir = tempfile::tempdir().unwrap();

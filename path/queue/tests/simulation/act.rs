@@ -4,7 +4,7 @@ use crate::crash;
 use crate::made;
 use crate::model::{Since, Status, Told, name};
 use crate::world::{Shared, World};
-use bridgehead_mail::{MessageId, NextHop, Timestamp};
+use bridgehead_mail::{LinkName, MessageId, NextHop, Timestamp};
 use bridgehead_queue::settings::Limits;
 use bridgehead_queue::{Assignment, Lease, PartLease, Refused, Report, Settlement, Work};
 use bridgehead_testkit::disk::Faults;
@@ -254,7 +254,16 @@ impl World {
             self.learn_ended();
             taken
         } else {
-            let ready = queue.ready_links(now);
+            // Sometimes whoever is at the other end asks for it.
+            let asked = self.one_in(6);
+            let any = |_: &LinkName| true;
+            if asked && self.one_in(2) {
+                queue.end_waits_on(&any);
+            }
+            let ready = match asked {
+                true => queue.asked_links(&any, now),
+                false => queue.ready_links(now),
+            };
             if ready.is_empty() {
                 return;
             }
@@ -270,7 +279,10 @@ impl World {
                 "{} is frozen, and ready",
                 ready[chosen].link
             );
-            queue.next(ready[chosen].number, now)
+            match asked {
+                true => queue.next_asked(ready[chosen].number, now),
+                false => queue.next(ready[chosen].number, now),
+            }
         };
         let Some(lease) = lease else {
             return;

@@ -65,9 +65,11 @@ impl Shared {
                 Opening::Closed(until) => {
                     let closed = Closed {
                         until,
-                        why: match until == Timestamp::NEVER {
-                            true => "it waits until it is asked for (ETRN)".into(),
-                            false => "it is outside its schedule".into(),
+                        why: match self.delivery.asked_for_by(&ready.hop) {
+                            Some(by) if until == Timestamp::NEVER => {
+                                format!("it waits until it is asked for ({by})").into()
+                            }
+                            _ => "it is outside its schedule".into(),
                         },
                         by_schedule: true,
                     };
@@ -121,9 +123,11 @@ impl Shared {
     /// How many couriers what waits is worth.
     fn wanted(&self, ready: &ReadyLink) -> usize {
         let settings = &self.world.load().settings;
-        match ready.hop {
+        match &ready.hop {
             // Never ready.
             NextHop::Unreachable { .. } => 0,
+            // Its receiver comes for it, whatever an operator lets through.
+            NextHop::SmartHosts { hosts, .. } if hosts.is_empty() => 0,
             NextHop::Local => ready.waiting.min(settings.local_deliveries.max(1)),
             NextHop::SmartHosts { .. } | NextHop::Mx { .. } | NextHop::Servers { .. } => {
                 let each = settings.messages_per_further_connection.max(1);

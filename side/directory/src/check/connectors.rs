@@ -51,6 +51,8 @@ impl<'o> Check<'o> {
             }
             self.in_the_clear(connector, place);
             self.limits(connector, place);
+            self.askers(connector, place);
+            self.fetching(connector, place);
         }
     }
 
@@ -86,7 +88,14 @@ impl<'o> Check<'o> {
         let ways = usize::from(connector.next_hop.is_some())
             + usize::from(!connector.smart_hosts.is_empty())
             + usize::from(connector.target_group.is_some());
-        if ways != 1 {
+        // Who asks for its mail by ATRN gets it wherever it is, and need not be reached.
+        let only_asked = ways == 0 && !connector.asked_by.is_empty();
+        let only_asks =
+            ways == 0 && connector.fetch.is_some() && connector.address_space.is_empty();
+        if only_asks {
+            return;
+        }
+        if ways != 1 && !only_asked {
             let reason = "exactly one of next-hop, smart-hosts and target-group is expected";
             self.report
                 .fault(place.line, place.name("next-hop"), reason);
@@ -158,6 +167,8 @@ impl<'o> Check<'o> {
             ("port", connector.port.is_some()),
             ("username", connector.username.is_some()),
             ("limits", !connector.limits.is_empty()),
+            ("asked-by", !connector.asked_by.is_empty()),
+            ("fetch", connector.fetch.is_some()),
             ("nameservers", !connector.nameservers.is_empty()),
         ];
         for (key, _) in others.iter().filter(|(_, is_there)| *is_there) {

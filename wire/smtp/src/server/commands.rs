@@ -1,11 +1,11 @@
 //! What each command does in each state. Commands that are legal everywhere come first, in one place.
 
+use super::Proof;
 use super::policy::Policy;
 use super::session::{Hello, Session};
 use super::state::{Addressing, Chunk, Opened, Question, State, Way};
-use super::{Proof, Verdict};
 use crate::command::{Command, ForwardPath, Mail, Rcpt};
-use bridgehead_mail::{Address, Assent, BodyKind, Domain, Hold, LocalPart, Recipient, Refusal};
+use bridgehead_mail::{Address, Assent, BodyKind, Hold, LocalPart, Recipient, Refusal};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,7 @@ impl<P: Proof> Session<P> {
             Command::Ehlo(name) => self.hello(name, true),
             Command::Helo(name) => self.hello(name, false),
             Command::Etrn(domain) => self.etrn(domain),
+            Command::Atrn(domains) => self.atrn(domains, behind),
             Command::StartTls => self.start_tls(behind),
             Command::Auth { mechanism, initial } => self.auth(mechanism, initial),
             Command::Bdat { size, last } => self.bdat(now, size, last),
@@ -51,12 +52,12 @@ impl<P: Proof> Session<P> {
 
     /// Whether the client must wait for the answer before it goes on: RFC 2920 §3.1 names the commands, and a
     /// client that said HELO was offered no pipelining at all. QUIT ends it anyway, BDAT is followed by its chunk,
-    /// and what waits behind STARTTLS is judged there.
+    /// and what waits behind STARTTLS and ATRN is judged there.
     fn synchronises(&self, command: &Command<'_>) -> bool {
         let extended = self.hello.as_ref().is_some_and(|hello| hello.extended);
         match command {
             Command::Ehlo(_) | Command::Helo(_) | Command::Data => true,
-            Command::Bdat { .. } | Command::Quit | Command::StartTls => false,
+            Command::Bdat { .. } | Command::Quit | Command::StartTls | Command::Atrn(_) => false,
             _ => !extended,
         }
     }
@@ -111,8 +112,9 @@ impl<P: Proof> Session<P> {
             let _ = write!(out, "250-FUTURERELEASE {most} {}\r\n", latest.rfc3339());
         }
         let out = self.out();
-        let offers: [(bool, &[u8]); 4] = [
+        let offers: [(bool, &[u8]); 5] = [
             (policy.etrn, b"250-ETRN\r\n"),
+            (policy.atrn, b"250-ATRN\r\n"),
             (policy.binarymime, b"250-BINARYMIME\r\n"),
             (policy.starttls && !in_tls, b"250-STARTTLS\r\n"),
             // RFC 4954 §4: mechanisms with the password in clear are offered only under TLS.
@@ -127,31 +129,6 @@ impl<P: Proof> Session<P> {
         }
         let out = self.out();
         out.extend_from_slice(b"250-ENHANCEDSTATUSCODES\r\n250 HELP\r\n");
-    }
-
-    /// RFC 1985 §5.1: at any time but inside a transaction.
-    fn etrn(&mut self, domain: Domain) {
-        let refusal = match (&self.hello, &self.state) {
-            _ if !self.policy.etrn => Refusal::NotOffered,
-            (None, _) => Refusal::HelloFirst,
-            (Some(_), State::Idle) => {
-                self.state = State::Asked(Question::Start(domain));
-                return;
-            }
-            (Some(_), _) => Refusal::BadSequence,
-        };
-        self.refuse(refusal);
-    }
-
-    /// What was asked for by ETRN is under way, or isn't. Asking often brings no mail here.
-    pub(super) fn started(&mut self, verdict: &Verdict<P>) {
-        match verdict {
-            Verdict::Started(0) => self.say(Assent::NothingWaits),
-            Verdict::Started(count) => self.say_with(Assent::PendingStarted, count),
-            Verdict::Refuse(refusal) => self.refuse(*refusal),
-            _ => self.refuse(Refusal::Internal),
-        }
-        self.count_idle_command();
     }
 
     /// RFC 3207 §4. What waits behind the command was sent in clear and must never be read as if it had come

@@ -16,6 +16,8 @@ pub struct Policy {
     pub auth: bool,
     /// Offer ETRN (RFC 1985).
     pub etrn: bool,
+    /// Offer ATRN (RFC 2645).
+    pub atrn: bool,
     /// Refuse MAIL outside TLS.
     pub require_tls: bool,
     /// Refuse MAIL from clients that neither authenticated nor are trusted.
@@ -68,6 +70,7 @@ impl Policy {
             starttls: false,
             auth: false,
             etrn: false,
+            atrn: false,
             require_tls: false,
             require_auth: false,
             binarymime: false,

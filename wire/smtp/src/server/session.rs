@@ -247,6 +247,7 @@ impl<P: Proof> Session<P> {
             (Question::Authenticate(_), verdict) => self.authenticated(verdict),
             (Question::LinkState(_), verdict) => self.told(&verdict),
             (Question::Start(_), verdict) => self.started(&verdict),
+            (Question::Turn(_), verdict) => self.turned(&verdict),
             (Question::Sender(_) | Question::Commit(_), verdict) => self.refuse(refusal(&verdict)),
         }
     }
@@ -265,6 +266,7 @@ impl<P: Proof> Session<P> {
         match self.state {
             State::Asked(_)
             | State::StartTls
+            | State::Turn
             | State::Handshake
             | State::Closing
             | State::Closed => None,
@@ -298,6 +300,11 @@ impl<P: Proof> Session<P> {
             self.refuse(refusal);
             self.close();
         }
+    }
+
+    /// Whether the session ends with what runs.
+    pub(super) const fn is_ending(&self) -> bool {
+        self.ending.is_some()
     }
 
     /// Whether no transaction is open.
@@ -355,6 +362,12 @@ impl<P: Proof> Session<P> {
             self.state = State::Handshake;
             return Some(Action::StartTls);
         }
+        if matches!(self.state, State::Turn) {
+            self.state = State::Closed;
+            let hello = self.hello.as_ref().map_or("", |hello| &hello.name);
+            let tls = self.tls.as_deref();
+            return Some(Action::Turn { hello, tls });
+        }
         if matches!(self.state, State::Closing) {
             self.state = State::Closed;
             return Some(Action::Close);
@@ -368,7 +381,7 @@ impl<P: Proof> Session<P> {
 
     fn must_write(&self) -> bool {
         let now = match self.state {
-            State::StartTls | State::Closing => true,
+            State::StartTls | State::Turn | State::Closing => true,
             State::Asked(_) => false,
             _ => self.stalled || !self.greeted || self.out.len() > REPLY_OCTETS_MAX,
         };
@@ -403,7 +416,11 @@ impl<P: Proof> Session<P> {
             }),
             Question::Commit(envelope) => envelope.take().map(Ask::Commit),
             Question::Authenticate(credentials) => Some(Ask::Authenticate(credentials)),
-            Question::Start(domain) => Some(Ask::Start(domain)),
+            Question::Start(domain) => Some(Ask::Start { domain, user }),
+            Question::Turn(domains) => Some(Ask::Turn {
+                user: user.unwrap_or_default(),
+                domains,
+            }),
             Question::LinkState(telling) => {
                 Some(Ask::LinkState(telling.question(member.unwrap_or_default())))
             }

@@ -35,6 +35,8 @@ pub(super) enum State {
     Asked(Question),
     /// TLS starts when all replies are out.
     StartTls,
+    /// The connection is turned round when all replies are out.
+    Turn,
     /// The driver does the handshake.
     Handshake,
     /// The connection is closed when all replies are out.
@@ -159,6 +161,7 @@ pub(super) enum Question {
     Commit(Option<Box<Envelope>>),
     Authenticate(Credentials),
     Start(Domain),
+    Turn(Vec<Domain>),
     LinkState(Telling),
 }
 

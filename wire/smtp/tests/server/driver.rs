@@ -51,6 +51,8 @@ pub(crate) struct Play {
     /// How many writes that took.
     pub(crate) writes: usize,
     pub(crate) closed: bool,
+    /// What the client called itself that has become the server.
+    pub(crate) turned: Option<Box<str>>,
     /// What was stored.
     pub(crate) stored: Vec<(Envelope, Vec<u8>)>,
     /// The largest the session's buffers have been.
@@ -75,6 +77,7 @@ impl Play {
             output: Vec::new(),
             writes: 0,
             closed: false,
+            turned: None,
             stored: Vec::new(),
             largest_write: 0,
         }
@@ -151,6 +154,14 @@ impl Play {
                     );
                     continue;
                 }
+                Action::Turn { hello, tls } => {
+                    assert_eq!(tls, Some("TLS1_3 TEST"));
+                    self.turned = Some(hello.into());
+                    self.closed = true;
+                    assert!(self.session.poll().is_none(), "nothing more comes");
+                    assert!(self.session.deadline().is_none());
+                    return true;
+                }
                 Action::Close => {
                     self.closed = true;
                     self.draft = None;
@@ -219,7 +230,8 @@ fn verdict(
                 Ok(Verdict::Reject(why.into()))
             }
         },
-        Ask::Start(domain) => match domain.as_str() {
+        Ask::Turn { user, domains } => turn(user, domains),
+        Ask::Start { domain, .. } => match domain.as_str() {
             "kept.example.test" => Ok(Verdict::Started(3)),
             "empty.example.test" => Ok(Verdict::Started(0)),
             "broken.example.test" => Err(Refusal::CannotStart),
@@ -231,4 +243,18 @@ fn verdict(
         },
     };
     judged.unwrap_or_else(Verdict::Refuse)
+}
+
+/// What waits for alice.
+fn turn(user: &str, domains: &[Domain]) -> Result<Verdict<Kept>, Refusal> {
+    assert_eq!(user, "alice", "nobody else can have authenticated");
+    let domains: Vec<&str> = domains.iter().map(Domain::as_str).collect();
+    match domains[..] {
+        [] | ["kept.example.test"] | ["kept.example.test", "empty.example.test"] => {
+            Ok(Verdict::Turn)
+        }
+        ["empty.example.test"] => Err(Refusal::NoMail),
+        ["broken.example.test"] => Err(Refusal::CannotTurn),
+        _ => Err(Refusal::TurnRefused),
+    }
 }

@@ -18,6 +18,7 @@ enum Step {
     Bdat { content: Content, last: bool },
     StartTls,
     Auth { right: bool },
+    Atrn,
     Unknown,
     BareLf,
 }
@@ -112,6 +113,13 @@ impl Model {
                 self.user = right;
                 vec![if right { 235 } else { 535 }]
             }
+            // RFC 2645 §5.2; nothing waits.
+            Step::Atrn => vec![match (self.hello, self.user, self.transaction) {
+                (None, ..) => 503,
+                (_, false, _) => 530,
+                (_, true, T::None) => 453,
+                _ => 503,
+            }],
             Step::Mail { binary } => match (self.hello, self.transaction) {
                 (Some(extended), T::None) if extended || !binary => {
                     self.transaction = T::Opened { binary };
@@ -175,6 +183,7 @@ fn send(play: &mut Play, step: Step, goes_on: bool) -> Vec<u16> {
             return codes(play);
         }
         Step::StartTls => "STARTTLS\r\n",
+        Step::Atrn => "ATRN empty.example.test\r\n",
         Step::Auth { right: true } => "AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n",
         Step::Auth { right: false } => "AUTH PLAIN AGFsaWNlAHg=\r\n",
         Step::Unknown => "XYZZY\r\n",
@@ -214,6 +223,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (content, any::<bool>()).prop_map(|(content, last)| Step::Bdat { content, last }),
         1 => Just(Step::StartTls),
         1 => any::<bool>().prop_map(|right| Step::Auth { right }),
+        1 => Just(Step::Atrn),
         1 => Just(Step::Unknown),
         1 => Just(Step::BareLf),
     ];
@@ -227,7 +237,7 @@ proptest! {
     fn a_session_answers_as_the_model_does(steps in steps()) {
         let mut world = World::default();
         let policy = &mut world.policy;
-        (policy.starttls, policy.auth, policy.binarymime) = (true, true, true);
+        (policy.starttls, policy.auth, policy.binarymime, policy.atrn) = (true, true, true, true);
         (policy.max_errors, policy.max_idle_commands, policy.max_auth_failures) = (1_000, 1_000, 1_000);
         let mut play = Play::new(world);
         play.pump();

@@ -4,7 +4,7 @@
 //! of the server, `*` stands for anything · `C: ` one line of the client, CRLF is added · `C> ` octets of the
 //! client as they are, with `\r \n \0 \\ \xNN` · `C* N text` the line N times · client lines that follow each other
 //! arrive in one piece · `+ 5m` the clock moves (s, m, h) · `! shutdown` the server wants to stop · `! closed` the
-//! server has closed · `! open` it hasn't · `! writes N` so many writes since the last time this was asked ·
+//! server has closed · `! open` it hasn't · `! turned NAME` the client of this name is the server now · `! writes N` so many writes since the last time this was asked ·
 //! `! stored N` so many messages in all · `! content ...` the content of the last one, escaped as above ·
 //! `! envelope ...` a part of the text form of the last envelope · `! no draft` nothing is kept of a message.
 
@@ -87,6 +87,7 @@ fn given(world: &mut World, key: &str, value: &str) {
     match key {
         "starttls" => policy.starttls = value == "yes",
         "auth" => policy.auth = value == "yes",
+        "atrn" => policy.atrn = value == "yes",
         "etrn" => policy.etrn = value == "yes",
         "require-auth" => policy.require_auth = value == "yes",
         "require-tls" => policy.require_tls = value == "yes",
@@ -208,6 +209,7 @@ impl Stage {
                 return Ok(());
             }
             "closed" | "open" => return same(&self.play.closed, &(word == "closed")),
+            "turned" => return same(self.play.turned.as_deref().unwrap_or("nobody"), rest),
             "stored" => return same(self.play.stored.len().to_string().as_str(), rest),
             "no" => return same(&self.play.has_draft(), &false),
             "content" => last.map(|(_, content)| content.clone()).unwrap_or_default(),
