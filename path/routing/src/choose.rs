@@ -4,6 +4,7 @@
 //! nothing bars, is served from what was computed before.
 
 use crate::facts::{Bar, Verdicts};
+use crate::kinds::{Common, Space};
 use crate::net::Choice;
 use crate::paths::{Paths, pick};
 use crate::table::Table;
@@ -52,15 +53,16 @@ impl Table {
         {
             return Ok(lead);
         }
-        let sets = self.paths_for(verdicts);
-        let leads = sets
-            .iter()
-            .filter_map(|paths| self.lead_by(paths, to, verdicts));
-        let leads: Vec<Lead> = leads.collect();
+        let common = self.common(verdicts);
         // One that works goes before one that is open but cut; of those that are cut the one by all that may ever carry it.
-        let works = leads.iter().find(|lead| lead.behind.is_none());
-        let lead = works.or(leads.last()).cloned();
-        lead.ok_or_else(|| self.why_not(to, verdicts))
+        let mut cut = None;
+        for paths in &common.sets {
+            match self.lead_by(paths, to, verdicts) {
+                Some(lead) if lead.behind.is_none() => return Ok(lead),
+                lead => cut = lead.or(cut),
+            }
+        }
+        cut.ok_or_else(|| self.why_not(to, &common, verdicts))
     }
 
     /// The way by one set of paths.
@@ -118,29 +120,39 @@ impl Table {
             .collect()
     }
 
-    /// Sets of paths that this message may take: first without those that are closed now, then with them.
-    pub(crate) fn paths_for(&self, verdicts: &Verdicts<'_>) -> Vec<Arc<Paths>> {
+    /// What messages of this kind have in common.
+    pub(crate) fn common(&self, verdicts: &Verdicts<'_>) -> Arc<Common> {
+        let mut left = self.visited(verdicts);
+        left.sort_unstable();
+        left.dedup();
+        self.kinds()
+            .common(verdicts.kind(left), || self.find_common(verdicts))
+    }
+
+    fn find_common(&self, verdicts: &Verdicts<'_>) -> Common {
         let back = self.leading_back(verdicts);
         let barred = |is: &dyn Fn(Bar) -> bool| {
-            let restricted = self.net().restricted.iter();
-            let barred = restricted.filter(|(_, place)| verdicts.bar(*place).is_some_and(is));
+            let choosy = self.net().choosy.iter();
+            let barred = choosy.filter(|(_, place)| verdicts.bar(*place).is_some_and(is));
             let barred = barred.map(|(id, _)| *id);
             back.iter().copied().chain(barred).collect::<Vec<_>>()
         };
         let (now, ever) = (barred(&|_| true), barred(&Bar::is_hard));
         let ever = Some(ever).filter(|ever| *ever != now);
-        [Some(now), ever]
-            .into_iter()
-            .flatten()
-            .filter_map(|barred| self.paths_without(barred))
-            .collect()
+        let sets = [Some(now), ever].into_iter().flatten();
+        Common::new(
+            sets.filter_map(|barred| self.paths_without(barred))
+                .collect(),
+        )
     }
 
     /// Why no way leads to a group, where none does.
-    fn why_not(&self, to: GroupId, verdicts: &Verdicts<'_>) -> NoWay {
-        let unrestricted = self.paths_without(self.leading_back(verdicts));
+    fn why_not(&self, to: GroupId, common: &Common, verdicts: &Verdicts<'_>) -> NoWay {
+        let unrestricted = common
+            .unrestricted
+            .get_or_init(|| self.paths_without(self.leading_back(verdicts)));
         if let Some(paths) = unrestricted
-            && let Some(lead) = self.lead_by(&paths, to, verdicts)
+            && let Some(lead) = self.lead_by(paths, to, verdicts)
         {
             let mut places = lead.path.iter().filter_map(|id| self.net().place(*id));
             let bar = places.find_map(|place| Some((place, verdicts.hard_bar(place)?)));
@@ -170,82 +182,104 @@ impl Table {
 
     /// The same where something bars the message from what is best for others.
     fn choose_slowly(&self, domain: &Domain, verdicts: &Verdicts<'_>) -> Result<Chosen, NoWay> {
-        let sets = match self.plain() {
-            Some(_) => self.paths_for(verdicts).into_iter().map(Some).collect(),
-            None => vec![None],
-        };
-        let (mut barred, mut lost) = (None, None);
+        let common = self.common(verdicts);
+        let (mut bar, mut why) = (None, None);
         for (list, _) in self.net().levels(domain) {
-            let list = self.net().lists.get(list).map(Vec::as_slice);
-            let list = list.unwrap_or_default();
-            let open: Vec<Choice> = list
-                .iter()
-                .filter(|choice| verdicts.hard_bar(choice.connector).is_none())
-                .copied()
-                .collect();
-            if open.is_empty() {
-                let bars = list.iter().filter_map(|choice| {
-                    Some((choice.connector, verdicts.hard_bar(choice.connector)?))
-                });
-                barred = barred.or(bars.into_iter().next());
-                continue;
-            }
-            if let Some(chosen) = self.among(&open, &sets, verdicts) {
-                return Ok(chosen);
-            }
-            let goals = open
-                .iter()
-                .filter_map(|choice| self.net().from(choice.connector));
-            for goal in goals {
-                match self.why_not(goal, verdicts) {
-                    NoWay::Barred(place, bar) => barred = barred.or(Some((place, bar))),
-                    // The way that is meant for it is there: it isn't sent over a more general one instead.
-                    NoWay::Visited => return Err(NoWay::Visited),
-                    why => lost = lost.or(Some(why)),
+            let space = common.space(list, || self.space(list, &common, verdicts));
+            match &*space {
+                Space::Shared(best, paths) => {
+                    if let Some(chosen) = self.take(best, paths.as_deref(), verdicts) {
+                        return Ok(chosen);
+                    }
+                }
+                Space::Cut(chosen) => return Ok(chosen.clone()),
+                // The way that is meant for it is there: it isn't sent over a more general one instead.
+                Space::Nothing {
+                    lost: Some(NoWay::Visited),
+                    ..
+                } => return Err(NoWay::Visited),
+                Space::Nothing { barred, lost } => {
+                    bar = bar.or(*barred);
+                    why = why.or(*lost);
                 }
             }
         }
-        Err(match barred {
+        Err(match bar {
             Some((place, bar)) => NoWay::Barred(place, bar),
-            None => lost.unwrap_or(NoWay::NoSpace),
+            None => why.unwrap_or(NoWay::NoSpace),
         })
+    }
+
+    /// What one address space holds for messages of a kind.
+    fn space(&self, list: usize, common: &Common, verdicts: &Verdicts<'_>) -> Space {
+        let list = self.net().lists.get(list).map(Vec::as_slice);
+        let list = list.unwrap_or_default();
+        let is_open = |choice: &&Choice| verdicts.hard_bar(choice.connector).is_none();
+        let open: Vec<Choice> = list.iter().filter(is_open).copied().collect();
+        if open.is_empty() {
+            let mut bars = list.iter().filter_map(|choice| {
+                Some((choice.connector, verdicts.hard_bar(choice.connector)?))
+            });
+            return Space::Nothing {
+                barred: bars.next(),
+                lost: None,
+            };
+        }
+        if let Some(space) = self.among(&open, common, verdicts) {
+            return space;
+        }
+        let (mut barred, mut lost) = (None, None);
+        let mut goals: Vec<GroupId> = Vec::new();
+        for choice in open {
+            let Some(goal) = self.net().from(choice.connector) else {
+                continue;
+            };
+            if goals.contains(&goal) {
+                continue;
+            }
+            goals.push(goal);
+            match self.why_not(goal, common, verdicts) {
+                NoWay::Barred(place, bar) => barred = barred.or(Some((place, bar))),
+                NoWay::Visited => {
+                    lost = Some(NoWay::Visited);
+                    break;
+                }
+                why => lost = lost.or(Some(why)),
+            }
+        }
+        Space::Nothing { barred, lost }
     }
 
     /// The best of some choices of one address space: over what works and is open, else over what works, else over what is only
     /// cut.
-    fn among(
-        &self,
-        open: &[Choice],
-        sets: &[Option<Arc<Paths>>],
-        verdicts: &Verdicts<'_>,
-    ) -> Option<Chosen> {
+    fn among(&self, open: &[Choice], common: &Common, verdicts: &Verdicts<'_>) -> Option<Space> {
         let is_open = |choice: &&Choice| verdicts.bar(choice.connector).is_none();
         let now: Vec<Choice> = open.iter().filter(is_open).copied().collect();
+        let sets: Vec<Option<&Arc<Paths>>> = match self.plain() {
+            Some(_) => common.sets.iter().map(Some).collect(),
+            None => vec![None],
+        };
         for choices in [now.as_slice(), open] {
-            for paths in sets {
-                let best = self.best(choices, paths.as_deref());
-                if let Some(chosen) = self.take(&best, paths.as_deref(), verdicts) {
-                    return Some(chosen);
+            for paths in &sets {
+                let plain = paths.map(Arc::as_ref);
+                let best = self.best(choices, plain);
+                if self.take(&best, plain, verdicts).is_some() {
+                    return Some(Space::Shared(best, paths.cloned()));
                 }
             }
         }
-        let paths = sets.last()?.as_deref()?;
+        let paths = common.sets.last()?;
         let cut = open.iter().filter_map(|choice| {
             let to = self.net().from(choice.connector)?;
             let lead = self.lead_by(paths, to, verdicts)?;
             let cost: u32 = lead.path.iter().map(|id| self.configured(*id)).sum();
             let name = &self.net().connector(choice.connector)?.name;
             let order = (cost.saturating_add(choice.cost), lead.path.len(), name);
-            Some((
-                order,
-                Chosen {
-                    choice: *choice,
-                    lead,
-                },
-            ))
+            let choice = *choice;
+            Some((order, Chosen { choice, lead }))
         });
         let best = cut.min_by(|(one, _), (other, _)| one.cmp(other));
-        best.map(|(_, chosen)| chosen)
+        best.map(|(_, chosen)| Space::Cut(chosen))
     }
 
     fn configured(&self, id: ConnectorId) -> u32 {

@@ -150,7 +150,8 @@ impl Table {
         chosen: Option<&Chosen>,
         verdicts: &Verdicts<'_>,
     ) -> Vec<Candidate> {
-        let sets = self.paths_for(verdicts);
+        let common = self.common(verdicts);
+        let sets = &common.sets;
         let (first, last) = (sets.first().map(Arc::as_ref), sets.last().map(Arc::as_ref));
         let mut rows = Vec::new();
         let mut winner = None;
@@ -269,7 +270,8 @@ impl Table {
         lead: Option<&Lead>,
         verdicts: &Verdicts<'_>,
     ) -> Vec<RunnerUp> {
-        let sets = self.paths_for(verdicts);
+        let common = self.common(verdicts);
+        let sets = &common.sets;
         let with_lead = sets
             .iter()
             .find(|paths| self.lead_by(paths, to, verdicts).is_some());

@@ -346,8 +346,8 @@ fn size_priority_and_sender_are_part_of_the_choice() {
         ..large
     };
     assert_eq!(link(&table, "c1", &urgent), "a-d d1+d2");
-    restricted(&mut settings, "a-b", |one| one.senders = true);
-    restricted(&mut settings, "a-d", |one| one.senders = true);
+    restricted(&mut settings, "a-b", |one| one.senders = Some(0));
+    restricted(&mut settings, "a-d", |one| one.senders = Some(0));
     let table = calm(&settings);
     let stranger = Facts {
         sender_may: &|_| false,

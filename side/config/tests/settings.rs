@@ -250,7 +250,7 @@ next-hop = "mx"
     let restrictions = &written[0].restrictions;
     assert_eq!(restrictions.size_max, Some(1024 * 1024));
     assert_eq!(restrictions.priorities, [Priority::Low, Priority::High]);
-    assert!(restrictions.senders);
+    assert_eq!(restrictions.senders, Some(0));
     assert_eq!(restrictions.hours.len(), 1);
     let internet = rooms.routing.connectors.iter();
     let internet: Vec<_> = internet.filter(|one| &*one.name == "internet").collect();

@@ -8,6 +8,7 @@ use crate::lookup::Domains;
 use crate::recipients::{Key, Recipients, Stored, fold, fold_parts, fold_place};
 use crate::{DomainKind, Filter, Found, Member, Name, Organisation, Password};
 use bridgehead_mail::{Address, Domain};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -107,6 +108,8 @@ pub struct Snapshot {
     pub(crate) embedded: Recipients,
     pub(crate) copy: Recipients,
     default_domain: Option<Domain>,
+    /// The connectors that don't take everybody's messages, by name: each one's place.
+    pub(crate) choosy: Arc<HashMap<Box<str>, usize>>,
 }
 
 impl Snapshot {
@@ -132,6 +135,7 @@ impl Snapshot {
             copy: Recipients::default(),
             default_domain: default_domain(&configuration),
             domains: Arc::new(Domains::of(&configuration)),
+            choosy: Arc::new(choosy(&configuration)),
             configuration: Arc::new(configuration),
         }
     }
@@ -141,6 +145,7 @@ impl Snapshot {
         if configuration != *self.configuration {
             self.default_domain = default_domain(&configuration);
             self.domains = Arc::new(Domains::of(&configuration));
+            self.choosy = Arc::new(choosy(&configuration));
             self.configuration = Arc::new(configuration);
             self.configuration_revision = self.configuration_revision.saturating_add(1);
         }
@@ -472,6 +477,14 @@ impl Snapshot {
 }
 
 /// The domain of the organisation's postmaster if it is an accepted one, else the first accepted domain by name.
+fn choosy(configuration: &Organisation) -> HashMap<Box<str>, usize> {
+    let all = configuration.connectors.iter().enumerate();
+    let choosy = all.filter(|(_, one)| !one.accept_from.is_empty() || !one.reject_from.is_empty());
+    choosy
+        .map(|(place, one)| (one.name.as_str().into(), place))
+        .collect()
+}
+
 fn default_domain(configuration: &Organisation) -> Option<Domain> {
     let domains = configuration.accepted_domains.iter();
     let mut domains: Vec<&Domain> = domains.map(|domain| &domain.name).collect();

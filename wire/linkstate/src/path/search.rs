@@ -229,22 +229,26 @@ pub(super) fn trace(
     to: GroupId,
     cost: &impl Fn(ConnectorId) -> Option<u32>,
 ) -> Option<Vec<ConnectorId>> {
-    let mut path = Vec::new();
-    let mut group = to;
-    while group != own {
-        let goal = label(labels, group);
-        let known = topology.group(group).filter(|_| goal.is_reached())?;
-        let found = known.ways_in.iter().find_map(|id| {
-            let from = topology.connector(*id)?.from;
-            let label = Some(label(labels, from)).filter(Label::is_reached)?;
-            (label.along(*id, cost(*id)?) == goal).then_some((*id, from))
-        });
-        let (id, from) = found?;
-        path.push(id);
-        group = from;
+    let mut goal = label(labels, to);
+    if !goal.is_reached() {
+        return None;
     }
-    path.reverse();
-    Some(path)
+    let mut path = vec![ConnectorId(0); goal.hops as usize];
+    let mut group = to;
+    for place in path.iter_mut().rev() {
+        let mut ways = topology.hops_in(group).iter();
+        let (id, from, before) = ways.find_map(|hop| {
+            let from = label(labels, hop.other);
+            // Nothing costs less than configured: most connectors need no look at their state.
+            let may_be = from.hops.checked_add(1)? == goal.hops
+                && from.cost.saturating_add(hop.cost) <= goal.cost;
+            let fits = may_be && from.along(hop.id, cost(hop.id)?) == goal;
+            fits.then_some((hop.id, hop.other, from))
+        })?;
+        *place = id;
+        (group, goal) = (from, before);
+    }
+    (group == own).then_some(path)
 }
 
 /// The first connectors of all ways of least cost and fewest hops that avoid some groups, in order of names.
