@@ -146,12 +146,21 @@ impl Table {
         )
     }
 
-    /// Why no way leads to a group, where none does.
-    fn why_not(&self, to: GroupId, common: &Common, verdicts: &Verdicts<'_>) -> NoWay {
-        let unrestricted = common
+    /// The paths that lead into no group that the message has left, whatever bars it.
+    pub(crate) fn without_bars<'c>(
+        &self,
+        common: &'c Common,
+        verdicts: &Verdicts<'_>,
+    ) -> Option<&'c Paths> {
+        let paths = common
             .unrestricted
             .get_or_init(|| self.paths_without(self.leading_back(verdicts)));
-        if let Some(paths) = unrestricted
+        paths.as_deref()
+    }
+
+    /// Why no way leads to a group, where none does.
+    pub(crate) fn why_not(&self, to: GroupId, common: &Common, verdicts: &Verdicts<'_>) -> NoWay {
+        if let Some(paths) = self.without_bars(common, verdicts)
             && let Some(lead) = self.lead_by(paths, to, verdicts)
         {
             let mut places = lead.path.iter().filter_map(|id| self.net().place(*id));

@@ -514,3 +514,49 @@ fn the_groups_are_told_with_distance_and_state() {
         ]
     );
 }
+
+#[test]
+fn where_restrictions_leave_no_way_each_that_could_have_been_is_told_with_what_bars_it() {
+    let mut settings = square("a1");
+    restricted(&mut settings, "b-c", |one| one.size_max = Some(1000));
+    restricted(&mut settings, "a-d", |one| {
+        one.priorities = vec![Priority::High]
+    });
+    settings.connectors.push(space("gate", "c", "*", 5));
+    settings.connectors.push(space("door", "a", "*", 5));
+    restricted(&mut settings, "door", |one| one.size_max = Some(10));
+    let table = calm(&settings);
+    let large = Facts {
+        size: 1001,
+        ..any()
+    };
+    let said = |goal: Goal<'_>| {
+        let explained = table.explain(goal, &large);
+        assert!(explained.result.is_err() && explained.path.is_empty());
+        let names = |path: &[bridgehead_routing::Step]| {
+            let names: Vec<&str> = path.iter().map(|step| &*step.connector).collect();
+            names.join("+")
+        };
+        let candidates = explained.candidates.iter();
+        let candidates = candidates
+            .map(|row| format!("{} [{}] {}", row.connector, names(&row.path), row.verdict));
+        let others = explained.runners_up.iter();
+        let others = others.map(|row| format!("{} {:?} {}", names(&row.path), row.cost, row.why));
+        candidates.chain(others).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        said(Goal::Server("c1")),
+        [
+            "a-d+d-c Some(40) lost: it doesn't take messages of this priority",
+            "a-b+b-c Some(20) lost: connector b-c on it takes messages of up to 1000 octets",
+        ]
+    );
+    let address = Address::parse("x@example.net").unwrap();
+    assert_eq!(
+        said(Goal::Address(&address)),
+        [
+            "door [] lost: it takes messages of up to 10 octets",
+            "gate [a-b+b-c] lost: on the way to it connector b-c takes messages of up to 1000 octets",
+        ]
+    );
+}
