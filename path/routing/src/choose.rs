@@ -6,7 +6,7 @@
 use crate::facts::{Bar, Verdicts};
 use crate::kinds::{Common, Space};
 use crate::net::Choice;
-use crate::paths::{Paths, pick};
+use crate::paths::{Paths, Reach, pick};
 use crate::table::Table;
 use bridgehead_linkstate::path::{Route, Wait};
 use bridgehead_linkstate::{ConnectorId, GroupId};
@@ -160,14 +160,14 @@ impl Table {
 
     /// Why no way leads to a group, where none does.
     pub(crate) fn why_not(&self, to: GroupId, common: &Common, verdicts: &Verdicts<'_>) -> NoWay {
-        if let Some(paths) = self.without_bars(common, verdicts)
-            && let Some(lead) = self.lead_by(paths, to, verdicts)
-        {
-            let mut places = lead.path.iter().filter_map(|id| self.net().place(*id));
-            let bar = places.find_map(|place| Some((place, verdicts.hard_bar(place)?)));
-            if let Some((place, bar)) = bar {
-                return NoWay::Barred(place, bar);
-            }
+        let paths = self.without_bars(common, verdicts);
+        let reach = paths.and_then(|paths| paths.reach(self.net(), self.links(), to));
+        // The best way, whichever share the message would get: all messages of a kind hear the same.
+        let path = reach.map_or(&[][..], Reach::best);
+        let mut places = path.iter().filter_map(|id| self.net().place(*id));
+        let bar = places.find_map(|place| Some((place, verdicts.hard_bar(place)?)));
+        if let Some((place, bar)) = bar {
+            return NoWay::Barred(place, bar);
         }
         let plain = self.plain();
         match plain.and_then(|plain| self.lead_by(plain, to, verdicts)) {

@@ -165,7 +165,7 @@ impl Reach {
     /// The connectors that its mail takes first.
     pub(crate) fn firsts(&self) -> Vec<ConnectorId> {
         if self.shares.is_empty() {
-            return self.path(0).first().copied().into_iter().collect();
+            return self.best().first().copied().into_iter().collect();
         }
         let firsts = self.shares.iter().map(|(_, path)| path.first().copied());
         firsts.flatten().collect()
@@ -173,11 +173,15 @@ impl Reach {
 
     /// The path that a message takes as far as it works, by its key.
     pub(crate) fn path(&self, key: u64) -> &[ConnectorId] {
+        let shared = pick(&self.shares, key, |(weight, _)| *weight);
+        shared.map_or_else(|| self.best(), |(_, path)| path)
+    }
+
+    /// The first of the best paths.
+    pub(crate) fn best(&self) -> &[ConnectorId] {
         match &self.route {
             Route::Here => &[],
-            Route::Via(way) => {
-                pick(&self.shares, key, |(weight, _)| *weight).map_or(&way.path, |(_, path)| path)
-            }
+            Route::Via(way) => &way.path,
             Route::Wait(path::Wait::Cut { path, .. }) => path,
             Route::Wait(path::Wait::Visited | path::Wait::NoWay) => &[],
         }

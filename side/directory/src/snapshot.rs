@@ -310,49 +310,8 @@ impl Snapshot {
         self.stored_by_name(name).map(|(stored, _)| stored.found)
     }
 
-    /// The server that has the mailbox of this name in its store, as the organisation writes it. None where the mailbox names
-    /// none, or one that isn't there: then every server keeps what arrives there.
-    #[must_use]
-    pub fn home(&self, mailbox: &str) -> Option<&str> {
-        let servers = &self.configuration.servers;
-        // The usual case takes no look at the mailbox.
-        if servers.len() < 2 {
-            return None;
-        }
-        let Some(Found::Mailbox(found)) = self.by_name(mailbox) else {
-            return None;
-        };
-        let named = found.server.as_ref()?.folded();
-        let mut servers = servers.iter();
-        // LDAP directories name hosts.
-        let home = servers.find(|server| {
-            let host = server.hostname.as_ref().map(|host| host.as_str());
-            server.name.folded() == named || host == Some(&named)
-        })?;
-        Some(home.name.as_str())
-    }
-
-    /// Whether a mailbox has left the server that it named as its home in `before`, so that what waits to go there may have to
-    /// go elsewhere.
-    #[must_use]
-    pub fn has_moved(&self, before: &Self) -> bool {
-        if self.configuration.servers.len() < 2 {
-            return false;
-        }
-        let home = |stored: &Stored| match &stored.found {
-            Found::Mailbox(mailbox) => mailbox.server.as_ref().map(Name::folded),
-            _ => None,
-        };
-        let copied = self.copy.changed_since(&before.copy);
-        let mut changed = copied.chain(self.embedded.changed_since(&before.embedded));
-        changed.any(|(was, is)| {
-            let was = home(&was);
-            was.is_some() && was != is.as_ref().and_then(home)
-        })
-    }
-
     /// The same, and whether it is of the copy.
-    fn stored_by_name(&self, name: &str) -> Option<(Stored, bool)> {
+    pub(crate) fn stored_by_name(&self, name: &str) -> Option<(Stored, bool)> {
         let folded = name.to_lowercase();
         if let Some(stored) = self.holder(Key::Name(&folded)) {
             let of_copy = !stored.place().is_empty();
