@@ -43,8 +43,16 @@ pub(crate) struct Chosen {
 }
 
 impl Table {
-    /// The way to a group.
+    /// The way to a group. One that it has left is entered once more only if no way was ever meant to lead from here without that: then
+    /// the message didn't come here on its way there, but its mailbox has moved since, or the connectors have changed.
     pub(crate) fn lead(&self, to: GroupId, verdicts: &Verdicts<'_>) -> Result<Lead, NoWay> {
+        match self.lead_on(to, verdicts) {
+            Err(NoWay::Visited) => self.lead_on(to, &verdicts.once_more()),
+            lead => lead,
+        }
+    }
+
+    fn lead_on(&self, to: GroupId, verdicts: &Verdicts<'_>) -> Result<Lead, NoWay> {
         let Some(plain) = self.plain() else {
             return Err(NoWay::NoConnector);
         };
@@ -97,7 +105,7 @@ impl Table {
         !lead.path.iter().any(|id| bars(id) || leads_back(id))
     }
 
-    /// The groups that the message has left, but for the own one: nothing leads into that anyway.
+    /// The groups that the message may not enter, as it has left them: not the own one, as nothing leads into that anyway.
     fn visited(&self, verdicts: &Verdicts<'_>) -> Vec<GroupId> {
         let groups = verdicts
             .facts
@@ -105,9 +113,14 @@ impl Table {
             .map(|journey| journey.groups.as_slice());
         let groups = groups.unwrap_or_default().iter();
         let known = groups.filter_map(|name| self.net().group(name));
-        known
+        let known: Vec<GroupId> = known
             .filter(|group| Some(*group) != self.net().own_group)
-            .collect()
+            .collect();
+        let often = |group: &&GroupId| {
+            let same = known.iter().filter(|other| other == group);
+            same.count() >= verdicts.visits
+        };
+        known.iter().filter(often).copied().collect()
     }
 
     /// The connectors that lead into groups that the message has left.

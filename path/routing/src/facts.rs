@@ -91,8 +91,11 @@ impl fmt::Display for Bar {
 }
 
 /// What connectors say to one message.
+#[derive(Clone)]
 pub(crate) struct Verdicts<'a> {
     pub(crate) facts: &'a Facts<'a>,
+    /// A group that the message has left so often isn't entered again.
+    pub(crate) visits: usize,
     answers: Answers<'a>,
 }
 
@@ -100,7 +103,16 @@ impl<'a> Verdicts<'a> {
     pub(crate) fn new(net: &'a Net, facts: &'a Facts<'a>) -> Self {
         Self {
             facts,
+            visits: 1,
             answers: Answers::new(&net.restricted, facts),
+        }
+    }
+
+    /// The same where groups that were left once may be entered once more.
+    pub(crate) fn once_more(&self) -> Self {
+        Self {
+            visits: 2,
+            ..self.clone()
         }
     }
 

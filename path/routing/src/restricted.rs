@@ -137,6 +137,7 @@ const fn bit(priority: Priority) -> u8 {
 }
 
 /// The answers to one message, each thing asked once at most.
+#[derive(Clone)]
 pub(crate) struct Answers<'a> {
     restricted: &'a Restricted,
     size: u64,

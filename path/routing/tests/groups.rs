@@ -118,7 +118,7 @@ fn where_every_way_is_cut_it_goes_as_far_as_it_can() {
 }
 
 #[test]
-fn a_group_that_was_left_is_never_entered_again() {
+fn a_group_that_was_left_is_entered_again_only_where_nothing_else_was_ever_meant_to_lead_on() {
     let settings = square("a1");
     let table = calm(&settings);
     let journey = Journey {
@@ -130,19 +130,57 @@ fn a_group_that_was_left_is_never_entered_again() {
         ..any()
     };
     assert_eq!(link(&table, "c1", &facts), "a-d d1+d2");
-    let journey = Journey {
-        groups: vec!["B".into(), "d".into()],
+    // A sender that knew where it goes wouldn't have brought it here: its mailbox has moved. So it may go back, once.
+    let left = |groups: &[&str]| Journey {
+        groups: groups.iter().map(|name| Box::from(*name)).collect(),
         servers: Vec::new(),
     };
-    let facts = Facts {
-        journey: Some(&journey),
-        ..any()
+    let told = |journey: &Journey| {
+        let facts = Facts {
+            journey: Some(journey),
+            ..any()
+        };
+        link(&table, "c1", &facts)
     };
-    let told = link(&table, "c1", &facts);
+    assert_eq!(told(&left(&["B", "d"])), "a-b b1+b2");
+    assert_eq!(told(&left(&["B", "d", "a", "b"])), "a-d d1+d2");
+    let told = told(&left(&["B", "d", "a", "b", "a", "D"]));
     assert!(
         told.starts_with("unreachable c1: every way leads back"),
         "{told}"
     );
+}
+
+#[test]
+fn a_former_home_sends_mail_on_to_where_the_mailbox_is_now() {
+    // A hub and three others: mail for b1 was on its way from a1 over the hub, h.
+    let mut connectors = Vec::new();
+    for spoke in ["a", "b", "c"] {
+        connectors.extend(pair(spoke, "h", 10));
+    }
+    let groups = ["a", "b", "c", "h"];
+    let came = Journey {
+        groups: vec!["a".into(), "h".into()],
+        servers: Vec::new(),
+    };
+    let facts = Facts {
+        journey: Some(&came),
+        ..any()
+    };
+    let table = calm(&world("b1", &groups, connectors.clone()));
+    // It has moved to another spoke, or to the one that the mail came from.
+    for home in ["c1", "a1", "h3"] {
+        assert_eq!(link(&table, home, &facts), "b-h h1+h2", "{home}");
+    }
+    assert_eq!(link(&table, "b2", &facts), "- b2");
+    let back = came.onward("b1", "b", true);
+    let facts = Facts {
+        journey: Some(&back),
+        ..any()
+    };
+    let hub = calm(&world("h1", &groups, connectors));
+    assert_eq!(link(&hub, "c1", &facts), "h-c c1+c2");
+    assert_eq!(link(&hub, "a1", &facts), "h-a a1+a2");
 }
 
 #[test]
