@@ -43,13 +43,22 @@ pub(crate) struct Chosen {
 }
 
 impl Table {
-    /// The way to a group. One that it has left is entered once more only if no way was ever meant to lead from here without that: then
-    /// the message didn't come here on its way there, but its mailbox has moved since, or the connectors have changed.
+    /// The way to a group. It leads back into groups that the message has left only if no way was ever meant to lead on from here
+    /// without that: then the message didn't come here on its way there, but its mailbox has moved since, or the connectors have
+    /// changed.
     pub(crate) fn lead(&self, to: GroupId, verdicts: &Verdicts<'_>) -> Result<Lead, NoWay> {
         match self.lead_on(to, verdicts) {
-            Err(NoWay::Visited) => self.lead_on(to, &verdicts.once_more()),
+            Err(NoWay::Visited) if !self.was_returned(to, verdicts) => {
+                self.lead_on(to, &verdicts.going_back())
+            }
             lead => lead,
         }
+    }
+
+    /// Whether the message has left the goal's group since it has left this one: who is there believes otherwise than this group did.
+    fn was_returned(&self, to: GroupId, verdicts: &Verdicts<'_>) -> bool {
+        let mut left = self.left(verdicts);
+        left.any(|group| Some(group) == self.net().own_group) && left.any(|group| group == to)
     }
 
     fn lead_on(&self, to: GroupId, verdicts: &Verdicts<'_>) -> Result<Lead, NoWay> {
@@ -100,37 +109,49 @@ impl Table {
         };
         let leads_back = |id: &ConnectorId| {
             let connector = net.topology().and_then(|topology| topology.connector(*id));
-            connector.is_some_and(|connector| visited.contains(&connector.to))
+            let leads_back = connector.is_some_and(|connector| visited.contains(&connector.to));
+            leads_back && (!verdicts.goes_back || self.begins_here(*id))
         };
         !lead.path.iter().any(|id| bars(id) || leads_back(id))
     }
 
-    /// The groups that the message may not enter, as it has left them: not the own one, as nothing leads into that anyway.
-    fn visited(&self, verdicts: &Verdicts<'_>) -> Vec<GroupId> {
-        let groups = verdicts
-            .facts
-            .journey
-            .map(|journey| journey.groups.as_slice());
+    /// The groups that the message has left, in order.
+    fn left<'v>(&'v self, verdicts: &Verdicts<'v>) -> impl Iterator<Item = GroupId> + 'v {
+        let groups = verdicts.facts.journey.map(|journey| &*journey.groups);
         let groups = groups.unwrap_or_default().iter();
-        let known = groups.filter_map(|name| self.net().group(name));
-        let known: Vec<GroupId> = known
-            .filter(|group| Some(*group) != self.net().own_group)
-            .collect();
-        let often = |group: &&GroupId| {
-            let same = known.iter().filter(|other| other == group);
-            same.count() >= verdicts.visits
-        };
-        known.iter().filter(often).copied().collect()
+        groups.filter_map(|name| self.net().group(name))
     }
 
-    /// The connectors that lead into groups that the message has left.
+    /// The groups that the message may not enter: all that it has left (but for the own one, as nothing leads into that anyway). One
+    /// that goes back may not take a step again that it has taken: these are the groups to which it went from the own one.
+    fn visited(&self, verdicts: &Verdicts<'_>) -> Vec<GroupId> {
+        let own = self.net().own_group;
+        let left = self.left(verdicts);
+        if !verdicts.goes_back {
+            return left.filter(|group| Some(*group) != own).collect();
+        }
+        let left: Vec<GroupId> = left.collect();
+        let steps = left.iter().zip(left.iter().skip(1));
+        let taken = steps.filter(|(from, _)| Some(**from) == own);
+        taken.map(|(_, to)| *to).collect()
+    }
+
+    /// The connectors that lead into groups that the message may not enter.
     fn leading_back(&self, verdicts: &Verdicts<'_>) -> Vec<ConnectorId> {
-        let topology = self.net().topology();
+        let Some(topology) = self.net().topology() else {
+            return Vec::new();
+        };
         let visited = self.visited(verdicts);
-        let groups = visited.iter().filter_map(|group| topology?.group(*group));
-        groups
-            .flat_map(|group| group.ways_in.iter().copied())
+        let groups = visited.iter().filter_map(|group| topology.group(*group));
+        let ways = groups.flat_map(|group| group.ways_in.iter().copied());
+        ways.filter(|id| !verdicts.goes_back || self.begins_here(*id))
             .collect()
+    }
+
+    fn begins_here(&self, id: ConnectorId) -> bool {
+        let topology = self.net().topology();
+        let connector = topology.and_then(|topology| topology.connector(id));
+        connector.is_some_and(|connector| Some(connector.from) == self.net().own_group)
     }
 
     /// What messages of this kind have in common.

@@ -94,8 +94,8 @@ impl fmt::Display for Bar {
 #[derive(Clone)]
 pub(crate) struct Verdicts<'a> {
     pub(crate) facts: &'a Facts<'a>,
-    /// A group that the message has left so often isn't entered again.
-    pub(crate) visits: usize,
+    /// Whether the message may go back into groups that it has left.
+    pub(crate) goes_back: bool,
     answers: Answers<'a>,
 }
 
@@ -103,15 +103,15 @@ impl<'a> Verdicts<'a> {
     pub(crate) fn new(net: &'a Net, facts: &'a Facts<'a>) -> Self {
         Self {
             facts,
-            visits: 1,
+            goes_back: false,
             answers: Answers::new(&net.restricted, facts),
         }
     }
 
-    /// The same where groups that were left once may be entered once more.
-    pub(crate) fn once_more(&self) -> Self {
+    /// The same where it may go back.
+    pub(crate) fn going_back(&self) -> Self {
         Self {
-            visits: 2,
+            goes_back: true,
             ..self.clone()
         }
     }
@@ -126,8 +126,8 @@ impl<'a> Verdicts<'a> {
         self.bar(place).filter(|bar| bar.is_hard())
     }
 
-    /// What kind of message it is, if it has left these groups.
-    pub(crate) fn kind(&self, left: Vec<GroupId>) -> Kind {
-        self.answers.kind(left)
+    /// What kind of message it is, if it may not enter these groups.
+    pub(crate) fn kind(&self, closed: Vec<GroupId>) -> Kind {
+        self.answers.kind(self.goes_back, closed)
     }
 }

@@ -1,6 +1,6 @@
 //! What connectors restrict, each distinct thing once, and what that comes to for one message.
 //!
-//! Guards: messages for which the same limits are exceeded, the same lists of senders and the same hours are closed, and that have left
+//! Guards: messages for which the same limits are exceeded, the same lists of senders and the same hours are closed, and that may not enter
 //! the same groups, are of one kind: the same connectors bar them for the same reasons. So what was found for one serves all of its
 //! kind. When hours open and close is looked up once for each of their spans.
 
@@ -56,8 +56,9 @@ pub(crate) struct Kind {
     strange: Vec<usize>,
     /// The hours that are closed.
     closed: Vec<usize>,
-    /// The groups that it has left, in order.
-    left: Vec<GroupId>,
+    goes_back: bool,
+    /// The groups that it may not enter, in order.
+    shut: Vec<GroupId>,
 }
 
 impl Restricted {
@@ -191,8 +192,8 @@ impl<'a> Answers<'a> {
         })
     }
 
-    /// What kind of message it is, if it has left these groups.
-    pub(crate) fn kind(&self, left: Vec<GroupId>) -> Kind {
+    /// What kind of message it is, if it may not enter these groups.
+    pub(crate) fn kind(&self, goes_back: bool, shut: Vec<GroupId>) -> Kind {
         let all = self.restricted;
         let strange = (0..all.senders.len()).filter(|list| self.is_strange(*list));
         let closed = (0..all.hours.len()).filter(|hours| all.is_closed(*hours, self.at));
@@ -201,7 +202,8 @@ impl<'a> Answers<'a> {
             priority: self.priority,
             strange: strange.collect(),
             closed: closed.collect(),
-            left,
+            goes_back,
+            shut,
         }
     }
 }

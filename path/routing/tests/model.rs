@@ -136,8 +136,7 @@ struct Model<'m> {
     topology: &'m Topology,
     links: &'m Links,
     mail: &'m Mail,
-    /// A group that was left so often isn't entered again.
-    visits: usize,
+    goes_back: bool,
 }
 
 /// What a way is judged by: cost, hops.
@@ -192,10 +191,30 @@ impl Model<'_> {
     }
 
     fn leads_on(&self, id: ConnectorId) -> bool {
-        let to = self.topology.connector(id).unwrap().to;
-        let left = self.mail.4.iter();
-        let same = left.filter(|left| self.group(GROUPS[**left]) == to);
-        same.count() < self.visits
+        let connector = self.topology.connector(id).unwrap();
+        let left: Vec<GroupId> = self
+            .mail
+            .4
+            .iter()
+            .map(|at| self.group(GROUPS[*at]))
+            .collect();
+        if self.goes_back {
+            let step = [connector.from, connector.to];
+            return connector.from != self.group("a") || !left.windows(2).any(|two| two == step);
+        }
+        !left.contains(&connector.to)
+    }
+
+    /// Whether it has left the goal's group after this one.
+    fn was_returned(&self, to: GroupId) -> bool {
+        let left: Vec<GroupId> = self
+            .mail
+            .4
+            .iter()
+            .map(|at| self.group(GROUPS[*at]))
+            .collect();
+        let own = left.iter().position(|group| *group == self.group("a"));
+        own.is_some_and(|own| left[own..].contains(&to))
     }
 
     /// Ways that work, over what bars the message less than this.
@@ -260,9 +279,11 @@ impl Model<'_> {
             return self.firsts(&cut, false);
         }
         let some_way = !self.ways(to, &|_| true).is_empty();
-        if self.visits == 1 && some_way && !self.is_barred(to) {
+        let may_go_back = !self.goes_back && !self.was_returned(to);
+        if may_go_back && some_way && !self.is_barred(to) {
             // No way without going back was ever meant to lead there.
-            return Model { visits: 2, ..*self }.to_group(to);
+            let goes_back = true;
+            return Model { goes_back, ..*self }.to_group(to);
         }
         let barred = if self.is_barred(to) {
             "barred"
@@ -408,7 +429,7 @@ proptest! {
             let links = Arc::new(links(topology, states));
             table = table.with_links(Arc::clone(&links));
             for mail in &mails {
-                let model = Model { settings: &settings, topology, links: &links, mail, visits: 1 };
+                let model = Model { settings: &settings, topology, links: &links, mail, goes_back: false };
                 for group in &GROUPS[1..] {
                     let may_be = model.to_group(model.group(group));
                     let is = chosen(&table, Goal::Server(&format!("{group}1")), mail);
