@@ -4,6 +4,7 @@
 //! isn't told twice.
 
 mod connectors;
+mod members;
 mod recipients;
 
 use crate::lookup::Table;
@@ -106,9 +107,11 @@ impl<'a> Check<'a> {
 
     fn configuration(&mut self) {
         self.servers();
+        self.members();
         self.virtual_servers();
         self.listeners();
         self.connectors();
+        self.empty_groups();
         self.reach();
     }
 
