@@ -108,6 +108,45 @@ fn to_all_home_servers_around_a_restriction(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// The same once each has been asked for.
+#[divan::bench(sample_count = 10_000)]
+fn to_known_home_servers_around_a_restriction(bencher: Bencher<'_, '_>) {
+    let table = Table::build(&settings(true), &Links::default());
+    let names: Vec<String> = (1..GROUPS).map(|number| format!("s{number}")).collect();
+    for name in &names {
+        black_box(route(&table, Goal::Server(name), 5000));
+    }
+    let mut next = names.iter().cycle();
+    bencher.bench_local(|| {
+        let name = next.next().map_or("s1", String::as_str);
+        route(black_box(&table), Goal::Server(name), 5000)
+    });
+}
+
+/// The first of a kind, which finds nothing kept.
+#[divan::bench]
+fn the_first_around_a_restriction(bencher: Bencher<'_, '_>) {
+    let settings = settings(true);
+    bencher
+        .with_inputs(|| Table::build(&settings, &Links::default()))
+        .bench_local_refs(|table| route(table, Goal::Server("s2"), 5000));
+}
+
+/// The nearest way to the Internet bars it.
+#[divan::bench]
+fn to_an_address_around_a_restriction(bencher: Bencher<'_, '_>) {
+    let mut settings = settings(true);
+    let near = settings.connectors.iter_mut();
+    for connector in near.filter(|one| &*one.name == "internet-50") {
+        connector.restrictions.size_max = Some(1000);
+    }
+    let table = Table::build(&settings, &Links::default());
+    let Ok(address) = Address::parse("x@a.b.example.net") else {
+        return;
+    };
+    bencher.bench_local(|| route(black_box(&table), Goal::Address(&address), 5000));
+}
+
 #[divan::bench]
 fn a_new_state_of_links(bencher: Bencher<'_, '_>) {
     let table = Table::build(&settings(false), &Links::default());

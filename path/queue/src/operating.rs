@@ -149,6 +149,12 @@ impl Queue {
         moved
     }
 
+    /// Sends one message back to be routed again, at once; if something of it is being handed over, when that has ended.
+    pub fn route_again(&self, id: MessageId) {
+        self.shared.state.lock().route_again(id, true);
+        self.shared.changed.notify_one();
+    }
+
     /// Removes a message at once, without a report and without a way back. Returns whether there was such a message. One that is
     /// being handed over may still arrive.
     pub fn delete(&self, id: MessageId) -> bool {

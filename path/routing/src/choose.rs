@@ -4,8 +4,9 @@
 //! nothing bars, is served from what was computed before.
 
 use crate::facts::{Bar, Verdicts};
+use crate::kinds::{Common, Space};
 use crate::net::Choice;
-use crate::paths::{Paths, pick};
+use crate::paths::{Paths, Reach, pick};
 use crate::table::Table;
 use bridgehead_linkstate::path::{Route, Wait};
 use bridgehead_linkstate::{ConnectorId, GroupId};
@@ -42,8 +43,25 @@ pub(crate) struct Chosen {
 }
 
 impl Table {
-    /// The way to a group.
+    /// The way to a group. It leads back into groups that the message has left only if no way was ever meant to lead on from here
+    /// without that: then the message didn't come here on its way there, but its mailbox has moved since, or the connectors have
+    /// changed.
     pub(crate) fn lead(&self, to: GroupId, verdicts: &Verdicts<'_>) -> Result<Lead, NoWay> {
+        match self.lead_on(to, verdicts) {
+            Err(NoWay::Visited) if !self.was_returned(to, verdicts) => {
+                self.lead_on(to, &verdicts.going_back())
+            }
+            lead => lead,
+        }
+    }
+
+    /// Whether the message has left the goal's group since it has left this one: who is there believes otherwise than this group did.
+    fn was_returned(&self, to: GroupId, verdicts: &Verdicts<'_>) -> bool {
+        let mut left = self.left(verdicts);
+        left.any(|group| Some(group) == self.net().own_group) && left.any(|group| group == to)
+    }
+
+    fn lead_on(&self, to: GroupId, verdicts: &Verdicts<'_>) -> Result<Lead, NoWay> {
         let Some(plain) = self.plain() else {
             return Err(NoWay::NoConnector);
         };
@@ -52,15 +70,16 @@ impl Table {
         {
             return Ok(lead);
         }
-        let sets = self.paths_for(verdicts);
-        let leads = sets
-            .iter()
-            .filter_map(|paths| self.lead_by(paths, to, verdicts));
-        let leads: Vec<Lead> = leads.collect();
+        let common = self.common(verdicts);
         // One that works goes before one that is open but cut; of those that are cut the one by all that may ever carry it.
-        let works = leads.iter().find(|lead| lead.behind.is_none());
-        let lead = works.or(leads.last()).cloned();
-        lead.ok_or_else(|| self.why_not(to, verdicts))
+        let mut cut = None;
+        for paths in &common.sets {
+            match self.lead_by(paths, to, verdicts) {
+                Some(lead) if lead.behind.is_none() => return Ok(lead),
+                lead => cut = lead.or(cut),
+            }
+        }
+        cut.ok_or_else(|| self.why_not(to, &common, verdicts))
     }
 
     /// The way by one set of paths.
@@ -90,63 +109,99 @@ impl Table {
         };
         let leads_back = |id: &ConnectorId| {
             let connector = net.topology().and_then(|topology| topology.connector(*id));
-            connector.is_some_and(|connector| visited.contains(&connector.to))
+            let leads_back = connector.is_some_and(|connector| visited.contains(&connector.to));
+            leads_back && (!verdicts.goes_back || self.begins_here(*id))
         };
         !lead.path.iter().any(|id| bars(id) || leads_back(id))
     }
 
-    /// The groups that the message has left, but for the own one: nothing leads into that anyway.
-    fn visited(&self, verdicts: &Verdicts<'_>) -> Vec<GroupId> {
-        let groups = verdicts
-            .facts
-            .journey
-            .map(|journey| journey.groups.as_slice());
+    /// The groups that the message has left, in order.
+    fn left<'v>(&'v self, verdicts: &Verdicts<'v>) -> impl Iterator<Item = GroupId> + 'v {
+        let groups = verdicts.facts.journey.map(|journey| &*journey.groups);
         let groups = groups.unwrap_or_default().iter();
-        let known = groups.filter_map(|name| self.net().group(name));
-        known
-            .filter(|group| Some(*group) != self.net().own_group)
-            .collect()
+        groups.filter_map(|name| self.net().group(name))
     }
 
-    /// The connectors that lead into groups that the message has left.
+    /// The groups that the message may not enter: all that it has left (but for the own one, as nothing leads into that anyway). One
+    /// that goes back may not take a step again that it has taken: these are the groups to which it went from the own one.
+    fn visited(&self, verdicts: &Verdicts<'_>) -> Vec<GroupId> {
+        let own = self.net().own_group;
+        let left = self.left(verdicts);
+        if !verdicts.goes_back {
+            return left.filter(|group| Some(*group) != own).collect();
+        }
+        let left: Vec<GroupId> = left.collect();
+        let steps = left.iter().zip(left.iter().skip(1));
+        let taken = steps.filter(|(from, _)| Some(**from) == own);
+        taken.map(|(_, to)| *to).collect()
+    }
+
+    /// The connectors that lead into groups that the message may not enter.
     fn leading_back(&self, verdicts: &Verdicts<'_>) -> Vec<ConnectorId> {
-        let topology = self.net().topology();
+        let Some(topology) = self.net().topology() else {
+            return Vec::new();
+        };
         let visited = self.visited(verdicts);
-        let groups = visited.iter().filter_map(|group| topology?.group(*group));
-        groups
-            .flat_map(|group| group.ways_in.iter().copied())
+        let groups = visited.iter().filter_map(|group| topology.group(*group));
+        let ways = groups.flat_map(|group| group.ways_in.iter().copied());
+        ways.filter(|id| !verdicts.goes_back || self.begins_here(*id))
             .collect()
     }
 
-    /// Sets of paths that this message may take: first without those that are closed now, then with them.
-    pub(crate) fn paths_for(&self, verdicts: &Verdicts<'_>) -> Vec<Arc<Paths>> {
+    fn begins_here(&self, id: ConnectorId) -> bool {
+        let topology = self.net().topology();
+        let connector = topology.and_then(|topology| topology.connector(id));
+        connector.is_some_and(|connector| Some(connector.from) == self.net().own_group)
+    }
+
+    /// What messages of this kind have in common.
+    pub(crate) fn common(&self, verdicts: &Verdicts<'_>) -> Arc<Common> {
+        let mut left = self.visited(verdicts);
+        left.sort_unstable();
+        left.dedup();
+        self.kinds()
+            .common(verdicts.kind(left), || self.find_common(verdicts))
+    }
+
+    fn find_common(&self, verdicts: &Verdicts<'_>) -> Common {
         let back = self.leading_back(verdicts);
         let barred = |is: &dyn Fn(Bar) -> bool| {
-            let restricted = self.net().restricted.iter();
-            let barred = restricted.filter(|(_, place)| verdicts.bar(*place).is_some_and(is));
+            let choosy = self.net().choosy.iter();
+            let barred = choosy.filter(|(_, place)| verdicts.bar(*place).is_some_and(is));
             let barred = barred.map(|(id, _)| *id);
             back.iter().copied().chain(barred).collect::<Vec<_>>()
         };
         let (now, ever) = (barred(&|_| true), barred(&Bar::is_hard));
         let ever = Some(ever).filter(|ever| *ever != now);
-        [Some(now), ever]
-            .into_iter()
-            .flatten()
-            .filter_map(|barred| self.paths_without(barred))
-            .collect()
+        let sets = [Some(now), ever].into_iter().flatten();
+        Common::new(
+            sets.filter_map(|barred| self.paths_without(barred))
+                .collect(),
+        )
+    }
+
+    /// The paths that lead into no group that the message has left, whatever bars it.
+    pub(crate) fn without_bars<'c>(
+        &self,
+        common: &'c Common,
+        verdicts: &Verdicts<'_>,
+    ) -> Option<&'c Paths> {
+        let paths = common
+            .unrestricted
+            .get_or_init(|| self.paths_without(self.leading_back(verdicts)));
+        paths.as_deref()
     }
 
     /// Why no way leads to a group, where none does.
-    fn why_not(&self, to: GroupId, verdicts: &Verdicts<'_>) -> NoWay {
-        let unrestricted = self.paths_without(self.leading_back(verdicts));
-        if let Some(paths) = unrestricted
-            && let Some(lead) = self.lead_by(&paths, to, verdicts)
-        {
-            let mut places = lead.path.iter().filter_map(|id| self.net().place(*id));
-            let bar = places.find_map(|place| Some((place, verdicts.hard_bar(place)?)));
-            if let Some((place, bar)) = bar {
-                return NoWay::Barred(place, bar);
-            }
+    pub(crate) fn why_not(&self, to: GroupId, common: &Common, verdicts: &Verdicts<'_>) -> NoWay {
+        let paths = self.without_bars(common, verdicts);
+        let reach = paths.and_then(|paths| paths.reach(self.net(), self.links(), to));
+        // The best way, whichever share the message would get: all messages of a kind hear the same.
+        let path = reach.map_or(&[][..], Reach::best);
+        let mut places = path.iter().filter_map(|id| self.net().place(*id));
+        let bar = places.find_map(|place| Some((place, verdicts.hard_bar(place)?)));
+        if let Some((place, bar)) = bar {
+            return NoWay::Barred(place, bar);
         }
         let plain = self.plain();
         match plain.and_then(|plain| self.lead_by(plain, to, verdicts)) {
@@ -170,82 +225,104 @@ impl Table {
 
     /// The same where something bars the message from what is best for others.
     fn choose_slowly(&self, domain: &Domain, verdicts: &Verdicts<'_>) -> Result<Chosen, NoWay> {
-        let sets = match self.plain() {
-            Some(_) => self.paths_for(verdicts).into_iter().map(Some).collect(),
-            None => vec![None],
-        };
-        let (mut barred, mut lost) = (None, None);
+        let common = self.common(verdicts);
+        let (mut bar, mut why) = (None, None);
         for (list, _) in self.net().levels(domain) {
-            let list = self.net().lists.get(list).map(Vec::as_slice);
-            let list = list.unwrap_or_default();
-            let open: Vec<Choice> = list
-                .iter()
-                .filter(|choice| verdicts.hard_bar(choice.connector).is_none())
-                .copied()
-                .collect();
-            if open.is_empty() {
-                let bars = list.iter().filter_map(|choice| {
-                    Some((choice.connector, verdicts.hard_bar(choice.connector)?))
-                });
-                barred = barred.or(bars.into_iter().next());
-                continue;
-            }
-            if let Some(chosen) = self.among(&open, &sets, verdicts) {
-                return Ok(chosen);
-            }
-            let goals = open
-                .iter()
-                .filter_map(|choice| self.net().from(choice.connector));
-            for goal in goals {
-                match self.why_not(goal, verdicts) {
-                    NoWay::Barred(place, bar) => barred = barred.or(Some((place, bar))),
-                    // The way that is meant for it is there: it isn't sent over a more general one instead.
-                    NoWay::Visited => return Err(NoWay::Visited),
-                    why => lost = lost.or(Some(why)),
+            let space = common.space(list, || self.space(list, &common, verdicts));
+            match &*space {
+                Space::Shared(best, paths) => {
+                    if let Some(chosen) = self.take(best, paths.as_deref(), verdicts) {
+                        return Ok(chosen);
+                    }
+                }
+                Space::Cut(chosen) => return Ok(chosen.clone()),
+                // The way that is meant for it is there: it isn't sent over a more general one instead.
+                Space::Nothing {
+                    lost: Some(NoWay::Visited),
+                    ..
+                } => return Err(NoWay::Visited),
+                Space::Nothing { barred, lost } => {
+                    bar = bar.or(*barred);
+                    why = why.or(*lost);
                 }
             }
         }
-        Err(match barred {
+        Err(match bar {
             Some((place, bar)) => NoWay::Barred(place, bar),
-            None => lost.unwrap_or(NoWay::NoSpace),
+            None => why.unwrap_or(NoWay::NoSpace),
         })
+    }
+
+    /// What one address space holds for messages of a kind.
+    fn space(&self, list: usize, common: &Common, verdicts: &Verdicts<'_>) -> Space {
+        let list = self.net().lists.get(list).map(Vec::as_slice);
+        let list = list.unwrap_or_default();
+        let is_open = |choice: &&Choice| verdicts.hard_bar(choice.connector).is_none();
+        let open: Vec<Choice> = list.iter().filter(is_open).copied().collect();
+        if open.is_empty() {
+            let mut bars = list.iter().filter_map(|choice| {
+                Some((choice.connector, verdicts.hard_bar(choice.connector)?))
+            });
+            return Space::Nothing {
+                barred: bars.next(),
+                lost: None,
+            };
+        }
+        if let Some(space) = self.among(&open, common, verdicts) {
+            return space;
+        }
+        let (mut barred, mut lost) = (None, None);
+        let mut goals: Vec<GroupId> = Vec::new();
+        for choice in open {
+            let Some(goal) = self.net().from(choice.connector) else {
+                continue;
+            };
+            if goals.contains(&goal) {
+                continue;
+            }
+            goals.push(goal);
+            match self.why_not(goal, common, verdicts) {
+                NoWay::Barred(place, bar) => barred = barred.or(Some((place, bar))),
+                NoWay::Visited => {
+                    lost = Some(NoWay::Visited);
+                    break;
+                }
+                why => lost = lost.or(Some(why)),
+            }
+        }
+        Space::Nothing { barred, lost }
     }
 
     /// The best of some choices of one address space: over what works and is open, else over what works, else over what is only
     /// cut.
-    fn among(
-        &self,
-        open: &[Choice],
-        sets: &[Option<Arc<Paths>>],
-        verdicts: &Verdicts<'_>,
-    ) -> Option<Chosen> {
+    fn among(&self, open: &[Choice], common: &Common, verdicts: &Verdicts<'_>) -> Option<Space> {
         let is_open = |choice: &&Choice| verdicts.bar(choice.connector).is_none();
         let now: Vec<Choice> = open.iter().filter(is_open).copied().collect();
+        let sets: Vec<Option<&Arc<Paths>>> = match self.plain() {
+            Some(_) => common.sets.iter().map(Some).collect(),
+            None => vec![None],
+        };
         for choices in [now.as_slice(), open] {
-            for paths in sets {
-                let best = self.best(choices, paths.as_deref());
-                if let Some(chosen) = self.take(&best, paths.as_deref(), verdicts) {
-                    return Some(chosen);
+            for paths in &sets {
+                let plain = paths.map(Arc::as_ref);
+                let best = self.best(choices, plain);
+                if self.take(&best, plain, verdicts).is_some() {
+                    return Some(Space::Shared(best, paths.cloned()));
                 }
             }
         }
-        let paths = sets.last()?.as_deref()?;
+        let paths = common.sets.last()?;
         let cut = open.iter().filter_map(|choice| {
             let to = self.net().from(choice.connector)?;
             let lead = self.lead_by(paths, to, verdicts)?;
             let cost: u32 = lead.path.iter().map(|id| self.configured(*id)).sum();
             let name = &self.net().connector(choice.connector)?.name;
             let order = (cost.saturating_add(choice.cost), lead.path.len(), name);
-            Some((
-                order,
-                Chosen {
-                    choice: *choice,
-                    lead,
-                },
-            ))
+            let choice = *choice;
+            Some((order, Chosen { choice, lead }))
         });
         let best = cut.min_by(|(one, _), (other, _)| one.cmp(other));
-        best.map(|(_, chosen)| chosen)
+        best.map(|(_, chosen)| Space::Cut(chosen))
     }
 
     fn configured(&self, id: ConnectorId) -> u32 {

@@ -1,12 +1,13 @@
 //! Why mail goes where it goes: the path with the cost of each step, the others that could have been, and what each lost by.
 
-use crate::choose::{Chosen, Lead};
+use crate::choose::{Chosen, Lead, NoWay};
 use crate::facts::{Bar, Facts, Goal, Verdicts};
+use crate::kinds::Common;
 use crate::net::{Choice, Specific};
 use crate::paths::Paths;
 use crate::settings::{Scope, Settings};
 use crate::table::Table;
-use bridgehead_linkstate::path::{Route, Wait, Why};
+use bridgehead_linkstate::path::{self, Route, Wait, Why};
 use bridgehead_linkstate::{ConnectorId, GroupId};
 use bridgehead_mail::{Domain, Failure, NextHop};
 use std::sync::Arc;
@@ -150,7 +151,8 @@ impl Table {
         chosen: Option<&Chosen>,
         verdicts: &Verdicts<'_>,
     ) -> Vec<Candidate> {
-        let sets = self.paths_for(verdicts);
+        let common = self.common(verdicts);
+        let sets = &common.sets;
         let (first, last) = (sets.first().map(Arc::as_ref), sets.last().map(Arc::as_ref));
         let mut rows = Vec::new();
         let mut winner = None;
@@ -173,12 +175,17 @@ impl Table {
             .filter_map(|(lost, _, _, total, space, choice)| {
                 let connector = self.net().connector(choice.connector)?;
                 let lead = self.net().from(choice.connector).and_then(|to| {
-                    let paths = first.or(last)?;
-                    self.lead_by(paths, to, verdicts)
+                    let lead = first
+                        .or(last)
+                        .and_then(|paths| self.lead_by(paths, to, verdicts));
+                    lead.or_else(|| self.unrestricted(to, &common, verdicts))
                 });
                 let verdict = match (lost, winner) {
                     (false, _) => self.won(chosen, first),
-                    (true, winner) => self.lost(choice, space, total, winner, first, verdicts),
+                    (true, None) => self.none_won(choice, &common, verdicts),
+                    (true, Some(winner)) => {
+                        self.lost(choice, space, total, winner, first, verdicts)
+                    }
                 };
                 Some(Candidate {
                     connector: connector.name.clone(),
@@ -222,16 +229,13 @@ impl Table {
         choice: Choice,
         space: Specific<'_>,
         total: Option<(u32, u32)>,
-        winner: Option<(Specific<'_>, Choice)>,
+        (specific, won): (Specific<'_>, Choice),
         paths: Option<&Paths>,
         verdicts: &Verdicts<'_>,
     ) -> String {
         if let Some(bar) = verdicts.hard_bar(choice.connector) {
             return format!("lost: it {bar}");
         }
-        let Some((specific, won)) = winner else {
-            return "lost: no way leads to it".to_owned();
-        };
         if specific != space {
             return format!("lost: {space} is less specific than {specific}");
         }
@@ -263,48 +267,127 @@ impl Table {
         "lost: same address space and cost, later in name order".to_owned()
     }
 
+    /// Why a connector lost where none won.
+    fn none_won(&self, choice: Choice, common: &Common, verdicts: &Verdicts<'_>) -> String {
+        if let Some(bar) = verdicts.hard_bar(choice.connector) {
+            return format!("lost: it {bar}");
+        }
+        let Some(to) = self.net().from(choice.connector) else {
+            return "lost: no way leads to it".to_owned();
+        };
+        match self.why_not(to, common, verdicts) {
+            NoWay::Barred(place, bar) => {
+                let connector = self.net().connector(place);
+                let name = connector.map_or("", |connector| &connector.name);
+                format!("lost: on the way to it connector {name} {bar}")
+            }
+            no_way => format!("lost: {}", self.words(no_way)),
+        }
+    }
+
+    /// The other connectors that this server's group could begin with. Where one leads to the goal only over a connector that bars the
+    /// message, it is shown with that way.
     fn runners_up(
         &self,
         to: GroupId,
         lead: Option<&Lead>,
         verdicts: &Verdicts<'_>,
     ) -> Vec<RunnerUp> {
-        let sets = self.paths_for(verdicts);
-        let with_lead = sets
+        let common = self.common(verdicts);
+        let with_lead = common
+            .sets
             .iter()
             .find(|paths| self.lead_by(paths, to, verdicts).is_some());
-        let Some(paths) = with_lead.or(sets.last()) else {
+        let Some(paths) = with_lead.or(common.sets.last()) else {
             return Vec::new();
         };
-        let Some((topology, explained)) =
-            self.net()
-                .topology()
-                .zip(paths.explain(self.net(), self.links(), to))
-        else {
+        let Some(explained) = paths.explain(self.net(), self.links(), to) else {
             return Vec::new();
         };
         let taken = lead.and_then(|lead| lead.path.first());
+        let barred = self.barred_ways(to, &common, verdicts);
         let rows = explained.runners_up.into_iter();
         let rows = rows.filter(|row| Some(&row.connector) != taken);
         let rows = rows.filter_map(|row| {
-            let connector = topology.connector(row.connector)?;
-            let place = self.net().place(row.connector);
-            let bar = place.and_then(|place| verdicts.bar(place));
-            let why = match (row.why, bar) {
-                (Why::NotAllowed, Some(bar)) => format!("lost: it {bar}"),
-                (Why::NotAllowed, None) => Why::LeadsBack.to_string(),
-                // Without a share for each of them the first takes all.
-                (Why::Shares, _) if !self.shares(paths, to) => Why::Name.to_string(),
-                (why, _) => why.to_string(),
+            let connector = self.net().topology()?.connector(row.connector)?;
+            let is_same = |way: &&BarredWay| way.path.first() == Some(&row.connector);
+            let barred = barred.iter().find(is_same);
+            let may_be_barred = matches!(row.why, Why::NotAllowed | Why::NoWay);
+            let (path, cost, why) = match barred.filter(|_| may_be_barred) {
+                Some(way) => (way.path.as_slice(), way.cost, way.why.clone()),
+                None => (
+                    row.path.as_slice(),
+                    row.cost,
+                    self.why(&row, paths, to, verdicts),
+                ),
             };
             Some(RunnerUp {
                 connector: connector.name.clone(),
-                path: self.steps(&row.path),
-                cost: row.cost,
+                path: self.steps(path),
+                cost,
                 why,
             })
         });
         rows.collect()
+    }
+
+    fn why(
+        &self,
+        row: &path::RunnerUp,
+        paths: &Paths,
+        to: GroupId,
+        verdicts: &Verdicts<'_>,
+    ) -> String {
+        let place = self.net().place(row.connector);
+        let bar = place.and_then(|place| verdicts.bar(place));
+        match (row.why, bar) {
+            (Why::NotAllowed, Some(bar)) => format!("lost: it {bar}"),
+            (Why::NotAllowed, None) => Why::LeadsBack.to_string(),
+            // Without a share for each of them the first takes all.
+            (Why::Shares, _) if !self.shares(paths, to) => Why::Name.to_string(),
+            (why, _) => why.to_string(),
+        }
+    }
+
+    /// The best way over each connector that this server's group can begin with, whatever bars the message, of those on which something
+    /// does.
+    fn barred_ways(&self, to: GroupId, common: &Common, verdicts: &Verdicts<'_>) -> Vec<BarredWay> {
+        let explained = self
+            .without_bars(common, verdicts)
+            .and_then(|paths| paths.explain(self.net(), self.links(), to));
+        let Some(explained) = explained else {
+            return Vec::new();
+        };
+        let best = match explained.route {
+            Route::Via(way) => Some((way.path, Some(way.cost))),
+            Route::Here | Route::Wait(_) => None,
+        };
+        let others = explained.runners_up.into_iter();
+        let all = best
+            .into_iter()
+            .chain(others.map(|row| (row.path, row.cost)));
+        let barred = all.filter_map(|(path, cost)| {
+            let (first, bar) = path.iter().find_map(|id| {
+                let place = self.net().place(*id)?;
+                Some((*id, verdicts.bar(place)?))
+            })?;
+            let topology = self.net().topology()?;
+            let why = match path.first() == Some(&first) {
+                true => format!("lost: it {bar}"),
+                false => format!(
+                    "lost: connector {} on it {bar}",
+                    topology.connector(first)?.name
+                ),
+            };
+            Some(BarredWay { path, cost, why })
+        });
+        barred.collect()
+    }
+
+    /// The way to a group, whatever bars the message from it.
+    fn unrestricted(&self, to: GroupId, common: &Common, verdicts: &Verdicts<'_>) -> Option<Lead> {
+        let paths = self.without_bars(common, verdicts)?;
+        self.lead_by(paths, to, verdicts)
     }
 
     fn shares(&self, paths: &Paths, to: GroupId) -> bool {
@@ -341,6 +424,13 @@ impl Table {
         });
         rows.collect()
     }
+}
+
+/// A way that bars a message, and where.
+struct BarredWay {
+    path: Vec<ConnectorId>,
+    cost: Option<u32>,
+    why: String,
 }
 
 /// Those that serve the domain, but only for the servers of another group.

@@ -1,12 +1,10 @@
 //! What a choice of way is made on for one message: its facts, and what a connector says to them.
 
 use crate::net::Net;
+use crate::restricted::{Answers, Kind};
 use crate::settings::Connector;
-use bridgehead_mail::{
-    Address, Failure, Journey, Opening, Priority, StatusCode, Timestamp, opening,
-};
-use std::cell::RefCell;
-use std::collections::HashMap;
+use bridgehead_linkstate::GroupId;
+use bridgehead_mail::{Address, Failure, Journey, Priority, StatusCode, Timestamp};
 use std::fmt;
 
 /// Where a message is to go.
@@ -25,7 +23,8 @@ pub struct Facts<'a> {
     pub size: u64,
     /// How urgent it is.
     pub priority: Priority,
-    /// Whether its sender may send over the connector of a name. Only asked where not everybody may.
+    /// Whether its sender may send over the connector of a name. Only asked where not everybody may, and of connectors with the
+    /// same list only of one.
     pub sender_may: &'a dyn Fn(&str) -> bool,
     /// Now.
     pub at: Timestamp,
@@ -91,34 +90,35 @@ impl fmt::Display for Bar {
     }
 }
 
-/// What connectors say to one message, each asked once at most.
+/// What connectors say to one message.
+#[derive(Clone)]
 pub(crate) struct Verdicts<'a> {
-    net: &'a Net,
     pub(crate) facts: &'a Facts<'a>,
-    known: RefCell<HashMap<usize, Option<Bar>>>,
+    /// Whether the message may go back into groups that it has left.
+    pub(crate) goes_back: bool,
+    answers: Answers<'a>,
 }
 
 impl<'a> Verdicts<'a> {
     pub(crate) fn new(net: &'a Net, facts: &'a Facts<'a>) -> Self {
         Self {
-            net,
             facts,
-            known: RefCell::default(),
+            goes_back: false,
+            answers: Answers::new(&net.restricted, facts),
+        }
+    }
+
+    /// The same where it may go back.
+    pub(crate) fn going_back(&self) -> Self {
+        Self {
+            goes_back: true,
+            ..self.clone()
         }
     }
 
     /// Why a connector doesn't take the message; none if it does.
     pub(crate) fn bar(&self, place: usize) -> Option<Bar> {
-        let connector = self.net.connector(place)?;
-        if !connector.restrictions.any() {
-            return None;
-        }
-        if let Some(known) = self.known.borrow().get(&place) {
-            return *known;
-        }
-        let bar = self.look(connector);
-        self.known.borrow_mut().insert(place, bar);
-        bar
+        self.answers.bar(place)
     }
 
     /// The same without what time changes.
@@ -126,24 +126,8 @@ impl<'a> Verdicts<'a> {
         self.bar(place).filter(|bar| bar.is_hard())
     }
 
-    fn look(&self, connector: &Connector) -> Option<Bar> {
-        let (restrictions, facts) = (&connector.restrictions, self.facts);
-        if let Some(most) = restrictions.size_max.filter(|most| facts.size > *most) {
-            return Some(Bar::Size(most));
-        }
-        if !restrictions.priorities.is_empty() && !restrictions.priorities.contains(&facts.priority)
-        {
-            return Some(Bar::Priority);
-        }
-        if restrictions.senders && !(facts.sender_may)(&connector.name) {
-            return Some(Bar::Sender);
-        }
-        let hours = &restrictions.hours;
-        let closed = !hours.is_empty()
-            && matches!(
-                opening(hours, &restrictions.zone, facts.at),
-                Opening::Closed(_)
-            );
-        closed.then_some(Bar::Closed)
+    /// What kind of message it is, if it may not enter these groups.
+    pub(crate) fn kind(&self, closed: Vec<GroupId>) -> Kind {
+        self.answers.kind(self.goes_back, closed)
     }
 }

@@ -9,8 +9,10 @@
 mod choose;
 mod explain;
 mod facts;
+mod kinds;
 mod net;
 mod paths;
+mod restricted;
 pub mod settings;
 mod table;
 

@@ -1,5 +1,6 @@
 //! What doesn't change with the links: the settings with everything found by number, and the index of address spaces.
 
+use crate::restricted::Restricted;
 use crate::settings::{AddressSpace, Connector, ConnectorHop, Pattern, Scope, Settings};
 use bridgehead_linkstate::{ConnectorId, GroupId, ServerId, Topology};
 use bridgehead_mail::Domain;
@@ -29,7 +30,9 @@ pub(crate) struct Net {
     /// Of each connector of the topology: its place in the settings.
     places: Vec<Option<usize>>,
     /// Connectors between groups that don't take every message.
-    pub(crate) restricted: Vec<(ConnectorId, usize)>,
+    pub(crate) choosy: Vec<(ConnectorId, usize)>,
+    /// What all connectors restrict.
+    pub(crate) restricted: Restricted,
     /// Choices of equal address spaces that this server may use, in name order.
     pub(crate) lists: Vec<Vec<Choice>>,
     all: Option<usize>,
@@ -41,6 +44,7 @@ impl Net {
     pub(crate) fn new(settings: &Settings) -> Self {
         let mut net = Self {
             settings: settings.clone(),
+            restricted: Restricted::new(&settings.connectors),
             ..Self::default()
         };
         if let Some(topology) = &settings.topology {
@@ -83,7 +87,7 @@ impl Net {
                 *found = Some(place);
             }
             if connector.restrictions.any() {
-                self.restricted.push((link, place));
+                self.choosy.push((link, place));
             }
         }
         let is_for_others = connector.scope == Scope::Group && !self.is_here(place);

@@ -9,9 +9,47 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub(crate) struct Paths {
     pub(crate) table: path::Table,
-    /// In order.
-    barred: Vec<ConnectorId>,
+    barred: Barred,
     reach: Box<[OnceLock<Reach>]>,
+}
+
+/// The connectors that may not be used.
+#[derive(Clone, Debug, Default)]
+struct Barred {
+    /// Of each connector: whether it is one of them. Empty if none is.
+    marks: Vec<bool>,
+}
+
+impl Barred {
+    fn new(topology: &Topology, barred: &[ConnectorId]) -> Self {
+        let mut marks = Vec::new();
+        if !barred.is_empty() {
+            marks.resize(topology.connectors().len(), false);
+        }
+        for id in barred {
+            if let Some(mark) = marks.get_mut(id.place()) {
+                *mark = true;
+            }
+        }
+        Self { marks }
+    }
+
+    fn allows(&self, id: ConnectorId) -> bool {
+        !self.marks.get(id.place()).is_some_and(|is| *is)
+    }
+
+    fn scene<'s>(
+        &self,
+        topology: &'s Topology,
+        links: &'s Links,
+        allows: &'s dyn Fn(ConnectorId) -> bool,
+    ) -> Scene<'s> {
+        let scene = Scene::new(topology, links);
+        match self.marks.is_empty() {
+            true => scene,
+            false => scene.with(allows),
+        }
+    }
 }
 
 /// How a group is reached.
@@ -27,15 +65,16 @@ impl Paths {
         topology: &Topology,
         links: &Links,
         own: GroupId,
-        barred: Vec<ConnectorId>,
+        barred: &[ConnectorId],
     ) -> Self {
-        let allows = |id: ConnectorId| barred.binary_search(&id).is_err();
-        let scene = Scene::new(topology, links).with(&allows);
+        let barred = Barred::new(topology, barred);
+        let allows = |id: ConnectorId| barred.allows(id);
+        let scene = barred.scene(topology, links, &allows);
         let table = path::Table::compute(&scene, own);
         Self::of(table, topology, barred)
     }
 
-    fn of(table: path::Table, topology: &Topology, barred: Vec<ConnectorId>) -> Self {
+    fn of(table: path::Table, topology: &Topology, barred: Barred) -> Self {
         let groups = topology.groups().iter();
         Self {
             table,
@@ -46,10 +85,10 @@ impl Paths {
 
     /// The same after a change of the links.
     pub(crate) fn updated(&self, topology: &Topology, before: &Links, after: &Links) -> Self {
-        let allows = |id: ConnectorId| self.barred.binary_search(&id).is_err();
+        let allows = |id: ConnectorId| self.barred.allows(id);
         let mut table = self.table.clone();
-        let before = Scene::new(topology, before).with(&allows);
-        let after = Scene::new(topology, after).with(&allows);
+        let before = self.barred.scene(topology, before, &allows);
+        let after = self.barred.scene(topology, after, &allows);
         table.update(&before, &after);
         Self::of(table, topology, self.barred.clone())
     }
@@ -67,8 +106,8 @@ impl Paths {
         let topology = net.topology()?;
         let found = self.reach.get(to.place())?;
         Some(found.get_or_init(|| {
-            let allows = |id: ConnectorId| self.barred.binary_search(&id).is_err();
-            let scene = Scene::new(topology, links).with(&allows);
+            let allows = |id: ConnectorId| self.barred.allows(id);
+            let scene = self.barred.scene(topology, links, &allows);
             let route = self.table.route(&scene, to, &[]);
             let shares = match &route {
                 Route::Via(way) => self.shares(net, &scene, to, &way.path),
@@ -86,8 +125,8 @@ impl Paths {
         to: GroupId,
     ) -> Option<path::Explanation> {
         let topology = net.topology()?;
-        let allows = |id: ConnectorId| self.barred.binary_search(&id).is_err();
-        let scene = Scene::new(topology, links).with(&allows);
+        let allows = |id: ConnectorId| self.barred.allows(id);
+        let scene = self.barred.scene(topology, links, &allows);
         Some(self.table.explain(&scene, to, &[]))
     }
 
@@ -98,8 +137,12 @@ impl Paths {
         to: GroupId,
         best: &[ConnectorId],
     ) -> Vec<(u32, Vec<ConnectorId>)> {
-        let firsts = self.table.shares(scene, to, &[]);
         let weight = |id: ConnectorId| net.connector(net.place(id)?)?.weight;
+        // It is one of those that would share.
+        if best.first().is_none_or(|first| weight(*first).is_none()) {
+            return Vec::new();
+        }
+        let firsts = self.table.shares(scene, to, &[]);
         if firsts.len() < 2 || !firsts.iter().all(|share| weight(share.connector).is_some()) {
             return Vec::new();
         }
@@ -122,7 +165,7 @@ impl Reach {
     /// The connectors that its mail takes first.
     pub(crate) fn firsts(&self) -> Vec<ConnectorId> {
         if self.shares.is_empty() {
-            return self.path(0).first().copied().into_iter().collect();
+            return self.best().first().copied().into_iter().collect();
         }
         let firsts = self.shares.iter().map(|(_, path)| path.first().copied());
         firsts.flatten().collect()
@@ -130,11 +173,15 @@ impl Reach {
 
     /// The path that a message takes as far as it works, by its key.
     pub(crate) fn path(&self, key: u64) -> &[ConnectorId] {
+        let shared = pick(&self.shares, key, |(weight, _)| *weight);
+        shared.map_or_else(|| self.best(), |(_, path)| path)
+    }
+
+    /// The first of the best paths.
+    pub(crate) fn best(&self) -> &[ConnectorId] {
         match &self.route {
             Route::Here => &[],
-            Route::Via(way) => {
-                pick(&self.shares, key, |(weight, _)| *weight).map_or(&way.path, |(_, path)| path)
-            }
+            Route::Via(way) => &way.path,
             Route::Wait(path::Wait::Cut { path, .. }) => path,
             Route::Wait(path::Wait::Visited | path::Wait::NoWay) => &[],
         }

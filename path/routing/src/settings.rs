@@ -79,8 +79,9 @@ pub struct Restrictions {
     pub size_max: Option<u64>,
     /// Of which priorities; none: of all.
     pub priorities: Vec<Priority>,
-    /// Whether not everybody may send over it: who may is asked for each message.
-    pub senders: bool,
+    /// Whose messages it takes, if not everybody's: who may is asked for each message. Connectors with the same list have the same
+    /// number here.
+    pub senders: Option<u32>,
     /// When; none: always.
     pub hours: Vec<Hours>,
     /// The time zone of the hours.
@@ -92,7 +93,7 @@ impl Default for Restrictions {
         Self {
             size_max: None,
             priorities: Vec::new(),
-            senders: false,
+            senders: None,
             hours: Vec::new(),
             zone: TimeZone::UTC,
         }
@@ -104,7 +105,7 @@ impl Restrictions {
     pub(crate) fn any(&self) -> bool {
         self.size_max.is_some()
             || !self.priorities.is_empty()
-            || self.senders
+            || self.senders.is_some()
             || !self.hours.is_empty()
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::choose::{Lead, NoWay};
 use crate::facts::{Facts, Goal, Verdicts};
+use crate::kinds::Kinds;
 use crate::net::{Choice, Net};
 use crate::paths::Paths;
 use crate::settings::{Connector, ConnectorHop, Settings};
@@ -26,6 +27,7 @@ pub struct Table {
     plain: Option<Arc<Paths>>,
     /// The best of each list of choices by these.
     best: Vec<Vec<Choice>>,
+    kinds: Kinds,
     sets: Mutex<VecDeque<Set>>,
 }
 
@@ -43,7 +45,7 @@ impl Table {
         let plain = net
             .topology()
             .zip(net.own_group)
-            .map(|(topology, own)| Arc::new(Paths::compute(topology, links, own, Vec::new())));
+            .map(|(topology, own)| Arc::new(Paths::compute(topology, links, own, &[])));
         Self::of(Arc::new(net), Arc::new(links.clone()), plain)
     }
 
@@ -62,6 +64,7 @@ impl Table {
             links,
             plain,
             best: Vec::new(),
+            kinds: Kinds::default(),
             sets: Mutex::default(),
         };
         let lists = table.net.lists.iter();
@@ -83,6 +86,10 @@ impl Table {
 
     pub(crate) fn net(&self) -> &Net {
         &self.net
+    }
+
+    pub(crate) fn kinds(&self) -> &Kinds {
+        &self.kinds
     }
 
     pub(crate) fn links(&self) -> &Links {
@@ -114,7 +121,7 @@ impl Table {
             return known;
         }
         let own = plain.table.own();
-        let paths = Arc::new(Paths::compute(topology, &self.links, own, barred.clone()));
+        let paths = Arc::new(Paths::compute(topology, &self.links, own, &barred));
         let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
         if sets.len() >= SETS_MAX {
             sets.pop_front();

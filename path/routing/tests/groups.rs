@@ -118,7 +118,7 @@ fn where_every_way_is_cut_it_goes_as_far_as_it_can() {
 }
 
 #[test]
-fn a_group_that_was_left_is_never_entered_again() {
+fn a_group_that_was_left_is_entered_again_only_where_nothing_else_was_ever_meant_to_lead_on() {
     let settings = square("a1");
     let table = calm(&settings);
     let journey = Journey {
@@ -130,19 +130,60 @@ fn a_group_that_was_left_is_never_entered_again() {
         ..any()
     };
     assert_eq!(link(&table, "c1", &facts), "a-d d1+d2");
-    let journey = Journey {
-        groups: vec!["B".into(), "d".into()],
+    // A sender that knew where it goes wouldn't have brought it here: its mailbox has moved. So it may go back, but takes no
+    // step twice.
+    let left = |groups: &[&str]| Journey {
+        groups: groups.iter().map(|name| Box::from(*name)).collect(),
         servers: Vec::new(),
     };
-    let facts = Facts {
-        journey: Some(&journey),
-        ..any()
+    let told = |journey: &Journey| {
+        let facts = Facts {
+            journey: Some(journey),
+            ..any()
+        };
+        link(&table, "c1", &facts)
     };
-    let told = link(&table, "c1", &facts);
+    assert_eq!(told(&left(&["B", "d"])), "a-b b1+b2");
+    assert_eq!(told(&left(&["B", "d", "a", "b"])), "a-d d1+d2");
+    // What came back from the goal's group stays: who is there believes otherwise, and one of the two will hear.
+    assert!(told(&left(&["a", "b", "c", "d"])).starts_with("unreachable"));
+    let told = told(&left(&["B", "d", "a", "b", "a", "D"]));
     assert!(
         told.starts_with("unreachable c1: every way leads back"),
         "{told}"
     );
+}
+
+#[test]
+fn a_former_home_sends_mail_on_to_where_the_mailbox_is_now() {
+    // A hub and three others: mail for b1 was on its way from a1 over the hub, h.
+    let mut connectors = Vec::new();
+    for spoke in ["a", "b", "c"] {
+        connectors.extend(pair(spoke, "h", 10));
+    }
+    let groups = ["a", "b", "c", "h"];
+    let came = Journey {
+        groups: vec!["a".into(), "h".into()],
+        servers: Vec::new(),
+    };
+    let facts = Facts {
+        journey: Some(&came),
+        ..any()
+    };
+    let table = calm(&world("b1", &groups, connectors.clone()));
+    // It has moved to another spoke, or to the one that the mail came from.
+    for home in ["c1", "a1", "h3"] {
+        assert_eq!(link(&table, home, &facts), "b-h h1+h2", "{home}");
+    }
+    assert_eq!(link(&table, "b2", &facts), "- b2");
+    let back = came.onward("b1", "b", true);
+    let facts = Facts {
+        journey: Some(&back),
+        ..any()
+    };
+    let hub = calm(&world("h1", &groups, connectors));
+    assert_eq!(link(&hub, "c1", &facts), "h-c c1+c2");
+    assert_eq!(link(&hub, "a1", &facts), "h-a a1+a2");
 }
 
 #[test]
@@ -346,8 +387,8 @@ fn size_priority_and_sender_are_part_of_the_choice() {
         ..large
     };
     assert_eq!(link(&table, "c1", &urgent), "a-d d1+d2");
-    restricted(&mut settings, "a-b", |one| one.senders = true);
-    restricted(&mut settings, "a-d", |one| one.senders = true);
+    restricted(&mut settings, "a-b", |one| one.senders = Some(0));
+    restricted(&mut settings, "a-d", |one| one.senders = Some(0));
     let table = calm(&settings);
     let stranger = Facts {
         sender_may: &|_| false,
@@ -511,6 +552,52 @@ fn the_groups_are_told_with_distance_and_state() {
             row("b", Some((10, 1)), "reached"),
             row("c", None, "cut: connector b-c is down"),
             row("d", Some((20, 1)), "reached"),
+        ]
+    );
+}
+
+#[test]
+fn where_restrictions_leave_no_way_each_that_could_have_been_is_told_with_what_bars_it() {
+    let mut settings = square("a1");
+    restricted(&mut settings, "b-c", |one| one.size_max = Some(1000));
+    restricted(&mut settings, "a-d", |one| {
+        one.priorities = vec![Priority::High]
+    });
+    settings.connectors.push(space("gate", "c", "*", 5));
+    settings.connectors.push(space("door", "a", "*", 5));
+    restricted(&mut settings, "door", |one| one.size_max = Some(10));
+    let table = calm(&settings);
+    let large = Facts {
+        size: 1001,
+        ..any()
+    };
+    let said = |goal: Goal<'_>| {
+        let explained = table.explain(goal, &large);
+        assert!(explained.result.is_err() && explained.path.is_empty());
+        let names = |path: &[bridgehead_routing::Step]| {
+            let names: Vec<&str> = path.iter().map(|step| &*step.connector).collect();
+            names.join("+")
+        };
+        let candidates = explained.candidates.iter();
+        let candidates = candidates
+            .map(|row| format!("{} [{}] {}", row.connector, names(&row.path), row.verdict));
+        let others = explained.runners_up.iter();
+        let others = others.map(|row| format!("{} {:?} {}", names(&row.path), row.cost, row.why));
+        candidates.chain(others).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        said(Goal::Server("c1")),
+        [
+            "a-d+d-c Some(40) lost: it doesn't take messages of this priority",
+            "a-b+b-c Some(20) lost: connector b-c on it takes messages of up to 1000 octets",
+        ]
+    );
+    let address = Address::parse("x@example.net").unwrap();
+    assert_eq!(
+        said(Goal::Address(&address)),
+        [
+            "door [] lost: it takes messages of up to 10 octets",
+            "gate [a-b+b-c] lost: on the way to it connector b-c takes messages of up to 1000 octets",
         ]
     );
 }

@@ -115,11 +115,12 @@ impl Transport {
             tokio::spawn(dispatch(Arc::clone(shared)));
             return;
         }
-        shared.world.store(world);
+        let before = shared.world.swap(world);
         close_all(shared.take_idle());
         // Other hours and limits may hold now.
         shared.queue.open_links();
-        shared.homes.forget();
+        // What waits keeps its waits, but not where its mailbox has moved.
+        shared.homes.note_change(&before.snapshot);
         let moved = shared.queue.reroute();
         if moved > 0 {
             tracing::info!(messages = moved, "queued mail is routed again");

@@ -5,7 +5,7 @@
 mod room;
 mod trap;
 
-use bridgehead_mail::{EventKind, Notify, Phase};
+use bridgehead_mail::{EventKind, Failure, LinkName, NextHop, Notify, Phase, StatusCode};
 use bridgehead_testkit::script::{Peer, Talk};
 use room::{at_home_on_mail2, corridor, now, standing, standing_before, standing_on};
 use std::io;
@@ -56,6 +56,63 @@ async fn mail_follows_a_mailbox_that_moves_while_it_waits() {
     assert!(corridor.store.messages("bob").unwrap().is_empty());
     corridor.transport.learn(&at_home_on_mail2("alice"));
     corridor.newest("bob", 1).await;
+    corridor.end().await;
+}
+
+/// Bob's mail waits for this server's store, as the store takes nothing.
+async fn waiting_for_the_store() -> (room::Corridor, LinkName) {
+    let (corridor, mut world) = standing(Duration::from_secs(60));
+    world.snapshot = at_home_on_mail2("alice");
+    let store = NextHop::Local.link();
+    let full = Failure::new(StatusCode::transient(3, 1), "full");
+    corridor.transport.apply(world);
+    // A link is known once there is mail for it.
+    corridor.submit("bob@example.test", Notify::Unsaid).await;
+    corridor.newest("bob", 1).await;
+    corridor
+        .queue
+        .hold_link(&store, now().after(Duration::from_secs(600)), &full);
+    corridor.submit("bob@example.test", Notify::Unsaid).await;
+    let routed = |event: &&bridgehead_mail::Event| matches!(event.kind, EventKind::Routed { .. });
+    corridor
+        .eventually(|corridor| corridor.tracked().iter().filter(routed).count() == 2)
+        .await;
+    (corridor, store)
+}
+
+/// Waits until an attempt was made to bring something to the other server, where nobody is.
+async fn until_tried_elsewhere(corridor: &room::Corridor) {
+    let tried = |kind: &EventKind| matches!(kind, EventKind::Deferred { .. });
+    corridor.until(tried).await;
+    let elsewhere = |event: &bridgehead_mail::Event| match &event.kind {
+        EventKind::Routed { link, .. } => link.as_str() == "server/mail2",
+        _ => false,
+    };
+    assert!(
+        corridor.tracked().iter().any(elsewhere),
+        "{:?}",
+        corridor.tracked()
+    );
+    assert_eq!(corridor.store.messages("bob").unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_that_waits_for_the_store_follows_its_mailbox_to_another_server() {
+    let (corridor, _) = waiting_for_the_store().await;
+    corridor.transport.learn(&at_home_on_mail2("bob"));
+    until_tried_elsewhere(&corridor).await;
+    corridor.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_store_gets_no_mail_for_a_mailbox_that_has_just_left() {
+    let (corridor, store) = waiting_for_the_store().await;
+    // It was just looked which mailboxes have moved: the next look is some seconds away.
+    corridor.transport.learn(&at_home_on_mail2("alice"));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    corridor.transport.learn(&at_home_on_mail2("bob"));
+    corridor.queue.release_link(&store);
+    until_tried_elsewhere(&corridor).await;
     corridor.end().await;
 }
 

@@ -5,7 +5,7 @@
 
 use crate::room::{DIRECTORY, SMTP};
 use bridgehead_directory::{
-    Connector, Fault, Name, Organisation, Pattern, Scope, Server, Snapshot, Urgency,
+    Connector, Fault, Member, Name, Organisation, Pattern, Scope, Server, Snapshot, Urgency,
 };
 use bridgehead_linkstate::{ConnectorPlan, Plan, ServerPlan, Topology};
 use bridgehead_mail::{Host, Priority};
@@ -113,16 +113,37 @@ pub(crate) fn routing_settings(
     let organisation = snapshot.configuration();
     let names = Names::of(organisation);
     let connectors = organisation.connectors.iter();
+    let mut lists = HashMap::new();
     routing::Settings {
         server: server.name.as_str().into(),
         topology,
         connectors: connectors
-            .filter_map(|connector| route(connector, &names))
+            .filter_map(|connector| {
+                let senders = senders(connector, &mut lists);
+                route(connector, senders, &names)
+            })
             .collect(),
     }
 }
 
-fn route(connector: &Connector, names: &Names<'_>) -> Option<routing::Connector> {
+/// The number of the list of those who may send over a connector; none if all may. The same list has the same number.
+fn senders<'o>(
+    connector: &'o Connector,
+    known: &mut HashMap<(&'o [Member], &'o [Member]), u32>,
+) -> Option<u32> {
+    let list = (&*connector.accept_from, &*connector.reject_from);
+    if list.0.is_empty() && list.1.is_empty() {
+        return None;
+    }
+    let fresh = u32::try_from(known.len()).unwrap_or(u32::MAX);
+    Some(*known.entry(list).or_insert(fresh))
+}
+
+fn route(
+    connector: &Connector,
+    senders: Option<u32>,
+    names: &Names<'_>,
+) -> Option<routing::Connector> {
     let next_hop = match connector.smart_hosts.as_slice() {
         _ if connector.target_group.is_some() => routing::ConnectorHop::Group,
         [] if connector.next_hop.is_some() => routing::ConnectorHop::Mx,
@@ -161,7 +182,7 @@ fn route(connector: &Connector, names: &Names<'_>) -> Option<routing::Connector>
         restrictions: routing::Restrictions {
             size_max: connector.max_message_size.map(|size| size.0),
             priorities: connector.priorities.iter().map(priority).collect(),
-            senders: !connector.accept_from.is_empty() || !connector.reject_from.is_empty(),
+            senders,
             hours: connector.schedule.clone(),
             zone: zone(connector),
         },

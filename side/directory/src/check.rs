@@ -5,6 +5,7 @@
 
 mod asking;
 mod connectors;
+mod members;
 mod recipients;
 
 use crate::lookup::Table;
@@ -107,9 +108,11 @@ impl<'a> Check<'a> {
 
     fn configuration(&mut self) {
         self.servers();
+        self.members();
         self.virtual_servers();
         self.listeners();
         self.connectors();
+        self.empty_groups();
         self.reach();
     }
 

@@ -120,8 +120,9 @@ impl<'s> Standing<'s> {
         if self.sender.address.is_none() && self.sender.user.is_none() {
             return true;
         }
-        let mut connectors = self.snapshot.configuration().connectors.iter();
-        let Some(found) = connectors.find(|known| known.name.as_str() == connector) else {
+        let connectors = &self.snapshot.configuration().connectors;
+        let place = self.snapshot.choosy.get(connector);
+        let Some(found) = place.and_then(|place| connectors.get(*place)) else {
             return true;
         };
         let is_taken =

@@ -8,6 +8,7 @@ use crate::lookup::Domains;
 use crate::recipients::{Key, Recipients, Stored, fold, fold_parts, fold_place};
 use crate::{DomainKind, Filter, Found, Member, Name, Organisation, Password};
 use bridgehead_mail::{Address, Domain};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -107,6 +108,8 @@ pub struct Snapshot {
     pub(crate) embedded: Recipients,
     pub(crate) copy: Recipients,
     default_domain: Option<Domain>,
+    /// The connectors that don't take everybody's messages, by name: each one's place.
+    pub(crate) choosy: Arc<HashMap<Box<str>, usize>>,
 }
 
 impl Snapshot {
@@ -132,6 +135,7 @@ impl Snapshot {
             copy: Recipients::default(),
             default_domain: default_domain(&configuration),
             domains: Arc::new(Domains::of(&configuration)),
+            choosy: Arc::new(choosy(&configuration)),
             configuration: Arc::new(configuration),
         }
     }
@@ -141,6 +145,7 @@ impl Snapshot {
         if configuration != *self.configuration {
             self.default_domain = default_domain(&configuration);
             self.domains = Arc::new(Domains::of(&configuration));
+            self.choosy = Arc::new(choosy(&configuration));
             self.configuration = Arc::new(configuration);
             self.configuration_revision = self.configuration_revision.saturating_add(1);
         }
@@ -305,49 +310,8 @@ impl Snapshot {
         self.stored_by_name(name).map(|(stored, _)| stored.found)
     }
 
-    /// The server that has the mailbox of this name in its store, as the organisation writes it. None where the mailbox names
-    /// none, or one that isn't there: then every server keeps what arrives there.
-    #[must_use]
-    pub fn home(&self, mailbox: &str) -> Option<&str> {
-        let servers = &self.configuration.servers;
-        // The usual case takes no look at the mailbox.
-        if servers.len() < 2 {
-            return None;
-        }
-        let Some(Found::Mailbox(found)) = self.by_name(mailbox) else {
-            return None;
-        };
-        let named = found.server.as_ref()?.folded();
-        let mut servers = servers.iter();
-        // LDAP directories name hosts.
-        let home = servers.find(|server| {
-            let host = server.hostname.as_ref().map(|host| host.as_str());
-            server.name.folded() == named || host == Some(&named)
-        })?;
-        Some(home.name.as_str())
-    }
-
-    /// Whether a mailbox has left the server that it named as its home in `before`, so that what waits to go there may have to
-    /// go elsewhere.
-    #[must_use]
-    pub fn has_moved(&self, before: &Self) -> bool {
-        if self.configuration.servers.len() < 2 {
-            return false;
-        }
-        let home = |stored: &Stored| match &stored.found {
-            Found::Mailbox(mailbox) => mailbox.server.as_ref().map(Name::folded),
-            _ => None,
-        };
-        let copied = self.copy.changed_since(&before.copy);
-        let mut changed = copied.chain(self.embedded.changed_since(&before.embedded));
-        changed.any(|(was, is)| {
-            let was = home(&was);
-            was.is_some() && was != is.as_ref().and_then(home)
-        })
-    }
-
     /// The same, and whether it is of the copy.
-    fn stored_by_name(&self, name: &str) -> Option<(Stored, bool)> {
+    pub(crate) fn stored_by_name(&self, name: &str) -> Option<(Stored, bool)> {
         let folded = name.to_lowercase();
         if let Some(stored) = self.holder(Key::Name(&folded)) {
             let of_copy = !stored.place().is_empty();
@@ -472,6 +436,14 @@ impl Snapshot {
 }
 
 /// The domain of the organisation's postmaster if it is an accepted one, else the first accepted domain by name.
+fn choosy(configuration: &Organisation) -> HashMap<Box<str>, usize> {
+    let all = configuration.connectors.iter().enumerate();
+    let choosy = all.filter(|(_, one)| !one.accept_from.is_empty() || !one.reject_from.is_empty());
+    choosy
+        .map(|(place, one)| (one.name.as_str().into(), place))
+        .collect()
+}
+
 fn default_domain(configuration: &Organisation) -> Option<Domain> {
     let domains = configuration.accepted_domains.iter();
     let mut domains: Vec<&Domain> = domains.map(|domain| &domain.name).collect();

@@ -66,7 +66,7 @@ impl Value for Name {
 }
 
 /// A member of a group: an object by name, or any address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Member {
     /// A mailbox, group or contact.
     Name(Name),

@@ -452,14 +452,27 @@ fn a_mailbox_that_names_another_home_has_moved() {
     };
     rig.tell(full("one"));
     let before = rig.directory.snapshot();
-    // The same again, and one who had no home so far: nothing waits for that.
+    let told = |rig: &Rig, own: &str| {
+        let moves = rig.directory.snapshot().moves(&before, own);
+        (moves.from_named, moves.from_here)
+    };
     rig.tell(full("ONE"));
+    assert_eq!(told(&rig, "one"), (false, false));
+    // One who had no home so far: nothing waits for that at a server, but its mail may lie in any store's queue.
     rig.tell(vec![at_home("ben", "two"), commit("ben")]);
-    assert!(!rig.directory.snapshot().has_moved(&before));
+    assert_eq!(told(&rig, "one"), (false, true));
+    assert_eq!(told(&rig, "Two"), (false, false));
+    rig.tell(vec![at_home("ben", "three"), commit("away")]);
+    assert_eq!(
+        told(&rig, "one"),
+        (false, false),
+        "a server that isn't there"
+    );
     rig.tell(vec![at_home("ann", "two"), commit("ann")]);
-    assert!(rig.directory.snapshot().has_moved(&before));
+    assert_eq!(told(&rig, "one"), (true, true));
+    assert_eq!(told(&rig, "two"), (true, false));
     rig.tell(full("two"));
-    assert!(rig.directory.snapshot().has_moved(&before));
+    assert_eq!(told(&rig, "one"), (true, true));
 }
 
 #[test]

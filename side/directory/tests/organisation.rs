@@ -368,6 +368,109 @@ fn homes_that_are_not_there_are_refused_and_groups_nobody_reaches_are_told() {
     );
 }
 
+/// The warnings of a good file with this text behind it, of servers and routing groups.
+fn warnings_with(more: &str) -> Vec<String> {
+    let (_, warnings) = parse_organisation(&format!("{GOOD}{more}"), "org.toml").unwrap();
+    let before = u64::try_from(GOOD.lines().count()).unwrap();
+    let shown = warnings
+        .iter()
+        .filter(|one| one.key.starts_with("server ") || one.key.starts_with("routing-group "))
+        .filter(|one| !one.reason.contains("can't be reached"))
+        .map(|one| {
+            format!(
+                "{}: {}: {}",
+                one.line.saturating_sub(before),
+                one.key,
+                one.reason
+            )
+        });
+    shown.collect()
+}
+
+#[test]
+fn where_a_server_is_reached_is_its_own() {
+    let two = |one: &str, other: &str| {
+        let server = |name: &str, lines: &str| {
+            format!("[[server]]\nname = \"{name}\"\nrouting-group = \"amsterdam\"\n{lines}\n")
+        };
+        format!("{}{}", server("n1", one), server("n2", other))
+    };
+    let address = |addresses: &str| format!("member-address = [{addresses}]");
+    let apart = two(
+        &address("\"127.0.0.1:26\""),
+        &address("\"127.0.0.1:27\", \"N2.example.test\""),
+    );
+    assert_eq!(faults_with(&apart), [""; 0]);
+    assert_eq!(warnings_with(&apart), [""; 0]);
+    let same = two(
+        &address("\"mx.example.test\""),
+        &address("\"10.0.0.1\", \"MX.example.test:25\""),
+    );
+    assert_eq!(
+        faults_with(&same),
+        [
+            "8: server n2: member-address: mx.example.test:25 is where n1 is reached: only one of them can be there"
+        ]
+    );
+    let twice = two(
+        &address("\"10.0.0.1\", \"10.0.0.1:25\""),
+        &address("\"0.0.0.0\""),
+    );
+    assert_eq!(
+        faults_with(&twice),
+        [
+            "4: server n1: member-address: [10.0.0.1]:25 is there twice",
+            "8: server n2: member-address: [0.0.0.0] is no address that others could connect to",
+        ]
+    );
+    // That follows from a host name, and may be so where no mail goes between them.
+    let implied = two(
+        "hostname = \"mx.example.test\"",
+        &address("\"mx.example.test\""),
+    );
+    assert_eq!(
+        warnings_with(&implied),
+        [
+            "8: server n2: member-address: mx.example.test:25 is where n1 is reached: only one of them can be there"
+        ]
+    );
+    let key = "member-keys = [\"ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"]";
+    assert_eq!(
+        warnings_with(&two(key, key)),
+        ["8: server n2: member-keys: n1 has the same key, so it proves neither"]
+    );
+}
+
+#[test]
+fn a_routing_group_without_servers_is_told_and_no_connector_may_end_there() {
+    let group = "[[routing-group]]\nname = \"empty\"\n";
+    let connector = |from: &str, to: &str, more: &str| {
+        format!(
+            "{GROUPS}{group}[[connector]]\nname = \"c\"\nrouting-group = \"{from}\"\ntarget-group = \"{to}\"\n{more}"
+        )
+    };
+    assert_eq!(
+        warnings_with(&format!("{GROUPS}{group}")),
+        ["6: routing-group empty: name: empty has no servers"]
+    );
+    assert_eq!(
+        faults_with(&connector("amsterdam", "Empty", "")),
+        ["11: connector c: target-group: Empty has no servers, so there is no bridgehead"]
+    );
+    assert_eq!(
+        faults_with(&connector("empty", "amsterdam", "")),
+        ["10: connector c: routing-group: empty has no servers, so there is no bridgehead"]
+    );
+    assert_eq!(
+        faults_with(&connector(
+            "amsterdam",
+            "empty",
+            "target-bridgeheads = [\"n1\"]\n"
+        )),
+        ["12: connector c: target-bridgeheads: n1 is in routing group NYC, not in empty"]
+    );
+}
+
 #[test]
 fn the_home_of_a_mailbox_is_a_server_that_is_there() {
     let more = "[[mailbox]]\nname = \"far\"\naddresses = [\"far@example.test\"]\nserver = \"N1\"\n";

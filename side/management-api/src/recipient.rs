@@ -11,7 +11,7 @@ pub struct RouteExplanation {
     pub address: String,
     /// Each addressee it resolves to, with its way.
     pub routes: Vec<RecipientRoute>,
-    /// Why there is no way, for each recipient that has none.
+    /// Why there is nobody to find a way to, for each recipient that isn't anybody.
     pub failures: Vec<String>,
 }
 
@@ -21,10 +21,13 @@ pub struct RouteExplanation {
 pub struct RecipientRoute {
     /// The addressee.
     pub recipient: String,
-    /// The link it takes.
+    /// The link it takes; empty if there is no way.
     pub link: String,
-    /// In words, as `mailbox alice on this server` or `smart host relay.example.net:25`.
+    /// In words, as `mailbox alice on this server` or `smart host relay.example.net:25`; empty if there is no way.
     pub next_hop: String,
+    /// Why there is no way, as the sender is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// What was chosen from, the chosen one first.
     pub candidates: Vec<Candidate>,
     /// The path over routing groups; empty inside this server's group.

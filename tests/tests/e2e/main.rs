@@ -25,6 +25,7 @@ mod lab;
 mod load;
 mod local;
 mod members;
+mod moving;
 mod operating;
 mod pace;
 mod pressure;

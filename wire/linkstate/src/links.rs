@@ -84,6 +84,18 @@ impl Links {
         Some(configured + self.surcharges.get(&connector).copied().unwrap_or(0))
     }
 
+    /// Makes of what connectors cost as configured what they cost now; gives whether anything differs.
+    pub(crate) fn apply(&self, costs: &mut Costs) -> bool {
+        for id in &self.down {
+            costs.set(*id, None);
+        }
+        for (id, surcharge) in &self.surcharges {
+            let cost = costs.of(*id);
+            costs.set(*id, cost.map(|cost| cost + surcharge));
+        }
+        !self.down.is_empty() || !self.surcharges.is_empty()
+    }
+
     /// Whether a connector is out.
     #[must_use]
     pub fn is_down(&self, connector: ConnectorId) -> bool {
@@ -137,6 +149,39 @@ impl Links {
         let mut links = self.clone();
         links.down.insert(connector);
         links
+    }
+}
+
+/// What each connector costs, for a search over all of them.
+pub(crate) struct Costs(Vec<u32>);
+
+impl Costs {
+    const NONE: u32 = u32::MAX;
+
+    pub(crate) fn configured(topology: &Topology) -> Self {
+        let connectors = topology.connectors().iter();
+        Self(connectors.map(|connector| connector.cost).collect())
+    }
+
+    /// None if it can't be used.
+    pub(crate) fn of(&self, id: ConnectorId) -> Option<u32> {
+        let cost = self.0.get(id.place()).copied();
+        cost.filter(|cost| *cost != Self::NONE)
+    }
+
+    fn set(&mut self, id: ConnectorId, cost: Option<u32>) {
+        if let Some(known) = self.0.get_mut(id.place()) {
+            *known = cost.unwrap_or(Self::NONE);
+        }
+    }
+
+    /// Takes those out that may not be used.
+    pub(crate) fn retain(&mut self, may: impl Fn(ConnectorId) -> bool) {
+        for (place, cost) in self.0.iter_mut().enumerate() {
+            if !may(ConnectorId::at(place)) {
+                *cost = Self::NONE;
+            }
+        }
     }
 }
 

@@ -5,13 +5,14 @@
 //! visited. Where no way works the message waits, and the answer says where and behind what.
 
 mod alternative;
+mod border;
 mod explain;
 mod search;
 
 pub use alternative::has_alternative;
 pub use explain::{Explanation, RunnerUp, Why};
 
-use crate::links::Links;
+use crate::links::{Costs, Links};
 use crate::topology::{ConnectorId, GroupId, Topology};
 use search::Label;
 use std::sync::Arc;
@@ -23,8 +24,8 @@ pub struct Scene<'a> {
     pub topology: &'a Topology,
     /// The state of the links.
     pub links: &'a Links,
-    /// Which connectors may be used at all, by their restrictions.
-    pub allows: &'a dyn Fn(ConnectorId) -> bool,
+    /// Which connectors may be used at all, by their restrictions; none: all.
+    allows: Option<&'a dyn Fn(ConnectorId) -> bool>,
 }
 
 impl<'a> Scene<'a> {
@@ -34,26 +35,51 @@ impl<'a> Scene<'a> {
         Self {
             topology,
             links,
-            allows: &|_| true,
+            allows: None,
         }
     }
 
     /// With restrictions.
     #[must_use]
     pub fn with(self, allows: &'a dyn Fn(ConnectorId) -> bool) -> Self {
-        Self { allows, ..self }
+        Self {
+            allows: Some(allows),
+            ..self
+        }
     }
 
     /// What a connector costs now; none if it is out or not allowed.
     fn cost(&self, id: ConnectorId) -> Option<u32> {
         let cost = self.links.cost(self.topology, id)?;
-        (self.allows)(id).then_some(cost)
+        self.may(id).then_some(cost)
+    }
+
+    /// Whether restrictions let a connector be used.
+    #[must_use]
+    pub fn may(&self, id: ConnectorId) -> bool {
+        self.allows.is_none_or(|allows| allows(id))
     }
 
     /// What a connector costs as configured; none if it isn't allowed.
     fn configured(&self, id: ConnectorId) -> Option<u32> {
         let cost = self.topology.connector(id)?.cost;
-        (self.allows)(id).then_some(cost)
+        self.may(id).then_some(cost)
+    }
+
+    /// What all connectors cost as configured.
+    fn all_configured(&self) -> Costs {
+        let mut costs = Costs::configured(self.topology);
+        if let Some(allows) = self.allows {
+            costs.retain(allows);
+        }
+        costs
+    }
+
+    /// What all connectors cost now.
+    fn all(&self) -> Costs {
+        let mut costs = self.all_configured();
+        self.links.apply(&mut costs);
+        costs
     }
 }
 
@@ -118,8 +144,12 @@ impl Table {
     /// Computes the table of a group.
     #[must_use]
     pub fn compute(scene: &Scene<'_>, own: GroupId) -> Self {
-        let live = search::full(scene.topology, own, &|id| scene.cost(id));
-        let configured = search::full(scene.topology, own, &|id| scene.configured(id));
+        let mut costs = scene.all_configured();
+        let configured = search::full(scene.topology, own, &costs);
+        let live = match scene.links.apply(&mut costs) {
+            true => search::full(scene.topology, own, &costs),
+            false => configured.clone(),
+        };
         Self {
             own,
             live,
@@ -135,7 +165,7 @@ impl Table {
             self.own,
             &mut self.live,
             &changed,
-            (&|id| before.cost(id), &|id| after.cost(id)),
+            (before, after),
         );
     }
 
@@ -163,13 +193,20 @@ impl Table {
         }
         let topology = scene.topology;
         let live = |id| scene.cost(id);
-        if let Some(path) = self.avoiding(topology, &self.live, to, visited, &live) {
+        if let Some(path) =
+            self.avoiding(topology, &self.live, to, visited, (&live, &|| scene.all()))
+        {
             let cost = path.iter().filter_map(|id| live(*id)).sum();
             return Route::Via(Way { path, cost });
         }
         let configured = |id| scene.configured(id);
-        if let Some(path) = self.avoiding(topology, &self.configured, to, visited, &configured)
-            && let Some(behind) = path.iter().find(|id| live(**id).is_none()).copied()
+        if let Some(path) = self.avoiding(
+            topology,
+            &self.configured,
+            to,
+            visited,
+            (&configured, &|| scene.all_configured()),
+        ) && let Some(behind) = path.iter().find(|id| live(**id).is_none()).copied()
             && let Some(at) = topology.connector(behind).map(|connector| connector.from)
         {
             let toward = path.first().copied().filter(|_| at != self.own);
@@ -213,7 +250,7 @@ impl Table {
         labels: &[Label],
         to: GroupId,
         visited: &[GroupId],
-        cost: &impl Fn(ConnectorId) -> Option<u32>,
+        (cost, costs): (&impl Fn(ConnectorId) -> Option<u32>, &impl Fn() -> Costs),
     ) -> Option<Vec<ConnectorId>> {
         let path = search::trace(topology, self.own, labels, to, cost)?;
         let leads_back = |id: &ConnectorId| {
@@ -224,7 +261,7 @@ impl Table {
             return Some(path);
         }
         let avoid = |group: GroupId| group != self.own && visited.contains(&group);
-        let steps = search::towards(topology, to, &avoid, cost);
+        let steps = search::towards(topology, to, &avoid, &costs());
         search::follow(topology, self.own, to, &steps)
     }
 }

@@ -11,8 +11,14 @@ use std::time::Duration;
 
 /// So many messages may be without an acknowledgement.
 const FLIGHTS_MAX: usize = 8;
-/// After so many messages in turn without one the neighbour counts as away.
+/// After so many messages in turn without one the neighbour may count as away.
 const STRIKES_MAX: u32 = 3;
+/// It does when the last wait was so many times the ordinary one.
+const LAST_WAIT: u32 = 4;
+/// An acknowledgement may take so many times what acknowledgements took lately.
+const SPREAD: u32 = 4;
+/// So many late messages are remembered, to learn how late they were.
+const LATE_MAX: usize = 8;
 
 /// What is going on with one neighbour.
 #[derive(Clone, Debug)]
@@ -20,6 +26,10 @@ pub struct Session {
     waiting: BTreeSet<ServerId>,
     flush_at: Time,
     flights: VecDeque<Flight>,
+    /// Those that were given up.
+    late: VecDeque<Flight>,
+    /// How long acknowledgements took lately; none if there was none.
+    round_trip: Option<Duration>,
     number: u32,
     digest_at: Time,
     strikes: u32,
@@ -31,6 +41,7 @@ pub struct Session {
 #[derive(Clone, Debug)]
 struct Flight {
     number: u32,
+    sent_at: Time,
     late_at: Time,
     origins: Vec<ServerId>,
 }
@@ -51,6 +62,8 @@ impl Session {
             waiting: BTreeSet::new(),
             flush_at: Time::NEVER,
             flights: VecDeque::new(),
+            late: VecDeque::new(),
+            round_trip: None,
             number: 0,
             digest_at,
             strikes: 0,
@@ -104,7 +117,7 @@ impl Session {
     /// The number of a message that is sent now and wants an acknowledgement.
     pub(crate) fn send(&mut self, now: Time, origins: Vec<ServerId>, settings: &Settings) -> u32 {
         let doubled = 1_u32 << self.strikes.min(8);
-        let patience = (settings.patience * doubled).min(settings.patience_max);
+        let patience = (self.patience(settings) * doubled).min(settings.patience_max);
         self.number = self.number.wrapping_add(1);
         for flight in &mut self.flights {
             // What this one brings needn't be repeated for the sake of an earlier one.
@@ -112,10 +125,19 @@ impl Session {
         }
         self.flights.push_back(Flight {
             number: self.number,
+            sent_at: now,
             late_at: now.after(patience),
             origins,
         });
         self.number
+    }
+
+    /// How long an acknowledgement may take at first: where they come soon a lost message is missed soon.
+    pub(crate) fn patience(&self, settings: &Settings) -> Duration {
+        let usual = self.round_trip.map(|usual| usual.saturating_mul(SPREAD));
+        usual.map_or(settings.patience, |usual| {
+            usual.clamp(settings.patience_min, settings.patience_max)
+        })
     }
 
     /// The number of a message that wants none.
@@ -127,6 +149,14 @@ impl Session {
     /// A message was acknowledged.
     pub(crate) fn acknowledged(&mut self, now: Time, number: u32) {
         let before = self.flights.len();
+        let all = self.flights.iter().chain(&self.late);
+        let took = all.filter(|flight| flight.number == number);
+        if let Some(took) = took.map(|flight| now.since(flight.sent_at)).next() {
+            // Up at once, down slowly.
+            let usual = self.round_trip.map(|usual| (usual * 7 + took) / 8);
+            self.round_trip = Some(usual.map_or(took, |usual| usual.max(took)));
+        }
+        self.late.retain(|flight| flight.number != number);
         self.flights.retain(|flight| flight.number != number);
         if self.flights.len() < before && !self.waiting.is_empty() {
             self.flush_at = self.flush_at.min(now);
@@ -173,23 +203,32 @@ impl Session {
     /// A message should have been acknowledged by now: digests are compared, which shows whether it or only its acknowledgement was
     /// lost. True if the neighbour counts as away from now on.
     pub(crate) fn expire(&mut self, now: Time, settings: &Settings) -> bool {
-        let before = self.flights.len();
-        self.flights.retain(|flight| flight.late_at > now);
-        if self.flights.len() == before {
+        let (late, flights): (VecDeque<Flight>, _) = std::mem::take(&mut self.flights)
+            .into_iter()
+            .partition(|flight| flight.late_at <= now);
+        self.flights = flights;
+        let waits = late
+            .iter()
+            .map(|flight| flight.late_at.since(flight.sent_at));
+        let Some(longest) = waits.max() else {
             return false;
-        }
+        };
+        self.late.extend(late);
+        let surplus = self.late.len().saturating_sub(LATE_MAX);
+        self.late.drain(..surplus);
         self.strikes = self.strikes.saturating_add(1);
         if self.away {
             self.waiting.clear();
             return false;
         }
-        if self.strikes < STRIKES_MAX {
+        if self.strikes < STRIKES_MAX || longest < settings.patience * LAST_WAIT {
             self.digest_at = now;
             return false;
         }
         self.away = true;
         self.waiting.clear();
         self.flights.clear();
+        self.late.clear();
         self.flush_at = Time::NEVER;
         self.digest_at = now.after(settings.away_interval);
         true
@@ -211,7 +250,83 @@ impl Session {
     pub(crate) fn renumber(&mut self, now: Time) {
         self.waiting.clear();
         self.flights.clear();
+        self.late.clear();
         self.flush_at = Time::NEVER;
         self.digest_at = now;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Session;
+    use crate::settings::Settings;
+    use crate::time::Time;
+    use std::time::Duration;
+
+    /// After how many milliseconds a message is given up that is sent at `at` and never acknowledged.
+    fn patience(session: &mut Session, at: u64) -> u64 {
+        let settings = Settings::default();
+        let mut session = session.clone();
+        session.send(Time::from_millis(at), Vec::new(), &settings);
+        let late = |wait: &u64| {
+            let mut asked = session.clone();
+            asked.expire(Time::from_millis(at + wait), &settings);
+            asked.strikes > session.strikes
+        };
+        (0..20_000).step_by(10).find(late).unwrap()
+    }
+
+    fn acknowledge_after(session: &mut Session, at: u64, wait: u64) {
+        let number = session.send(Time::from_millis(at), Vec::new(), &Settings::default());
+        session.acknowledged(Time::from_millis(at + wait), number);
+    }
+
+    #[test]
+    fn a_message_is_missed_the_sooner_the_faster_others_were_acknowledged() {
+        let mut session = Session::new(Time::NEVER);
+        assert_eq!(patience(&mut session, 0), 2000);
+        acknowledge_after(&mut session, 0, 20);
+        assert_eq!(patience(&mut session, 1000), 500);
+        // One that is slow counts at once, those that are fast again little by little.
+        acknowledge_after(&mut session, 1000, 400);
+        assert_eq!(patience(&mut session, 2000), 1600);
+        acknowledge_after(&mut session, 2000, 20);
+        let later = patience(&mut session, 3000);
+        assert!((1300..1600).contains(&later), "{later}");
+    }
+
+    #[test]
+    fn an_acknowledgement_that_comes_too_late_still_shows_how_long_they_take() {
+        let (mut session, settings) = (Session::new(Time::NEVER), Settings::default());
+        acknowledge_after(&mut session, 0, 20);
+        let number = session.send(Time::from_millis(1000), Vec::new(), &settings);
+        assert!(!session.expire(Time::from_millis(1600), &settings));
+        session.acknowledged(Time::from_millis(1900), number);
+        session.heard(Time::from_millis(1900), 1);
+        assert_eq!(patience(&mut session, 2000), 3600);
+    }
+
+    #[test]
+    fn a_neighbour_is_away_after_as_long_as_ever_however_fast_it_was() {
+        let settings = Settings::default();
+        for fast in [false, true] {
+            let mut session = Session::new(Time::NEVER);
+            if fast {
+                acknowledge_after(&mut session, 0, 20);
+            }
+            let (mut now, mut tries) = (Time::from_millis(1000), 0);
+            while !session.is_away() {
+                session.send(now, Vec::new(), &settings);
+                tries += 1;
+                now = session.flights.back().map_or(now, |flight| flight.late_at);
+                session.expire(now, &settings);
+            }
+            let took = now.since(Time::from_millis(1000));
+            let expected = if fast { (15_500, 5) } else { (14_000, 3) };
+            assert_eq!(
+                (took, tries),
+                (Duration::from_millis(expected.0), expected.1)
+            );
+        }
     }
 }

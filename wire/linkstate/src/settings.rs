@@ -31,8 +31,11 @@ pub struct Settings {
     pub relay_interval: Duration,
     /// How long records for one neighbour are gathered into one message.
     pub gather: Duration,
-    /// How long an acknowledgement may take until digests are compared instead; the wait doubles.
+    /// How long an acknowledgement may take until digests are compared instead, as long as it isn't known how long they take; the wait
+    /// doubles.
     pub patience: Duration,
+    /// The shortest wait for one, however soon they come.
+    pub patience_min: Duration,
     /// The longest wait for one.
     pub patience_max: Duration,
     /// How often neighbours compare digests.
@@ -87,6 +90,7 @@ impl Default for Settings {
             relay_interval: seconds(1),
             gather: Duration::from_millis(20),
             patience: seconds(2),
+            patience_min: Duration::from_millis(500),
             patience_max: seconds(30),
             digest_interval: seconds(60),
             away_interval: seconds(15),

@@ -5,10 +5,14 @@
 //! It is given from outside and never travels by this protocol.
 
 mod plan;
+mod ways;
 
 pub use plan::{ConnectorPlan, Plan, PlanFault, ServerPlan};
 
+pub(crate) use ways::Hop;
+
 use std::collections::BTreeSet;
+use ways::Ways;
 
 /// A name has at most this many octets.
 pub const NAME_OCTETS_MAX: usize = 128;
@@ -105,6 +109,9 @@ pub struct Topology {
     servers: Vec<Server>,
     connectors: Vec<Connector>,
     fingerprint: u64,
+    /// The same ways as the groups have, as searches read them.
+    out: Ways,
+    into: Ways,
 }
 
 impl Topology {
@@ -165,6 +172,16 @@ impl Topology {
     #[must_use]
     pub fn connector(&self, id: ConnectorId) -> Option<&Connector> {
         self.connectors.get(id.place())
+    }
+
+    /// The connectors that lead out of a group, with the groups that they lead to.
+    pub(crate) fn hops_out(&self, of: GroupId) -> &[Hop] {
+        self.out.of(of)
+    }
+
+    /// The connectors that lead into a group, with the groups that they come from.
+    pub(crate) fn hops_in(&self, of: GroupId) -> &[Hop] {
+        self.into.of(of)
     }
 
     /// The group of this name.

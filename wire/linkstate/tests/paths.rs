@@ -82,7 +82,7 @@ fn all_ways(
         }
         for id in &scene.topology.group(here).unwrap().ways_out {
             let next = scene.topology.connector(*id).unwrap().to;
-            let works = scene.links.cost(scene.topology, *id).is_some() && (scene.allows)(*id);
+            let works = scene.links.cost(scene.topology, *id).is_some() && scene.may(*id);
             if works && !groups.contains(&next) && !visited.contains(&next) {
                 open.push((
                     [&groups[..], &[next]].concat(),

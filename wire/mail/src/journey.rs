@@ -4,7 +4,7 @@
 /// another server of the organisation, which has found out who its recipients are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Journey {
-    /// The routing groups that it has left, in order; it never goes back into one.
+    /// The routing groups that it has left, in order; it goes back into one only where its mailbox has moved.
     pub groups: Vec<Box<str>>,
     /// The servers of the present group that have had it, in order; it isn't given back to one at once.
     pub servers: Vec<Box<str>>,

@@ -50,8 +50,13 @@ pub(crate) async fn route(command: &Route) -> Result<(), AdminError> {
 fn explanation(explained: &RouteExplanation) -> Vec<String> {
     let mut lines = Vec::new();
     for route in &explained.routes {
-        lines.push(format!("{} -> {}", route.recipient, route.next_hop));
-        lines.push(format!("  link {}", route.link));
+        match &route.failure {
+            Some(failure) => lines.push(format!("{} has no way: {failure}", route.recipient)),
+            None => {
+                lines.push(format!("{} -> {}", route.recipient, route.next_hop));
+                lines.push(format!("  link {}", route.link));
+            }
+        }
         lines.extend(
             route
                 .path
@@ -67,6 +72,9 @@ fn explanation(explained: &RouteExplanation) -> Vec<String> {
             let total = match candidate.total {
                 Some(total) if !candidate.path.is_empty() => {
                     format!(", {total} with the path over {}", over(&candidate.path))
+                }
+                None if !candidate.path.is_empty() => {
+                    format!(", with the path over {}", over(&candidate.path))
                 }
                 _ => String::new(),
             };
@@ -170,7 +178,7 @@ pub(crate) async fn recipient(command: &Recipient) -> Result<(), AdminError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bridgehead_management_api::{RecipientRoute, RouteRow};
+    use bridgehead_management_api::{Candidate, RecipientRoute, RouteRow};
 
     #[test]
     fn where_mail_waits_and_who_takes_it_on_is_said() {
@@ -197,6 +205,36 @@ mod tests {
   path b-c from a to b, cost 10, down
   waits at b-c: it is down, and no working way leads around it";
         assert!(text.ends_with(lines), "{text}");
+    }
+
+    #[test]
+    fn who_has_no_way_is_told_with_what_was_looked_at() {
+        let step = |connector: &str| PathStep {
+            connector: connector.to_owned(),
+            ..PathStep::default()
+        };
+        let route = RecipientRoute {
+            recipient: "x@example.net".to_owned(),
+            failure: Some("5.3.4 Too large".to_owned()),
+            candidates: vec![Candidate {
+                connector: "gate".to_owned(),
+                address_space: "*".to_owned(),
+                cost: 5,
+                path: vec![step("a-b"), step("b-c")],
+                verdict: "lost: too small".to_owned(),
+                ..Candidate::default()
+            }],
+            ..RecipientRoute::default()
+        };
+        let explained = RouteExplanation {
+            routes: vec![route],
+            ..RouteExplanation::default()
+        };
+        let lines = [
+            "x@example.net has no way: 5.3.4 Too large",
+            "  connector gate (address space *, cost 5, with the path over a-b, b-c): lost: too small",
+        ];
+        assert_eq!(explanation(&explained), lines);
     }
 
     #[test]

@@ -123,10 +123,8 @@ impl Explain for Wiring {
             ..Facts::at(now())
         };
         for addressee in &known.addressees {
-            match way(addressee, &snapshot, &routing, &facts) {
-                Ok(route) => explanation.routes.push(route),
-                Err(failure) => explanation.failures.push(failure),
-            }
+            let way = way(addressee, &snapshot, &routing, &facts);
+            explanation.routes.push(way);
         }
         explanation
     }
@@ -201,7 +199,7 @@ fn way(
     snapshot: &Snapshot,
     routing: &Table,
     facts: &Facts<'_>,
-) -> Result<RecipientRoute, String> {
+) -> RecipientRoute {
     let recipient = addressee.address.to_string();
     let (explained, mailbox) = match &addressee.destination {
         Destination::Remote => {
@@ -211,22 +209,25 @@ fn way(
         Destination::Mailbox(name) => match snapshot.home(name) {
             Some(home) => (routing.explain(Goal::Server(home), facts), Some(name)),
             None => {
-                return Ok(RecipientRoute {
+                return RecipientRoute {
                     recipient,
                     link: NextHop::Local.link().to_string(),
                     next_hop: format!("mailbox {name} on this server"),
                     ..RecipientRoute::default()
-                });
+                };
             }
         },
     };
-    let hop = explained
-        .result
-        .map_err(|failure| format!("{recipient}: {failure}"))?;
-    let next_hop = match (&hop, mailbox) {
-        (NextHop::Local, Some(name)) => format!("mailbox {name} on this server"),
-        (_, Some(name)) => format!("{}, on the way to mailbox {name}", in_words(&hop)),
-        (_, None) => in_words(&hop),
+    let (link, next_hop, failure) = match &explained.result {
+        Ok(hop) => {
+            let next_hop = match (hop, mailbox) {
+                (NextHop::Local, Some(name)) => format!("mailbox {name} on this server"),
+                (_, Some(name)) => format!("{}, on the way to mailbox {name}", in_words(hop)),
+                (_, None) => in_words(hop),
+            };
+            (hop.link().to_string(), next_hop, None)
+        }
+        Err(failure) => (String::new(), String::new(), Some(failure.to_string())),
     };
     let candidates = explained.candidates.into_iter().map(|one| Candidate {
         connector: one.connector.into(),
@@ -242,14 +243,15 @@ fn way(
         cost: one.cost,
         why: one.why,
     });
-    Ok(RecipientRoute {
+    RecipientRoute {
         recipient,
-        link: hop.link().to_string(),
+        link,
         next_hop,
+        failure,
         candidates: candidates.collect(),
         path: steps(explained.path),
         runners_up: runners_up.collect(),
-    })
+    }
 }
 
 fn steps(path: Vec<Step>) -> Vec<PathStep> {

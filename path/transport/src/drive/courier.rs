@@ -237,6 +237,12 @@ async fn carry(shared: Arc<Shared>, errand: Errand, courier: Courier) {
             courier.give_back();
             break;
         };
+        if errand.hop == NextHop::Local && shared.has_left(&lease.addressees) {
+            // It is routed again when the part is back.
+            shared.queue.route_again(lease.id());
+            courier.give_back();
+            break;
+        }
         // What the rooms say on the way carries the message's id.
         let span = tracing::info_span!("hand-over", id = %lease.id());
         ending.carries = Some(lease.id());

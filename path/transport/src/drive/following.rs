@@ -4,7 +4,7 @@
 use super::{Shared, Transport};
 use crate::World;
 use bridgehead_categorizer::Snapshot;
-use bridgehead_mail::NextHop;
+use bridgehead_mail::{Addressee, Destination, NextHop};
 use bridgehead_routing::Table;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// Mail without a way is looked at again at most so often because of other recipients.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// At most so often it is looked which mailboxes have moved: not for each change, as a directory may have some every second.
+const MOVES_EVERY: Duration = Duration::from_secs(5);
 
 impl Transport {
     /// The table in force, with the links in another state. Mail that waits for other servers, or has no way, is routed again; of
@@ -36,62 +38,102 @@ impl Transport {
     }
 }
 
-/// Remembers that recipients have changed: what has no way may have one by that, and what waits for a server may belong to another.
+/// Remembers that recipients have changed: what has no way may have one by that, and what waits for a server or a store may belong to
+/// another.
 #[derive(Default)]
-pub(super) struct Homes {
+pub(super) struct Homes(Mutex<Changes>);
+
+#[derive(Default)]
+struct Changes {
     /// The recipients before the first change since it was looked.
-    before: Mutex<Option<Arc<Snapshot>>>,
-    looked: Mutex<Option<Instant>>,
+    before: Option<Arc<Snapshot>>,
+    looked: Option<Instant>,
+    /// Whether mail without a way wasn't looked at since.
+    waits: bool,
+    looked_at_waiting: Option<Instant>,
+}
+
+/// What is to be looked at.
+struct Look {
+    /// The recipients of the last look, if they have changed since.
+    before: Option<Arc<Snapshot>>,
+    /// Mail without a way.
+    waiting: bool,
 }
 
 impl Homes {
     /// Recipients were these until now.
     pub(super) fn note_change(&self, before: &Arc<Snapshot>) {
-        let mut first = self.before.lock();
-        first.get_or_insert_with(|| Arc::clone(before));
+        let mut changes = self.0.lock();
+        changes.before.get_or_insert_with(|| Arc::clone(before));
+        changes.waits = true;
     }
 
-    /// Everything is routed again anyway.
-    pub(super) fn forget(&self) {
-        self.before.lock().take();
-    }
-
-    /// The recipients of the last look if they have changed since, and it is time to look. Not for each change: a directory may
-    /// have some every second.
-    fn take(&self) -> Option<Arc<Snapshot>> {
-        let mut looked = self.looked.lock();
-        if looked.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
-            return None;
+    /// What it is time to look at.
+    fn take(&self) -> Look {
+        let mut changes = self.0.lock();
+        let is_time = |looked: Option<Instant>, every| {
+            looked.is_none_or(|looked: Instant| looked.elapsed() >= every)
+        };
+        let mut look = Look {
+            before: None,
+            waiting: false,
+        };
+        if changes.before.is_some() && is_time(changes.looked, MOVES_EVERY) {
+            look.before = changes.before.take();
+            changes.looked = Some(Instant::now());
         }
-        let before = self.before.lock().take()?;
-        *looked = Some(Instant::now());
-        Some(before)
+        if changes.waits && is_time(changes.looked_at_waiting, LOOK_EVERY) {
+            look.waiting = true;
+            changes.waits = false;
+            changes.looked_at_waiting = Some(Instant::now());
+        }
+        look
     }
 }
 
 impl Shared {
     /// Some time after recipients have changed mail without a way is routed again, and if a mailbox has moved what waits for other
-    /// servers as well.
+    /// servers, or for this one's store, as well.
     pub(super) fn look_for_homes(self: &Arc<Self>) {
-        let Some(before) = self.homes.take() else {
+        let Look { before, waiting } = self.homes.take();
+        if before.is_none() && !waiting {
             return;
-        };
+        }
         let (shared, world) = (Arc::clone(self), self.world.load_full());
         // A new full picture of a large directory is compared recipient by recipient.
         tokio::task::spawn_blocking(move || {
-            let has_moved = world.snapshot.has_moved(&before);
+            let own = &world.routing.settings().server;
+            let moves = before.map(|before| world.snapshot.moves(&before, own));
+            let moves = moves.unwrap_or_default();
             let moved = shared.queue.reroute_links(&|hop| match hop {
-                NextHop::Unreachable { .. } => true,
-                NextHop::Servers { .. } => has_moved,
-                NextHop::Local | NextHop::SmartHosts { .. } | NextHop::Mx { .. } => false,
+                NextHop::Unreachable { .. } => waiting || moves.from_named,
+                NextHop::Servers { .. } => moves.from_named,
+                NextHop::Local => moves.from_here,
+                NextHop::SmartHosts { .. } | NextHop::Mx { .. } => false,
             });
-            if has_moved && moved > 0 {
+            if (moves.from_named || moves.from_here) && moved > 0 {
                 tracing::info!(
                     messages = moved,
                     "mailboxes have moved: mail is routed again"
                 );
             }
         });
+    }
+
+    /// Whether one of a message's mailboxes is at home elsewhere since it was routed: this store isn't its place any more.
+    pub(super) fn has_left(&self, addressees: &[Addressee]) -> bool {
+        let world = self.world.load();
+        let own = &world.routing.settings().server;
+        addressees
+            .iter()
+            .any(|addressee| match &addressee.destination {
+                Destination::Mailbox(name) => {
+                    let home = world.snapshot.home(name);
+                    home.is_some_and(|home| home.to_lowercase() != own.to_lowercase())
+                }
+                Destination::Remote => false,
+            })
     }
 
     /// What was routed by a picture that isn't in force any more is looked at again.

@@ -63,7 +63,7 @@ fn world(size_max: Option<u64>) -> World {
         }],
         ..Connector::named("internet")
     };
-    internet.restrictions.senders = true;
+    internet.restrictions.senders = Some(0);
     internet.restrictions.size_max = size_max;
     let routing = bridgehead_routing::Settings {
         server: "a1".into(),

@@ -117,7 +117,7 @@ impl<'o> Check<'o> {
     }
 
     /// The routing group that is meant where none is named.
-    fn only_group(&self) -> Option<&'o Name> {
+    pub(super) fn only_group(&self) -> Option<&'o Name> {
         match self.organisation.routing_groups.as_slice() {
             [only] => Some(&only.name),
             _ => None,
@@ -128,7 +128,13 @@ impl<'o> Check<'o> {
     fn bridgeheads(&mut self, named: &[Name], group: Option<&Name>, place: &Place, key: &str) {
         let organisation = self.organisation;
         let only = self.only_group();
+        let mut seen = HashSet::new();
         for (item, bridgehead) in named.iter().enumerate() {
+            if !seen.insert(bridgehead.folded()) {
+                let reason = format!("{bridgehead} is there twice");
+                let line = place.item(key, item);
+                self.report.warn(line, place.name(key), reason);
+            }
             self.reference::<Server>(Some(bridgehead), place, key);
             let mut servers = organisation.servers.iter();
             let server = servers.find(|server| server.name.folded() == bridgehead.folded());

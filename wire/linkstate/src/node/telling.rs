@@ -186,7 +186,7 @@ impl Node {
     pub(super) fn send_want(&mut self, now: Time, neighbour: ServerId, names: Vec<Box<str>>) {
         if let Some(session) = self.sessions.get_mut(&neighbour) {
             let number = session.number();
-            session.compare_by(now.after(self.settings.patience));
+            session.compare_by(now.after(session.patience(&self.settings)));
             self.push(neighbour, number, Body::Want(names));
         }
     }

@@ -82,14 +82,15 @@ impl Table {
     pub fn explain(&self, scene: &Scene<'_>, to: GroupId, visited: &[GroupId]) -> Explanation {
         let route = self.route(scene, to, visited);
         let topology = scene.topology;
-        let (own, cost) = (self.own, |id| scene.cost(id));
+        let (own, costs) = (self.own, scene.all());
+        let cost = |id| costs.of(id);
         let steps = search::towards(
             topology,
             to,
             &|group| group == own || visited.contains(&group),
-            &cost,
+            &costs,
         );
-        let open = search::towards(topology, to, &|group| group == own, &cost);
+        let open = search::towards(topology, to, &|group| group == own, &costs);
         let (chosen, shares) = match &route {
             Route::Via(way) => (Some(way), self.shares(scene, to, visited)),
             _ => (None, Vec::new()),
@@ -104,7 +105,7 @@ impl Table {
             let leads_back = visited.contains(&connector.to);
             let rest = search::follow(topology, connector.to, to, &steps).filter(|_| !leads_back);
             let (path, total, why) = match (cost(*id), rest) {
-                (None, _) if !(scene.allows)(*id) => (Vec::new(), None, Why::NotAllowed),
+                (None, _) if !scene.may(*id) => (Vec::new(), None, Why::NotAllowed),
                 (None, _) => (Vec::new(), None, Why::Down),
                 (Some(_), None) => {
                     let blocked = search::follow(topology, connector.to, to, &open).is_some();

@@ -4,12 +4,15 @@
 //! beginning by that order, because every connector costs something. The repair is that of Ramalingam and Reps: first whose label
 //! can't stand any more, then new labels for those and for whoever a change made better.
 
-use crate::topology::{ConnectorId, GroupId, Topology};
+use super::Scene;
+use super::border::Border;
+use crate::links::Costs;
+use crate::topology::{ConnectorId, GroupId, Hop, Topology};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
-/// So many groups are mended one by one, whatever share of all they are.
-const MANY: usize = 16;
+/// So many groups are mended one by one, and in a large organisation that part of all.
+const FEW: usize = 32;
 
 /// How a group is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,7 +49,7 @@ impl Label {
     }
 }
 
-type Border = BinaryHeap<Reverse<(Label, u32)>>;
+type Heap = BinaryHeap<Reverse<(Label, u32)>>;
 
 fn label(labels: &[Label], group: GroupId) -> Label {
     let known = labels.get(group.place());
@@ -54,63 +57,78 @@ fn label(labels: &[Label], group: GroupId) -> Label {
 }
 
 /// Labels of all groups, seen from one.
-pub(super) fn full(
-    topology: &Topology,
-    own: GroupId,
-    cost: &impl Fn(ConnectorId) -> Option<u32>,
-) -> Vec<Label> {
+pub(super) fn full(topology: &Topology, own: GroupId, costs: &Costs) -> Vec<Label> {
     let mut labels = vec![Label::UNREACHED; topology.groups().len()];
-    let mut border = Border::new();
-    border.push(Reverse((Label::OWN, own.0)));
-    settle(topology, &mut labels, &mut border, cost);
+    let mut border = Border::new(labels.len());
+    if let Some(label) = labels.get_mut(own.place()) {
+        *label = Label::OWN;
+        border.push(0, own);
+    }
+    while let Some((at, group)) = border.pop() {
+        let found = label(&labels, group);
+        // Else a cheaper way was found since it was put in.
+        if found.cost == at {
+            for hop in topology.hops_out(group) {
+                if let Some(cost) = costs.of(hop.id)
+                    && let Some(known) = labels.get_mut(hop.other.place())
+                {
+                    let beyond = found.along(hop.id, cost);
+                    // One that is as cheap is in the border already.
+                    if beyond.cost < known.cost {
+                        border.push(beyond.cost, hop.other);
+                    }
+                    *known = beyond.min(*known);
+                }
+            }
+        }
+    }
     labels
 }
 
-/// Takes better labels from the border until there are none.
+/// Takes better labels from the border until there are none; gives up, and says no, when so many groups got one that it is quicker
+/// to begin anew.
 fn settle(
     topology: &Topology,
     labels: &mut [Label],
-    border: &mut Border,
+    border: &mut Heap,
     cost: &impl Fn(ConnectorId) -> Option<u32>,
-) {
+) -> bool {
+    let mut left = few(labels.len());
     while let Some(Reverse((found, group))) = border.pop() {
         let group = GroupId(group);
         match labels.get_mut(group.place()) {
             Some(label) if found < *label => *label = found,
             _ => continue,
         }
-        let ways = topology.group(group).map(|group| group.ways_out.as_slice());
-        for id in ways.unwrap_or_default() {
-            let Some(connector) = topology.connector(*id) else {
-                continue;
-            };
+        left = match left.checked_sub(1) {
+            Some(left) => left,
+            None => return false,
+        };
+        for hop in topology.hops_out(group) {
+            let known = label(labels, hop.other);
             // Nothing costs less than configured: most connectors need no look at their state.
-            let known = label(labels, connector.to);
-            if found.along(*id, connector.cost) < known
-                && let Some(cost) = cost(*id)
-                && found.along(*id, cost) < known
+            if found.along(hop.id, hop.cost) < known
+                && let Some(cost) = cost(hop.id)
+                && found.along(hop.id, cost) < known
             {
-                border.push(Reverse((found.along(*id, cost), connector.to.0)));
+                border.push(Reverse((found.along(hop.id, cost), hop.other.0)));
             }
         }
     }
+    true
 }
 
 /// Mends labels after some connectors changed their costs.
 pub(super) fn repair(
     topology: &Topology,
     own: GroupId,
-    labels: &mut [Label],
+    labels: &mut Vec<Label>,
     changed: &[ConnectorId],
-    (before, after): (
-        &impl Fn(ConnectorId) -> Option<u32>,
-        &impl Fn(ConnectorId) -> Option<u32>,
-    ),
+    (before, after): (&Scene<'_>, &Scene<'_>),
 ) {
-    let Some(lost) = whose_label_falls(topology, own, labels, changed, (before, after)) else {
-        for (label, anew) in labels.iter_mut().zip(full(topology, own, after)) {
-            *label = anew;
-        }
+    let lost = whose_label_falls(topology, own, labels, changed, (before, after));
+    let Some(lost) = lost.filter(|_| changed.len() <= few(labels.len())) else {
+        *labels = full(topology, own, &after.all());
         return;
     };
     for group in &lost {
@@ -118,27 +136,34 @@ pub(super) fn repair(
             *label = Label::UNREACHED;
         }
     }
-    let mut border = Border::new();
-    let mut offer = |labels: &[Label], id: ConnectorId| {
-        let (Some(connector), Some(cost)) = (topology.connector(id), after(id)) else {
-            return;
-        };
-        let from = label(labels, connector.from);
-        let beyond = from.along(id, cost);
-        if from.is_reached() && beyond < label(labels, connector.to) {
-            border.push(Reverse((beyond, connector.to.0)));
+    let mut border = Heap::new();
+    let mut offer = |labels: &[Label], id: ConnectorId, from: GroupId, to: GroupId| {
+        let from = label(labels, from);
+        if from.is_reached()
+            && let Some(cost) = after.cost(id)
+            && from.along(id, cost) < label(labels, to)
+        {
+            border.push(Reverse((from.along(id, cost), to.0)));
         }
     };
     for group in &lost {
-        let ways = topology.group(*group).map(|group| group.ways_in.as_slice());
-        for id in ways.unwrap_or_default() {
-            offer(labels, *id);
+        for hop in topology.hops_in(*group) {
+            offer(labels, hop.id, hop.other, *group);
         }
     }
     for id in changed {
-        offer(labels, *id);
+        if let Some(connector) = topology.connector(*id) {
+            offer(labels, *id, connector.from, connector.to);
+        }
     }
-    settle(topology, labels, &mut border, after);
+    if !settle(topology, labels, &mut border, &|id| after.cost(id)) {
+        *labels = full(topology, own, &after.all());
+    }
+}
+
+/// So many groups lose their label and so many get one, one by one: with more it is quicker to begin anew.
+fn few(groups: usize) -> usize {
+    FEW.max(groups / FEW)
 }
 
 /// The groups whose label nothing supports any more; none if they are so many that it is quicker to begin anew.
@@ -147,49 +172,47 @@ fn whose_label_falls(
     own: GroupId,
     labels: &[Label],
     changed: &[ConnectorId],
-    (before, after): (
-        &impl Fn(ConnectorId) -> Option<u32>,
-        &impl Fn(ConnectorId) -> Option<u32>,
-    ),
+    (before, after): (&Scene<'_>, &Scene<'_>),
 ) -> Option<Vec<GroupId>> {
-    let supports = |id: ConnectorId, cost: &dyn Fn(ConnectorId) -> Option<u32>| {
-        let connector = topology.connector(id)?;
-        let (from, to) = (label(labels, connector.from), label(labels, connector.to));
+    let supports = |(id, from, to): (ConnectorId, GroupId, GroupId), scene: &Scene<'_>| {
+        let (from, goal) = (label(labels, from), label(labels, to));
         // Looking up the cost takes longest.
-        if !from.is_reached() || to.hops != from.hops.saturating_add(1) {
-            return None;
+        if !from.is_reached() || goal.hops != from.hops.saturating_add(1) || to == own {
+            return false;
         }
-        let supported = from.along(id, cost(id)?) == to && connector.to != own;
-        supported.then_some(connector.to)
+        scene
+            .cost(id)
+            .is_some_and(|cost| from.along(id, cost) == goal)
     };
     let mut lost = Vec::new();
     let mut is_lost = vec![false; labels.len()];
-    let mut doubtful: Vec<GroupId> = changed
-        .iter()
-        .filter_map(|id| supports(*id, before))
+    let ends = changed.iter().filter_map(|id| {
+        let connector = topology.connector(*id)?;
+        Some((*id, connector.from, connector.to))
+    });
+    let mut doubtful: Vec<GroupId> = ends
+        .filter(|end| supports(*end, before))
+        .map(|(_, _, to)| to)
         .collect();
     while let Some(group) = doubtful.pop() {
-        let Some(known) = topology.group(group) else {
-            continue;
-        };
-        let stands = |id: &ConnectorId| {
-            let from = topology.connector(*id).map(|connector| connector.from);
-            let from_stands = from.is_some_and(|from| !marked(&is_lost, from));
-            from_stands && supports(*id, after).is_some()
-        };
-        if marked(&is_lost, group) || known.ways_in.iter().any(stands) {
+        let stands =
+            |hop: &Hop| !marked(&is_lost, hop.other) && supports((hop.id, hop.other, group), after);
+        if marked(&is_lost, group) || topology.hops_in(group).iter().any(stands) {
             continue;
         }
         if let Some(mark) = is_lost.get_mut(group.place()) {
             *mark = true;
         }
         lost.push(group);
-        if lost.len() > MANY.max(labels.len() / 4) {
+        if lost.len() > few(labels.len()) {
             return None;
         }
         // Also whom it seems to support since the change: that counts no more either.
-        let ways = known.ways_out.iter();
-        doubtful.extend(ways.filter_map(|id| supports(*id, before).or(supports(*id, after))));
+        let ways = topology.hops_out(group).iter().filter(|hop| {
+            let end = (hop.id, group, hop.other);
+            supports(end, before) || supports(end, after)
+        });
+        doubtful.extend(ways.map(|hop| hop.other));
     }
     Some(lost)
 }
@@ -206,22 +229,26 @@ pub(super) fn trace(
     to: GroupId,
     cost: &impl Fn(ConnectorId) -> Option<u32>,
 ) -> Option<Vec<ConnectorId>> {
-    let mut path = Vec::new();
-    let mut group = to;
-    while group != own {
-        let goal = label(labels, group);
-        let known = topology.group(group).filter(|_| goal.is_reached())?;
-        let found = known.ways_in.iter().find_map(|id| {
-            let from = topology.connector(*id)?.from;
-            let label = Some(label(labels, from)).filter(Label::is_reached)?;
-            (label.along(*id, cost(*id)?) == goal).then_some((*id, from))
-        });
-        let (id, from) = found?;
-        path.push(id);
-        group = from;
+    let mut goal = label(labels, to);
+    if !goal.is_reached() {
+        return None;
     }
-    path.reverse();
-    Some(path)
+    let mut path = vec![ConnectorId(0); goal.hops as usize];
+    let mut group = to;
+    for place in path.iter_mut().rev() {
+        let mut ways = topology.hops_in(group).iter();
+        let (id, from, before) = ways.find_map(|hop| {
+            let from = label(labels, hop.other);
+            // Nothing costs less than configured: most connectors need no look at their state.
+            let may_be = from.hops.checked_add(1)? == goal.hops
+                && from.cost.saturating_add(hop.cost) <= goal.cost;
+            let fits = may_be && from.along(hop.id, cost(hop.id)?) == goal;
+            fits.then_some((hop.id, hop.other, from))
+        })?;
+        *place = id;
+        (group, goal) = (from, before);
+    }
+    (group == own).then_some(path)
 }
 
 /// The first connectors of all ways of least cost and fewest hops that avoid some groups, in order of names.
@@ -273,39 +300,36 @@ pub(super) fn towards(
     topology: &Topology,
     to: GroupId,
     avoid: &impl Fn(GroupId) -> bool,
-    cost: &impl Fn(ConnectorId) -> Option<u32>,
+    costs: &Costs,
 ) -> Vec<Option<Step>> {
     let mut steps: Vec<Option<Step>> = vec![None; topology.groups().len()];
     if avoid(to) {
         return steps;
     }
-    let mut border = BinaryHeap::new();
-    let mut done = vec![false; steps.len()];
-    border.push(Reverse((0_u32, 0_u32, to)));
-    while let Some(Reverse((sum, hops, group))) = border.pop() {
-        match done.get_mut(group.place()) {
-            Some(done) if !*done => *done = true,
-            _ => continue,
-        }
-        if avoid(group) {
+    let mut border = Border::new(steps.len());
+    border.push(0, to);
+    while let Some((at, group)) = border.pop() {
+        let found = steps.get(group.place()).copied().flatten();
+        let (sum, hops) = found.map_or((0, 0), |step| (step.cost, step.hops));
+        // Else a cheaper way was found since it was put in.
+        if sum != at || (group != to && avoid(group)) {
             continue;
         }
-        let ways = topology.group(group).map(|group| group.ways_in.as_slice());
-        for id in ways.unwrap_or_default() {
-            let (Some(connector), Some(cost)) = (topology.connector(*id), cost(*id)) else {
+        for hop in topology.hops_in(group) {
+            let Some(cost) = costs.of(hop.id).filter(|_| hop.other != to) else {
                 continue;
             };
             let step = Step {
                 cost: sum.saturating_add(cost),
                 hops: hops.saturating_add(1),
-                next: *id,
+                next: hop.id,
             };
-            if let Some(known) = steps.get_mut(connector.from.place())
-                && connector.from != to
-                && known.is_none_or(|known| step < known)
-            {
-                *known = Some(step);
-                border.push(Reverse((step.cost, step.hops, connector.from)));
+            if let Some(known) = steps.get_mut(hop.other.place()) {
+                // One that is as cheap is in the border already.
+                if known.is_none_or(|known| step.cost < known.cost) {
+                    border.push(step.cost, hop.other);
+                }
+                *known = Some(known.map_or(step, |known| step.min(known)));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A plan of the topology, its checks, and what is wrong with it in words.
 
+use super::ways::Ways;
 use super::{
     COST_MAX, Connector, ConnectorId, Group, GroupId, NAME_OCTETS_MAX, OBJECTS_MAX, Server,
     ServerId, Topology,
@@ -171,6 +172,9 @@ pub(super) fn build(plan: &Plan) -> Result<Topology, Vec<PlanFault>> {
     if !faults.is_empty() {
         return Err(faults);
     }
+    let (groups, all) = (&topology.groups, &topology.connectors);
+    topology.out = Ways::of_all(groups, all, |group| &group.ways_out, |one| one.to);
+    topology.into = Ways::of_all(groups, all, |group| &group.ways_in, |one| one.from);
     topology.fingerprint = fingerprint(&topology);
     Ok(topology)
 }

@@ -73,6 +73,23 @@ fn lost_messages_are_sent_again() {
 }
 
 #[test]
+fn one_update_that_is_lost_is_missed_soon_where_acknowledgements_come_soon() {
+    let mut organisation = Organisation::new(&triangle());
+    organisation.cut("a1", "b1");
+    // a2 has nobody else who tells it.
+    organisation.cut("a1", "a2");
+    organisation.lose("a1", "a-b");
+    organisation.heal("a1", "a2");
+    assert!(!organisation.says("a2", "a-b"));
+    organisation.sent.clear();
+    organisation.run_millis(600);
+    assert!(organisation.says("a2", "a-b"));
+    let again = organisation.updates();
+    let to_a2 = again.get(&("a1".to_owned(), "a2".to_owned()));
+    assert_eq!(to_a2, Some(&1), "{again:?}");
+}
+
+#[test]
 fn what_a_partition_missed_follows_when_it_heals_and_only_that() {
     let mut organisation = Organisation::new(&triangle());
     for group in ["a1", "b1"] {
