@@ -79,7 +79,11 @@ fn what_is_frozen_stays_so_over_a_kill_until_it_is_thawed() {
     server.kill();
     server.run(&[]);
     let sink = open(address);
-    server.ask(&["queue", "retry", "--all"]);
+    // After a start some may just be on their way through the categorizer, and are said to be busy.
+    wait::until("a retry of all", || {
+        let answer = server.ask(&["queue", "retry", "--all"]);
+        (answer["busy"] == 0).then_some(())
+    });
     wait::until("the others at the next hop", || {
         (sink.count() == 2).then_some(())
     });
