@@ -344,6 +344,13 @@ fn a_stop_in_the_middle_loses_nothing_and_repeats_nothing() {
     assert_eq!(taken.len(), 2);
     assert!(taken[1].contains("Subject: the second"), "{taken:?}");
     server.await_empty_queue();
+    // Who asks and then says nothing doesn't hold a stop up.
+    leave(&server, "the third");
+    let mut bob = Customer::login(&server, "bob");
+    bob.ask("ATRN");
+    assert!(server.stop().success());
+    let log = server.log();
+    assert!(!log.contains("didn't end in time"), "{log}");
 }
 
 #[test]

@@ -14,6 +14,9 @@ use tracing::Instrument;
 /// After this time no other message is begun: who is still there asks again.
 const ASKING_MAX: Duration = Duration::from_secs(4 * 60 * 60);
 
+/// How late a stop is noticed by who waits for a greeting.
+const STOP_SEEN_IN: Duration = Duration::from_millis(200);
+
 /// Which links are asked for.
 pub type Meant = Arc<dyn Fn(&LinkName) -> bool + Send + Sync>;
 
@@ -46,7 +49,12 @@ impl Errand {
     async fn run(mut self, asker: Asker) {
         // Where meanwhile nothing is left it takes leave at once (RFC 2645 §5.2).
         let first = self.begin().await.unwrap_or(NextHop::Local);
-        let mut carrier = match self.shared.delivery.turn(asker, &first).await {
+        let turned = tokio::select! {
+            turned = self.shared.delivery.turn(asker, &first) => turned,
+            // Nothing was taken from the queue yet: a stop needn't wait for a greeting.
+            () = self.stopped() => return,
+        };
+        let mut carrier = match turned {
             Ok(carrier) => carrier,
             Err(failure) => {
                 tracing::info!(%failure, "who asked for mail doesn't take it");
@@ -95,6 +103,12 @@ impl Errand {
             if tried == before {
                 return (tried, taken);
             }
+        }
+    }
+
+    async fn stopped(&self) {
+        while !self.is_stopping() {
+            tokio::time::sleep(STOP_SEEN_IN).await;
         }
     }
 

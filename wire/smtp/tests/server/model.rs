@@ -113,13 +113,7 @@ impl Model {
                 self.user = right;
                 vec![if right { 235 } else { 535 }]
             }
-            // RFC 2645 §5.2; nothing waits.
-            Step::Atrn => vec![match (self.hello, self.user, self.transaction) {
-                (None, ..) => 503,
-                (_, false, _) => 530,
-                (_, true, T::None) => 453,
-                _ => 503,
-            }],
+            Step::Atrn => vec![self.atrn()],
             Step::Mail { binary } => match (self.hello, self.transaction) {
                 (Some(extended), T::None) if extended || !binary => {
                     self.transaction = T::Opened { binary };
@@ -153,6 +147,16 @@ impl Model {
                     vec![503]
                 }
             },
+        }
+    }
+
+    /// RFC 2645 §5.2; nothing waits.
+    fn atrn(&self) -> u16 {
+        match (self.hello, self.user, self.transaction) {
+            (None, ..) => 503,
+            (_, false, _) => 530,
+            (_, true, Transaction::None) => 453,
+            _ => 503,
         }
     }
 
