@@ -1,6 +1,7 @@
 //! The choice itself: which connector serves an address, and which way leads to a group, for one message.
 //!
-//! Guards: what a message's facts bar is never chosen; a way never leads into a group that it has visited. The usual message, that
+//! Guards: what a message's facts bar is never chosen; a way leads into a group that it has left only where nothing else was ever
+//! meant to lead on. The usual message, that
 //! nothing bars, is served from what was computed before.
 
 use crate::facts::{Bar, Verdicts};

@@ -2,9 +2,9 @@
 //!
 //! What it is: a table built from the connectors, the organisation's topology and the state of its links, asked for each recipient
 //! that isn't in the store. What it guards: the same table gives the same answer for the same message, and can say why; a message
-//! never goes back into a routing group that it has left; what a restriction bars is never chosen. What it may refuse: a domain that
-//! no connector serves, and what no connector may carry. Deliberately absent: sockets, DNS, the clock, and finding out which links
-//! work.
+//! goes back into a routing group that it has left only where its mailbox has moved, and takes no step twice; what a restriction bars is
+//! never chosen. What it may refuse: a domain that no connector serves, and what no connector may carry. Deliberately absent: sockets,
+//! DNS, the clock, and finding out which links work.
 
 mod choose;
 mod explain;
