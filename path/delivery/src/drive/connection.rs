@@ -3,6 +3,8 @@
 //! Guards: every write and every reply has a time limit, and so has each message; no reply is taken for the answer to
 //! anything but what was asked; after a failure in the middle of the content nothing is taken as delivered.
 
+mod talk;
+
 use super::doubt::Progress;
 use super::stream::{Line, Stream};
 use super::tls::traced;
@@ -12,13 +14,13 @@ use crate::settings::ConnectorSettings;
 use bridgehead_mail::{Addressee, BodyKind, Failure, Outcome, RemoteReply, StatusCode, Timestamp};
 use bridgehead_membership::peer_key;
 use bridgehead_smtp::client::{Answering, EightBit, Encoder, Extensions, Next, Order, Transaction};
-use bridgehead_smtp::reply::{ReplyReader, ServerReply};
+use bridgehead_smtp::reply::ServerReply;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 const WINDOW: usize = 64 * 1024;
 const READ_OCTETS: usize = 4 * 1024;
@@ -466,86 +468,6 @@ impl Connection {
             at += count as u64;
         }
         Ok(())
-    }
-
-    /// Takes leave: what the other side says to it doesn't matter any more.
-    pub(super) async fn quit(mut self) {
-        self.deadline = Some(Instant::now() + LEAVE_PATIENCE);
-        if self.is_open() && self.write(b"QUIT\r\n").await.is_ok() {
-            let _ = self.reply(LEAVE_PATIENCE).await;
-        }
-    }
-
-    /// Not longer than until the deadline.
-    fn at_most(&self, patience: Duration) -> Duration {
-        let left = self
-            .deadline
-            .map(|end| end.saturating_duration_since(Instant::now()));
-        left.map_or(patience, |left| patience.min(left))
-    }
-
-    /// Writes all of it; what isn't taken in time is lost.
-    pub(super) async fn write(&mut self, octets: &[u8]) -> Result<(), Failure> {
-        let patience = self.at_most(self.connector.command_timeout);
-        let lost = |why: &dyn Display| lost(&self.label, why);
-        let Some(stream) = &mut self.stream else {
-            return Err(lost(&"it was closed"));
-        };
-        let written = async {
-            stream.write_all(octets).await?;
-            stream.flush().await
-        };
-        match timeout(patience, written).await {
-            Ok(Ok(())) => {
-                self.progress.made();
-                Ok(())
-            }
-            Ok(Err(error)) => Err(lost(&error)),
-            Err(_) => Err(lost(&"nothing was taken in time")),
-        }
-    }
-
-    /// The next reply, within the time that a command may take.
-    pub(super) async fn reply_in_time(&mut self) -> Result<ServerReply, Failure> {
-        self.reply(self.patience).await
-    }
-
-    /// The next reply, within a time for all of it.
-    pub(super) async fn reply(&mut self, patience: Duration) -> Result<ServerReply, Failure> {
-        let reply = match timeout(self.at_most(patience), self.read_reply()).await {
-            Ok(reply) => reply,
-            Err(_) => Err(lost(&self.label, &"no reply in time")),
-        };
-        if reply.is_err() {
-            self.stream = None;
-        }
-        reply
-    }
-
-    async fn read_reply(&mut self) -> Result<ServerReply, Failure> {
-        let mut reader = ReplyReader::default();
-        loop {
-            if !self.unread.is_empty() {
-                let (eaten, reply) = reader
-                    .receive(&self.unread)
-                    .map_err(|fault| lost(&self.label, &fault))?;
-                self.unread.drain(..eaten);
-                if let Some(reply) = reply {
-                    return Ok(reply);
-                }
-            }
-            let Some(stream) = &mut self.stream else {
-                return Err(lost(&self.label, &"it was closed"));
-            };
-            self.unread.resize(READ_OCTETS, 0);
-            let read = stream.read(&mut self.unread).await;
-            self.unread.truncate(*read.as_ref().unwrap_or(&0));
-            match read {
-                Ok(0) => return Err(lost(&self.label, &"the other side closed it")),
-                Ok(_) => self.progress.made(),
-                Err(error) => return Err(lost(&self.label, &error)),
-            }
-        }
     }
 }
 

@@ -259,15 +259,7 @@ impl Errand {
         let connector = super::courier::connector(&settings, &hop);
         let link = hop.link();
         let tls = shared.trust.of(&connector);
-        let reach = Reach {
-            settings: &settings,
-            connector: &connector,
-            resolvers: &shared.resolvers,
-            tls: &tls,
-            pace: &shared.pace,
-            link: &link,
-            members: &shared.members,
-        };
+        let reach = Reach::of(shared, &settings, (&connector, &tls), &link);
         let mut route = Route::find(&hop, reach).await?;
         let (mut connection, place) = route.next(reach).await?;
         let domains = self.settings.domains.clone();

@@ -3,6 +3,7 @@
 //! Guards: the number of addresses and the time for all of them are bounded, and a silent host doesn't use up the time of
 //! those after it. Nothing is permanent while one host may still take the mail.
 
+use super::Shared;
 use super::connection::Connection;
 use super::dns::{Exchangers, Resolvers};
 use super::doubt::Progress;
@@ -32,6 +33,26 @@ pub(super) struct Reach<'a> {
     pub(super) pace: &'a Arc<Pace>,
     pub(super) link: &'a LinkName,
     pub(super) members: &'a Members,
+}
+
+impl<'a> Reach<'a> {
+    /// What delivery has of its own, for a connection with these settings.
+    pub(super) fn of(
+        shared: &'a Shared,
+        settings: &'a Settings,
+        (connector, tls): (&'a Arc<ConnectorSettings>, &'a ClientTls),
+        link: &'a LinkName,
+    ) -> Self {
+        Self {
+            settings,
+            connector,
+            resolvers: &shared.resolvers,
+            tls,
+            pace: &shared.pace,
+            link,
+            members: &shared.members,
+        }
+    }
 }
 
 /// A host, and how good a choice it is: the lowest rank is the best.

@@ -41,15 +41,7 @@ impl Remote {
         let connector = connector(&settings, hop);
         let link = hop.link();
         let tls = shared.trust.of(&connector);
-        let reach = Reach {
-            settings: &settings,
-            connector: &connector,
-            resolvers: &shared.resolvers,
-            tls: &tls,
-            pace: &shared.pace,
-            link: &link,
-            members: &shared.members,
-        };
+        let reach = Reach::of(&shared, &settings, (&connector, &tls), &link);
         let mut route = Route::find(hop, reach).await?;
         let (connection, place) = route.next(reach).await?;
         Ok(Self {
@@ -128,15 +120,12 @@ impl Remote {
     /// RFC 5321 §5.1: the next host that can be used, in place of this one. Returns whether there is one.
     async fn next_host(&mut self) -> bool {
         let tls = self.shared.trust.of(&self.connector);
-        let reach = Reach {
-            settings: &self.settings,
-            connector: &self.connector,
-            resolvers: &self.shared.resolvers,
-            tls: &tls,
-            pace: &self.shared.pace,
-            link: &self.link,
-            members: &self.shared.members,
-        };
+        let reach = Reach::of(
+            &self.shared,
+            &self.settings,
+            (&self.connector, &tls),
+            &self.link,
+        );
         match self.route.next(reach).await {
             Ok((next, place)) => {
                 let old = std::mem::replace(&mut self.connection, next);
