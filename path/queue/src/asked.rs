@@ -3,7 +3,7 @@
 //! Guards: what operators hold isn't had by asking; what was asked for and not taken waits again as it did before.
 
 use crate::Queue;
-use crate::entry::{Entry, PartState, Stage};
+use crate::entry::{Entry, Part, PartState, Stage};
 use crate::lease::PartLease;
 use crate::queue::ReadyLink;
 use crate::state::State;
@@ -31,6 +31,14 @@ impl Queue {
 
     /// These links are asked for: what waits there for another try waits no longer.
     pub fn end_waits_on(&self, meant: &dyn Fn(&LinkName) -> bool) {
+        // Who asks again and again must not have all messages looked through each time.
+        let groups = self.waiting_on(meant);
+        if !groups
+            .iter()
+            .any(|group| group.phases.contains_key(&Phase::Retry))
+        {
+            return;
+        }
         let mut state = self.shared.state.lock();
         let links = state.schedule.asked(meant);
         state.end_waits_on(&links);
@@ -80,21 +88,22 @@ impl State {
         if links.is_empty() {
             return;
         }
+        // What was never tried waits because its sender wishes so (RFC 4865), or for a rate: that holds.
+        let meant = |part: &Part| {
+            let failed = part.carried.attempts > 0;
+            failed && matches!(part.state, PartState::Retry(_)) && links.contains(&part.link)
+        };
         let waits = |entry: &Entry| {
             let Stage::Parts(parts) = &entry.stage else {
                 return false;
             };
-            let mut parts = parts.iter();
-            let waits = parts.any(|part| {
-                matches!(part.state, PartState::Retry(_)) && links.contains(&part.link)
-            });
-            waits && !entry.is_kept()
+            parts.iter().any(meant) && !entry.is_kept()
         };
         let waiting = self.entries.iter().filter(|(_, entry)| waits(entry));
         let mut waiting: Vec<MessageId> = waiting.map(|(id, _)| *id).collect();
         waiting.sort_unstable();
         for message in waiting {
-            self.end_waits(message, |part| links.contains(&part.link));
+            self.end_waits(message, meant);
         }
     }
 }

@@ -106,6 +106,23 @@ fn who_asks_gets_what_neither_hours_nor_failures_let_go_but_nothing_that_an_oper
 }
 
 #[test]
+fn who_asks_gets_nothing_before_its_sender_wishes() {
+    let dir = tempfile::tempdir().unwrap();
+    let queue = open(dir.path());
+    let mut wished = envelope(&["bob@example.net"]);
+    wished.handling.hold = Some(bridgehead_mail::Hold::Until(at(50)));
+    let mut draft = queue.inlet().begin(at(0), None).unwrap();
+    draft.write(b"x").unwrap();
+    let _answer = draft.submit(wished).unwrap();
+    queue.commit_now();
+    assign(&queue, vec![part("example.net", &["bob@example.net"])]);
+    queue.end_waits_on(&|_| true);
+    assert!(queue.asked_links(&|_| true, at(49)).is_empty());
+    let links = queue.asked_links(&|_| true, at(50));
+    assert!(queue.next_asked(links[0].number, at(50)).is_some());
+}
+
+#[test]
 fn a_clock_that_is_set_back_makes_no_wait_longer() {
     const HOUR: u64 = 3600;
     let dir = tempfile::tempdir().unwrap();
