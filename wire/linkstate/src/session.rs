@@ -135,9 +135,10 @@ impl Session {
     /// How long an acknowledgement may take at first: where they come soon a lost message is missed soon.
     pub(crate) fn patience(&self, settings: &Settings) -> Duration {
         let usual = self.round_trip.map(|usual| usual.saturating_mul(SPREAD));
-        usual.map_or(settings.patience, |usual| {
-            usual.clamp(settings.patience_min, settings.patience_max)
-        })
+        // Whoever has set both shorter than the least wants that.
+        let least = settings.patience_min.min(settings.patience);
+        let usual = usual.map_or(settings.patience, |usual| usual.max(least));
+        usual.min(settings.patience_max)
     }
 
     /// The number of a message that wants none.
@@ -221,7 +222,8 @@ impl Session {
             self.waiting.clear();
             return false;
         }
-        if self.strikes < STRIKES_MAX || longest < settings.patience * LAST_WAIT {
+        let last = settings.patience.saturating_mul(LAST_WAIT);
+        if self.strikes < STRIKES_MAX || longest < last.min(settings.patience_max) {
             self.digest_at = now;
             return false;
         }
@@ -304,6 +306,29 @@ mod tests {
         session.acknowledged(Time::from_millis(1900), number);
         session.heard(Time::from_millis(1900), 1);
         assert_eq!(patience(&mut session, 2000), 3600);
+    }
+
+    #[test]
+    fn short_waits_are_kept_and_a_neighbour_still_counts_as_away() {
+        let millis = Duration::from_millis;
+        let settings = Settings {
+            patience: millis(100),
+            patience_max: millis(200),
+            ..Settings::default()
+        };
+        let mut session = Session::new(Time::NEVER);
+        for wait in [1, 90, 1] {
+            let number = session.send(Time::START, Vec::new(), &settings);
+            session.acknowledged(Time::from_millis(wait), number);
+            let patience = session.patience(&settings);
+            assert!((100..=200).contains(&patience.as_millis()), "{patience:?}");
+        }
+        for _ in 0..3 {
+            assert!(!session.is_away());
+            session.send(Time::START, Vec::new(), &settings);
+            session.expire(Time::from_millis(200), &settings);
+        }
+        assert!(session.is_away());
     }
 
     #[test]
