@@ -9,9 +9,10 @@ use crate::folders::Folder;
 use crate::gather::{Gather, Meaning};
 use crate::loaded::{damaged, deferred_record, read_frame};
 use crate::record::{Frame, Record, parse};
-use crate::segment::{Segment, frames};
+use crate::segment::Segment;
 use crate::shared::Shared;
 use crate::state::State;
+use crate::stream::Stream;
 use bridgehead_mail::MessageId;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,25 +50,6 @@ enum Copied {
     Much,
     /// All but what can't be said again now.
     Part,
-}
-
-/// The octets of a segment that is being emptied: what lies in it isn't read again.
-struct Source<'a> {
-    sequence: u64,
-    octets: &'a [u8],
-}
-
-impl Source<'_> {
-    /// The octets of a frame, wherever it lies.
-    fn frame(&self, place: &Place) -> io::Result<Cow<'_, [u8]>> {
-        if place.segment.sequence != self.sequence {
-            return read_frame(place).map(Cow::Owned);
-        }
-        let begin = usize::try_from(place.offset).unwrap_or(usize::MAX);
-        let length = usize::try_from(place.length).unwrap_or(usize::MAX);
-        let frame = self.octets.get(begin..begin.saturating_add(length));
-        frame.map(Cow::Borrowed).ok_or_else(|| damaged(place))
-    }
 }
 
 impl Shared {
@@ -143,15 +125,10 @@ impl Shared {
 
     /// Says again what a segment says that still counts. It is removed when that is durable, if it was all of it.
     fn empty(&self, segment: &Segment) -> io::Result<Copied> {
-        let octets = segment.read_all()?;
-        let Some(said) = said(&octets) else {
+        let Some(said) = said(segment)? else {
             // It stays as it is.
             self.state.lock().kept.insert(segment.sequence);
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is damaged"));
-        };
-        let source = Source {
-            sequence: segment.sequence,
-            octets: &octets,
         };
         self.state.lock().half_moved.insert(segment.sequence);
         let mut copied = Copied::All;
@@ -168,7 +145,7 @@ impl Shared {
             }
             for (id, ended) in some {
                 // One that can't be read keeps the segment, not the others in it.
-                let again = say_again(*id, *ended, &source, &state, &mut gather);
+                let again = say_again(*id, *ended, segment.sequence, &state, &mut gather);
                 let again = again.unwrap_or_else(|error| {
                     tracing::error!(%id, %error, "a message can't be copied out of a segment");
                     false
@@ -230,7 +207,7 @@ impl Shared {
 }
 
 /// Whom a segment speaks of, and of whom it says that nothing is left to do; none if it is damaged.
-fn said(octets: &[u8]) -> Option<BTreeMap<MessageId, Ended>> {
+fn said(segment: &Segment) -> io::Result<Option<BTreeMap<MessageId, Ended>>> {
     let mut said: BTreeMap<MessageId, Ended> = BTreeMap::new();
     let mut note = |frame: &Frame<'_>| {
         let known = said.entry(frame.message).or_default();
@@ -240,29 +217,27 @@ fn said(octets: &[u8]) -> Option<BTreeMap<MessageId, Ended>> {
             _ => {}
         }
     };
-    let mut frames = frames(octets, 0);
-    for (_, frame) in frames.by_ref() {
-        note(&frame);
-    }
-    let rest = frames.rest();
+    let mut stream = Stream::new(&*segment.file, 0)?;
+    stream.each(|_, frame| note(&frame))?;
+    let rest = stream.rest()?;
+    let rest = rest.scan();
     if !rest.damage.is_empty() {
-        return None;
+        return Ok(None);
     }
     for kept in rest.kept {
         note(&kept.frame);
     }
-    Some(said)
+    Ok(Some(said))
 }
 
 /// Says again what a segment says of a message, if it still counts. Returns false if that can't be done yet.
 fn say_again(
     id: MessageId,
     ended: Ended,
-    source: &Source<'_>,
+    sequence: u64,
     state: &State,
     gather: &mut Gather,
 ) -> io::Result<bool> {
-    let sequence = source.sequence;
     let Some(entry) = state.entries.get(&id) else {
         // Its accept record, if it is elsewhere, must not bring it back.
         let needed = match ended {
@@ -285,8 +260,9 @@ fn say_again(
     if entry.resolved.is_none() && matches!(entry.stage, Stage::Parts(_)) {
         return Ok(false);
     }
-    // Each is read and checked: a copy gets a new checksum, and must not make damage look sound.
-    let read = |place: &Place| source.frame(place);
+    // Each is read and checked: a copy gets a new checksum, and must not make damage look sound. What lies in the segment was read
+    // just before.
+    let read = |place: &Place| read_frame(place).map(Cow::Owned);
     let resolved = copy_of_resolved(entry, &read)?;
     if entry.place.segment.sequence == sequence {
         copy_accepted(id, entry, &read, gather)?;

@@ -51,6 +51,7 @@ mod shared;
 mod small_file;
 mod state;
 mod steering;
+mod stream;
 mod suspects;
 mod tally;
 mod times;

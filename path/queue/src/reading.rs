@@ -10,8 +10,9 @@ use crate::folders::Folder;
 use crate::record::{ContentRecord, Frame, Record};
 use crate::recovery::{Flagged, Recovery};
 use crate::scan::{Kept, Scan};
-use crate::segment::{Head, Segment, frames};
+use crate::segment::Segment;
 use crate::shared::Shared;
+use crate::stream::Stream;
 use bridgehead_disk::Disk;
 use bridgehead_mail::{MessageId, Timestamp};
 use hashbrown::HashMap;
@@ -106,9 +107,14 @@ impl Reading {
 
     /// Reads the next segment.
     pub(crate) fn segment(&mut self, disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
-        let (segment, octets) = Segment::open(disk, path)?;
-        let segment = Arc::new(segment);
-        let head = Head::read(&octets);
+        let failed = |source| OpenError::Disk {
+            doing: "read",
+            path: path.to_owned(),
+            source,
+        };
+        let segment = Arc::new(Segment::open_head(disk, path)?);
+        let mut stream = Stream::new(&*segment.file, self.last_batch).map_err(failed)?;
+        let head = stream.head;
         let before = self.segments.last().map(|before| before.sequence);
         let follows = before.and_then(|before| before.checked_add(1)) == Some(segment.sequence);
         if follows && head.is_some_and(|head| head.after_whole) {
@@ -117,18 +123,19 @@ impl Reading {
             self.half_moved.extend(before);
         }
         self.leave_segment();
-        let mut frames = frames(&octets, self.last_batch);
         self.last_batch = 0;
-        for (offset, frame) in frames.by_ref() {
+        let each = stream.each(|offset, frame| {
             self.note_batch(&frame);
             self.apply(&segment, offset, frame);
-        }
+        });
+        each.map_err(failed)?;
+        let rest = stream.rest().map_err(failed)?;
         let Scan {
             kept,
             torn,
             damage,
             last_batch,
-        } = frames.rest();
+        } = rest.scan();
         let salvaged = kept.iter().any(|kept| kept.after_gap);
         for Kept { offset, frame, .. } in kept {
             self.note_batch(&frame);

@@ -11,10 +11,11 @@ use crate::in_hand::{InHand, Suspects};
 use crate::log::Log;
 use crate::reading::{Contents, Reading};
 use crate::record::Record;
-use crate::segment::{Segment, frames, sequence_of};
+use crate::segment::{Segment, sequence_of};
 use crate::settings::Settings;
 use crate::shared::Shared;
 use crate::state::State;
+use crate::stream::Stream;
 use bridgehead_disk::{Disk, Lock};
 use bridgehead_mail::{MessageId, Timestamp};
 use std::collections::BTreeMap;
@@ -98,7 +99,7 @@ pub(crate) fn open_spool(
         look_into(disk, &folder, &mut segments, &mut contents)?;
     }
     for path in segments.values() {
-        Segment::check_head(disk, path)?;
+        Segment::open_head(disk, path)?;
     }
     Ok(Spool {
         folders,
@@ -190,11 +191,15 @@ fn next_numbers(
     let last_sequence = segments.last_key_value().map_or(0, |(number, _)| *number);
     let mut last_batch = 0;
     for path in segments.values().rev() {
-        let (_, octets) = Segment::open(disk, path)?;
-        let head = crate::segment::Head::read(&octets);
-        let mut frames = frames(&octets, 0);
-        frames.by_ref().for_each(drop);
-        last_batch = last_batch.max(frames.rest().last_batch);
+        let segment = Segment::open_head(disk, path)?;
+        let read = || {
+            let mut stream = Stream::new(&*segment.file, 0)?;
+            let head = stream.head;
+            stream.each(|_, _| {})?;
+            Ok((head, stream.rest()?.scan().last_batch))
+        };
+        let (head, latest) = read().map_err(failed("read", path))?;
+        last_batch = last_batch.max(latest);
         // One before it has earlier batches only; a head that is torn says nothing.
         if head.is_some() {
             break;

@@ -39,42 +39,6 @@ pub struct Scan<'a> {
     pub last_batch: u64,
 }
 
-/// The frames of a segment one after the other, up to the first octets that aren't one: what a start reads doesn't lie in memory as
-/// a whole.
-pub(crate) struct Frames<'a> {
-    octets: &'a [u8],
-    at: usize,
-    last_batch: u64,
-}
-
-impl<'a> Frames<'a> {
-    /// As [`scan`].
-    pub(crate) const fn new(octets: &'a [u8], start: usize, batch_before: u64) -> Self {
-        Self {
-            octets,
-            at: start,
-            last_batch: batch_before,
-        }
-    }
-
-    /// What stands from there on: nothing, unless something can't be read. Its latest batch is that of the segment.
-    pub(crate) fn rest(self) -> Scan<'a> {
-        scan(self.octets, self.at, self.last_batch)
-    }
-}
-
-impl<'a> Iterator for Frames<'a> {
-    type Item = (usize, Frame<'a>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let frame = parse(self.octets.get(self.at..)?).ok()?;
-        let offset = self.at;
-        self.at += frame.length;
-        self.last_batch = self.last_batch.max(frame.batch);
-        Some((offset, frame))
-    }
-}
-
 /// Reads a segment's octets from `start` on. `batch_before` is the latest batch of the segments before it.
 #[must_use]
 pub fn scan(octets: &[u8], start: usize, batch_before: u64) -> Scan<'_> {

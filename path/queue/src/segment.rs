@@ -3,7 +3,7 @@
 //! Guards: a segment that failed a sync is never synced or written again. Refuses: segments of a later format.
 
 use crate::error::OpenError;
-use crate::scan::{Frames, Scan, scan};
+use crate::scan::{Scan, scan};
 use bridgehead_disk::{Disk, DiskFile};
 use bridgehead_mail::Content;
 use std::io::{self, IoSlice};
@@ -84,6 +84,25 @@ impl Segment {
         })
     }
 
+    /// Opens an existing one without reading more than its head.
+    pub(crate) fn open_head(disk: &dyn Disk, path: &Path) -> Result<Self, OpenError> {
+        let failed = |doing, source| OpenError::Disk {
+            doing,
+            path: path.to_owned(),
+            source,
+        };
+        let file = disk.open(path).map_err(|e| failed("open", e))?;
+        let mut head = [0; SEGMENT_HEAD];
+        let count = file.read_at(0, &mut head).map_err(|e| failed("read", e))?;
+        check_version(path, head.get(..count).unwrap_or_default())?;
+        let name = path.file_name().and_then(|name| name.to_str());
+        Ok(Self {
+            sequence: name.and_then(sequence_of).unwrap_or(0),
+            path: path.to_owned(),
+            file,
+        })
+    }
+
     /// Opens an existing one with its octets.
     pub(crate) fn open(disk: &dyn Disk, path: &Path) -> Result<(Self, Vec<u8>), OpenError> {
         let failed = |doing, source| OpenError::Disk {
@@ -104,26 +123,6 @@ impl Segment {
     }
 }
 
-impl Segment {
-    /// Looks whether this server understands a segment, without reading all of it.
-    pub(crate) fn check_head(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
-        let failed = |doing, source| OpenError::Disk {
-            doing,
-            path: path.to_owned(),
-            source,
-        };
-        let file = disk.open(path).map_err(|e| failed("open", e))?;
-        let mut head = [0; SEGMENT_HEAD];
-        let count = file.read_at(0, &mut head).map_err(|e| failed("read", e))?;
-        check_version(path, head.get(..count).unwrap_or_default())
-    }
-
-    /// All its octets.
-    pub(crate) fn read_all(&self) -> io::Result<Vec<u8>> {
-        read_all(&*self.file)
-    }
-}
-
 fn read_all(file: &dyn DiskFile) -> io::Result<Vec<u8>> {
     let length = file.length()?;
     let mut octets = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
@@ -138,12 +137,8 @@ pub(crate) fn scan_segment(octets: &[u8], last_batch: u64) -> Scan<'_> {
     scan(octets, SEGMENT_HEAD, batch_before(octets, last_batch))
 }
 
-/// The same, frame after frame.
-pub(crate) fn frames(octets: &[u8], last_batch: u64) -> Frames<'_> {
-    Frames::new(octets, SEGMENT_HEAD, batch_before(octets, last_batch))
-}
-
-fn batch_before(octets: &[u8], last_batch: u64) -> u64 {
+/// The latest batch that may be in the segments before it.
+pub(crate) fn batch_before(octets: &[u8], last_batch: u64) -> u64 {
     Head::read(octets).map_or(last_batch, |head| {
         last_batch.max(head.first_batch.saturating_sub(1))
     })

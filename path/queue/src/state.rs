@@ -75,6 +75,8 @@ pub(crate) struct State {
 
 /// In place of a part's number: the message as a whole.
 pub(crate) const WHOLE: u32 = u32::MAX;
+/// Room for so many messages is kept where none waits to be categorized.
+const SUBMISSION_KEPT: usize = 4_096;
 /// What is over while it is being handed over is looked at again after this time.
 const BUSY_WAIT: Duration = Duration::from_secs(1);
 /// How long a message that can't be read is left alone.
@@ -180,6 +182,8 @@ impl State {
                 return Some(message);
             }
         }
+        // After a start all that lay in the spool was in it.
+        self.submission.shrink_to(SUBMISSION_KEPT);
         None
     }
 
