@@ -94,8 +94,11 @@ impl<'f> Stream<'f> {
         let mut written = false;
         while start < self.end && !written {
             self.fill(start, WINDOW)?;
+            if self.window.is_empty() {
+                break;
+            }
             written = self.window.iter().any(|octet| *octet != 0);
-            start = start.saturating_add(self.window.len().max(1) as u64);
+            start = start.saturating_add(self.window.len() as u64);
         }
         self.window.clear();
         if written {
@@ -128,4 +131,89 @@ fn frame_octets(octets: &[u8]) -> Option<usize> {
     let length = octets.get(4..8)?.try_into().ok()?;
     let length = usize::try_from(u32::from_le_bytes(length)).ok()?;
     length.checked_add(FRAME_HEAD)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::record::{Record, append, stamp};
+    use bridgehead_mail::{MessageId, Timestamp};
+    use bridgehead_testkit::disk::FaultDisk;
+    use std::io::IoSlice;
+    use std::path::Path;
+
+    /// Frames of such lengths behind a head that is torn, then so many octets.
+    fn segment(lengths: &[usize], behind: &[u8]) -> (Box<dyn DiskFile>, Vec<(usize, usize)>) {
+        use bridgehead_disk::Disk;
+        let mut octets = vec![0; SEGMENT_HEAD];
+        let mut places = Vec::new();
+        for (number, length) in (1u64..).zip(lengths) {
+            let start = octets.len();
+            let failure = bridgehead_mail::Failure::new(
+                bridgehead_mail::StatusCode::transient(4, 1),
+                &"x".repeat(*length),
+            );
+            let record = Record::Deferred {
+                numbers: Vec::new(),
+                until: Timestamp::EPOCH,
+                attempts: 1,
+                delay_reported: false,
+                failure: Box::new(failure),
+            };
+            let id = MessageId::from_u128(u128::from(number));
+            append(&mut octets, id, &record);
+            stamp(octets.get_mut(start..).unwrap(), number * 2);
+            places.push((start, octets.len() - start));
+        }
+        octets.extend_from_slice(behind);
+        let disk = FaultDisk::new(1);
+        disk.create_dir(Path::new("/spool")).unwrap();
+        let file = disk.create(Path::new("/spool/segment")).unwrap();
+        file.write_at(0, &[IoSlice::new(&octets)]).unwrap();
+        (file, places)
+    }
+
+    fn read(file: &dyn DiskFile) -> (Vec<(usize, usize)>, Rest) {
+        let mut stream = Stream::new(file, 0).unwrap();
+        let mut found = Vec::new();
+        let each = stream.each(|offset, frame| found.push((offset, frame.length)));
+        each.unwrap();
+        (found, stream.rest().unwrap())
+    }
+
+    #[test]
+    fn frames_are_found_wherever_they_lie_in_the_windows() {
+        let lengths = [10, WINDOW - 300, 700, 3 * WINDOW, 5, WINDOW, 9];
+        let (file, places) = segment(&lengths, &[0; 3 * WINDOW]);
+        let (found, rest) = read(&*file);
+        assert_eq!(found, places);
+        // Zeros aren't kept, and aren't a tear.
+        assert!(rest.octets.is_empty());
+        assert_eq!((rest.scan().torn, rest.scan().last_batch), (None, 14));
+    }
+
+    #[test]
+    fn damage_and_what_stands_behind_it_are_found_where_they_lie() {
+        let (whole, places) = segment(&[20, 2 * WINDOW, 30], &[]);
+        let mut octets = vec![0; usize::try_from(whole.length().unwrap()).unwrap()];
+        whole.read_at(0, &mut octets).unwrap();
+        let [first, hit, last] = places.as_slice() else {
+            unreachable!()
+        };
+        *octets.get_mut(hit.0 + WINDOW).unwrap() ^= 1;
+        whole.write_at(0, &[IoSlice::new(&octets)]).unwrap();
+        let (found, rest) = read(&*whole);
+        assert_eq!(found, [*first]);
+        let scan = rest.scan();
+        let gaps = scan.damage.iter().map(|gap| gap.offset);
+        assert_eq!(gaps.collect::<Vec<_>>(), [hit.0]);
+        let kept = scan
+            .kept
+            .iter()
+            .map(|kept| (kept.offset, kept.frame.length));
+        assert_eq!(kept.collect::<Vec<_>>(), [*last]);
+        assert_eq!(scan.last_batch, 6);
+    }
 }
