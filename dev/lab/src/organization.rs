@@ -7,8 +7,10 @@ use std::net::SocketAddr;
 
 /// The domain of all mailboxes.
 pub(crate) const DOMAIN: &str = "lab.test";
-/// Nobody listens there.
-const NOWHERE: &str = "127.0.0.1:1";
+/// Where nobody listens, another place for each server.
+fn nowhere(number: usize) -> String {
+    format!("127.1.{}.{}:1", number / 200 % 200, number % 200 + 1)
+}
 
 /// The mailbox whose home is a server.
 pub(crate) fn mailbox(server: &str) -> String {
@@ -38,9 +40,9 @@ pub(crate) fn text(
         true => "",
         false => "retry-schedule = [\"1s\", \"2s\", \"5s\"]\n",
     };
-    for (site, server) in plan.servers() {
+    for (number, (site, server)) in plan.servers().enumerate() {
         let way = ways.get(&(viewer.to_owned(), server.clone()));
-        let way = way.map_or_else(|| NOWHERE.to_owned(), ToString::to_string);
+        let way = way.map_or_else(|| nowhere(number), ToString::to_string);
         push(
             &mut text,
             format_args!(
@@ -118,5 +120,18 @@ mod tests {
         assert_ne!(ams_text, nyc_text);
         assert!(ams.contains("source-bridgeheads = [\"ams1\", \"ams2\"]"));
         assert!(ams.contains("member-keys = [\"ed25519:AAAA\"]"));
+    }
+    #[test]
+    fn each_server_has_an_address_of_its_own_also_where_no_way_leads_to_it() {
+        for (sites, servers) in [(1, 2), (4, 1), (4, 2), (20, 2)] {
+            let plan = Plan::example(sites, servers).unwrap();
+            let text = text(&plan, "ams1", &BTreeMap::new(), &BTreeMap::new());
+            let all = text
+                .lines()
+                .filter(|line| line.starts_with("member-address"));
+            let all: Vec<_> = all.collect();
+            let different: std::collections::BTreeSet<_> = all.iter().collect();
+            assert_eq!((all.len(), different.len()), (sites * servers, all.len()));
+        }
     }
 }

@@ -61,6 +61,22 @@ fn every_message_of_a_site_is_accounted_for_also_over_a_kill() {
     assert_eq!(processes_in(folder.path()), Vec::<u32>::new());
 }
 
+/// As the README has it: not every server has a way to every other one.
+#[test]
+fn four_sites_exchange_mail_over_the_sites_between_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = lab(&["--sites", "4", "--rate", "20", "--duration", "5s"])
+        .args(["--patience", "90s", "--folder"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let said = text(&output);
+    assert!(output.status.success(), "{said}");
+    for line in ["missing     0", "doubled     0", "link tok-ams", "with 3"] {
+        assert!(said.contains(line), "{line}\n{said}");
+    }
+}
+
 #[test]
 fn mail_goes_around_a_link_that_is_cut_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
