@@ -24,21 +24,15 @@ impl Snapshot {
     /// none, or one that isn't there: then every server keeps what arrives there.
     #[must_use]
     pub fn home(&self, mailbox: &str) -> Option<&str> {
-        let servers = &self.configuration.servers;
         // The usual case takes no look at the mailbox.
-        if servers.len() < 2 {
+        if self.configuration.servers.len() < 2 {
             return None;
         }
         let Some(Found::Mailbox(found)) = self.by_name(mailbox) else {
             return None;
         };
-        let named = found.server.as_ref()?.folded();
-        let mut servers = servers.iter();
-        // LDAP directories name hosts.
-        let home = servers.find(|server| {
-            let host = server.hostname.as_ref().map(|host| host.as_str());
-            server.name.folded() == named || host == Some(&named)
-        })?;
+        let place = self.servers.get(&found.server.as_ref()?.folded())?;
+        let home = self.configuration.servers.get(*place)?;
         Some(home.name.as_str())
     }
 
@@ -49,7 +43,7 @@ impl Snapshot {
         if self.configuration.servers.len() < 2 {
             return moves;
         }
-        let (own, servers) = (own.to_lowercase(), servers(&self.configuration));
+        let own = self.servers.get(&*own.to_lowercase());
         let copied = self.copy.changed_since(&before.copy);
         let changed = copied.chain(self.embedded.changed_since(&before.embedded));
         for (was, is) in changed {
@@ -65,9 +59,8 @@ impl Snapshot {
                 continue;
             }
             moves.from_named |= was.is_some();
-            let [was, is] = [was, is].map(|named| servers.get(&*named?));
-            moves.from_here |=
-                was.is_none_or(|was| **was == *own) && is.is_some_and(|is| **is != *own);
+            let [was, is] = [was, is].map(|named| self.servers.get(&*named?));
+            moves.from_here |= (was.is_none() || was == own) && is.is_some() && is != own;
             if moves.from_named && moves.from_here {
                 break;
             }
@@ -76,16 +69,17 @@ impl Snapshot {
     }
 }
 
-/// The folded names of the servers, by all names that a mailbox may have for them.
-fn servers(configuration: &Organisation) -> HashMap<Box<str>, Box<str>> {
+/// See [`Snapshot::servers`].
+pub(crate) fn servers(configuration: &Organisation) -> HashMap<Box<str>, usize> {
     let mut servers = HashMap::new();
-    for server in &configuration.servers {
-        let host = server.hostname.as_ref().map(|host| host.as_str().into());
-        let name = server.name.folded();
-        if let Some(host) = host {
-            servers.entry(host).or_insert_with(|| name.clone());
+    for (place, server) in configuration.servers.iter().enumerate() {
+        // LDAP directories name hosts.
+        if let Some(host) = &server.hostname {
+            servers.entry(host.as_str().into()).or_insert(place);
         }
-        servers.insert(name.clone(), name);
     }
+    // A name means its server, whatever hosts are called.
+    let names = configuration.servers.iter().enumerate();
+    servers.extend(names.map(|(place, server)| (server.name.folded(), place)));
     servers
 }

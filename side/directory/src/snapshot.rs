@@ -4,6 +4,7 @@
 //! (RFC 5321 §2.4 leaves the local part to its owner: us). Recipients come from two tables: those of the embedded
 //! directory, and those copied from another; what the first has wins.
 
+use crate::homes;
 use crate::lookup::Domains;
 use crate::recipients::{Key, Recipients, Stored, fold, fold_parts, fold_place};
 use crate::{DomainKind, Filter, Found, Member, Name, Organisation, Password};
@@ -110,6 +111,8 @@ pub struct Snapshot {
     default_domain: Option<Domain>,
     /// The connectors that don't take everybody's messages, by name: each one's place.
     pub(crate) choosy: Arc<HashMap<Box<str>, usize>>,
+    /// The servers, by all names that a mailbox may have for them: each one's place.
+    pub(crate) servers: Arc<HashMap<Box<str>, usize>>,
 }
 
 impl Snapshot {
@@ -136,6 +139,7 @@ impl Snapshot {
             default_domain: default_domain(&configuration),
             domains: Arc::new(Domains::of(&configuration)),
             choosy: Arc::new(choosy(&configuration)),
+            servers: Arc::new(homes::servers(&configuration)),
             configuration: Arc::new(configuration),
         }
     }
@@ -146,6 +150,7 @@ impl Snapshot {
             self.default_domain = default_domain(&configuration);
             self.domains = Arc::new(Domains::of(&configuration));
             self.choosy = Arc::new(choosy(&configuration));
+            self.servers = Arc::new(homes::servers(&configuration));
             self.configuration = Arc::new(configuration);
             self.configuration_revision = self.configuration_revision.saturating_add(1);
         }
@@ -435,7 +440,7 @@ impl Snapshot {
     }
 }
 
-/// The domain of the organisation's postmaster if it is an accepted one, else the first accepted domain by name.
+/// See [`Snapshot::choosy`].
 fn choosy(configuration: &Organisation) -> HashMap<Box<str>, usize> {
     let all = configuration.connectors.iter().enumerate();
     let choosy = all.filter(|(_, one)| !one.accept_from.is_empty() || !one.reject_from.is_empty());
@@ -444,6 +449,7 @@ fn choosy(configuration: &Organisation) -> HashMap<Box<str>, usize> {
         .collect()
 }
 
+/// The domain of the organisation's postmaster if it is an accepted one, else the first accepted domain by name.
 fn default_domain(configuration: &Organisation) -> Option<Domain> {
     let domains = configuration.accepted_domains.iter();
     let mut domains: Vec<&Domain> = domains.map(|domain| &domain.name).collect();

@@ -130,7 +130,9 @@ impl Shared {
             .any(|addressee| match &addressee.destination {
                 Destination::Mailbox(name) => {
                     let home = world.snapshot.home(name);
-                    home.is_some_and(|home| home.to_lowercase() != own.to_lowercase())
+                    home.is_some_and(|home| {
+                        home != &**own && home.to_lowercase() != own.to_lowercase()
+                    })
                 }
                 Destination::Remote => false,
             })
