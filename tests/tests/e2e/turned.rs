@@ -97,6 +97,15 @@ impl Customer {
         assert!(said.starts_with("250 2.0.0 "), "{said}");
     }
 
+    /// Is a server that says yes to all until it has said that the content may come.
+    fn serve_up_to_content(&mut self) {
+        self.send(b"220 branch.example ready\r\n");
+        while !self.line().starts_with("DATA") {
+            self.send(b"250 ok\r\n");
+        }
+        self.send(b"354 go\r\n");
+    }
+
     /// Is a server until the other side has enough: answers as told, else with yes. Returns what it took.
     fn serve(&mut self, script: impl Fn(&str) -> Option<&'static str>) -> Vec<String> {
         self.send(b"220 branch.example ready\r\n");
@@ -265,22 +274,14 @@ fn what_is_not_taken_waits_again_and_nothing_comes_twice() {
     // Gone in the middle of the content.
     let mut bob = Customer::login(&server, "bob");
     bob.ask("ATRN");
-    bob.send(b"220 branch.example ready\r\n");
-    while !bob.line().starts_with("DATA") {
-        bob.send(b"250 ok\r\n");
-    }
-    bob.send(b"354 go\r\n");
+    bob.serve_up_to_content();
     bob.line();
     drop(bob);
     waits_again();
     // Silent in the middle of the content.
     let mut bob = Customer::login(&server, "bob");
     bob.ask("ATRN");
-    bob.send(b"220 branch.example ready\r\n");
-    while !bob.line().starts_with("DATA") {
-        bob.send(b"250 ok\r\n");
-    }
-    bob.send(b"354 go\r\n");
+    bob.serve_up_to_content();
     while !bob.line().is_empty() {}
     waits_again();
     // However often it failed, who asks gets it at once.
